@@ -1,0 +1,55 @@
+"""Firewall backends: one file each, all with the interface of this page.
+
+A backend either does what it is asked, completely, or raises FirewallError and
+leaves no half-made rule. It only ever adds accepts; it never drops traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fwknopd.grants import Door
+
+
+class FirewallError(Exception):
+    """The firewall refused. The text says what, and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedDoor:
+    """A door and the whole seconds it is to stay open (or still is, when read back)."""
+
+    door: Door
+    seconds: float
+
+
+class Firewall(Protocol):
+    """What the engine asks of a backend."""
+
+    name: str
+
+    def start(self, devices: Sequence[str]) -> None:
+        """Make the rules for packets that come in on ``devices``; keep doors already open.
+
+        Called again with other devices at a reload. Raises FirewallError.
+        """
+
+    def open(self, doors: Sequence[TimedDoor]) -> None:
+        """Open all doors or none; an open door gets the new time. Raises FirewallError."""
+
+    def close(self, doors: Sequence[Door]) -> None:
+        """Close doors; one that is closed already is no error. Raises FirewallError."""
+
+    def read(self) -> list[TimedDoor]:
+        """What the kernel holds now. Raises FirewallError."""
+
+    def stop(self) -> None:
+        """Take every rule and door of ours away. Never raises."""
+
+    def fileno(self) -> int | None:
+        """Descriptor that becomes readable when ``rules_lost`` should be asked, or None."""
+
+    def rules_lost(self) -> bool:
+        """Read pending notifications: did somebody delete our rules? Never blocks."""

@@ -1,0 +1,85 @@
+"""What policy makes of a packet: a closed list of reasons and three kinds of verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+
+from fwknopd.policy.stanza import NatTarget, Stanza
+from fwknopd.spa.message import SpaMessage
+from fwknopd.spa.request import PortSpec
+
+Address = IPv4Address | IPv6Address
+
+
+class Reason(StrEnum):
+    """Why a packet got its verdict. Stable: shown in events, the UI and metrics."""
+
+    ACCEPTED = "accepted"
+    # The packet never got as far as a client; such packets are counted, not listed.
+    NOT_SPA = "not-spa"
+    SOURCE_NOT_ALLOWED = "source-not-allowed"
+    NO_CLIENT_MATCHED = "no-client-matched"
+    WRONG_LENGTH = "wrong-length"
+    # The packet decrypted with a client's keys.
+    DECRYPT_FAILED = "decrypt-failed"
+    MALFORMED = "malformed"
+    REPLAY = "replay"
+    TOO_OLD = "too-old"
+    FROM_THE_FUTURE = "from-the-future"
+    CLOCK_NOT_SET = "clock-not-set"
+    DESTINATION_NOT_ALLOWED = "destination-not-allowed"
+    CLIENT_DISABLED = "client-disabled"
+    CLIENT_EXPIRED = "client-expired"
+    ADDRESS_REQUIRED = "address-required"
+    USERNAME_MISMATCH = "username-mismatch"
+    PORT_NOT_ALLOWED = "port-not-allowed"
+    NAT_NOT_ENABLED = "nat-not-enabled"
+    NAT_TARGET_INVALID = "nat-target-invalid"
+    COMMAND_NOT_ALLOWED = "command-not-allowed"
+    NOT_SUPPORTED = "not-supported"
+    FIREWALL_ERROR = "firewall-error"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDecision:
+    """Open these ports for ``address`` for ``lifetime`` seconds."""
+
+    stanza: Stanza
+    message: SpaMessage
+    address: Address
+    ports: tuple[PortSpec, ...]
+    lifetime: int
+    nat: NatTarget | None = None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDecision:
+    """Run the command of an authorised command message."""
+
+    stanza: Stanza
+    message: SpaMessage
+    address: Address
+    command: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No. ``stanza`` is the client that authenticated the packet, None if none did.
+
+    ``detail`` is for people: it adds numbers or names to the reason, and never keys.
+    """
+
+    reason: Reason
+    detail: str = ""
+    stanza: Stanza | None = None
+    message: SpaMessage | None = None
+
+    def __post_init__(self) -> None:
+        if self.reason is Reason.ACCEPTED:
+            raise ValueError("a refusal can't carry the reason 'accepted'")
+
+
+Verdict = AccessDecision | CommandDecision | Refusal
