@@ -1,0 +1,26 @@
+"""What a capture hands to policy: one payload, and where it came from and went to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One received payload. Nothing in it has been authenticated.
+
+    ``protocol`` is the IANA number (1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6); the ports are
+    None where it has none. ``via`` names the device it came in on, or "udp" when it
+    came through the UDP server, which knows no device.
+    """
+
+    payload: bytes
+    source: Address
+    destination: Address
+    source_port: int | None
+    destination_port: int | None
+    protocol: int
+    via: str
