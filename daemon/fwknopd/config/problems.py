@@ -1,0 +1,49 @@
+"""What is wrong with a configuration, in words a router owner can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """ERROR stops the configuration from being used; the others never do."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding: where, what, and what to do about it. Never contains a key.
+
+    ``line`` counts from 1 and is None where no line can be named (a missing option,
+    an uncommitted change). ``section`` is the UCI section the finding belongs to, or ""
+    for classic files, so that a form can show it beside its field.
+    """
+
+    severity: Severity
+    file: str
+    line: int | None
+    option: str
+    message: str
+    remedy: str
+    section: str = ""
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        subject = f"{where}: {self.option}" if self.option else where
+        return f"{subject}: {self.message}. {self.remedy}".rstrip()
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. ``problems`` holds every finding, errors first."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        found = tuple(problems)
+        errors = tuple(item for item in found if item.severity is Severity.ERROR)
+        others = tuple(item for item in found if item.severity is not Severity.ERROR)
+        self.problems: tuple[Problem, ...] = errors + others
+        super().__init__("; ".join(str(item) for item in errors) or "configuration error")

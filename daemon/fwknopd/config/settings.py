@@ -1,0 +1,70 @@
+"""The daemon's typed settings: what both loaders (UCI and the classic files) produce."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fwknopd.config.problems import Problem
+from fwknopd.policy.stanza import Stanza
+
+DEFAULT_MARK = 0x40000000
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """One field per variable of fwknopd.conf that the daemon acts on, under its lower-case name.
+
+    Ages are seconds, sizes bytes. A text field is "" when the variable is not set.
+    """
+
+    pcap_intf: str = ""
+    pcap_file: str = ""
+    pcap_filter: str = "udp port 62201"
+    enable_pcap_promisc: bool = False
+    pcap_dispatch_count: int = 100
+    max_sniff_bytes: int = 1500
+    enable_udp_server: bool = False
+    udpserv_port: int = 62201
+    enable_spa_packet_aging: bool = True
+    max_spa_packet_age: int = 120
+    enable_digest_persistence: bool = True
+    enable_spa_over_http: bool = False
+    enable_nat_dns: bool = True
+    enable_ipt_forwarding: bool = False
+    enable_ipt_local_nat: bool = False
+    syslog_identity: str = "fwknopd"
+    syslog_facility: str = "LOG_DAEMON"
+    fwknop_run_dir: str = "/var/run/fwknop"
+    fwknop_pid_file: str = ""
+    digest_file: str = ""
+    access_file: str = "/etc/fwknop/access.conf"
+    access_folder: str = ""
+    verbose: int = 0
+    firewall: str = "auto"
+    mark: int = DEFAULT_MARK
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """Device names of PCAP_INTF, which may list several."""
+        return tuple(self.pcap_intf.replace(",", " ").split())
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything the daemon runs from. ``problems`` are warnings and notes, never errors.
+
+    ``network`` is the UCI logical network (or several, separated by blanks) whose device is
+    captured; None with the classic files, where ``settings.pcap_intf`` says it.
+    """
+
+    settings: ServerSettings
+    stanzas: tuple[Stanza, ...]
+    network: str | None
+    source: Literal["uci", "files"]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The logical networks, one by one."""
+        return tuple((self.network or "").split())
