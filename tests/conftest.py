@@ -1,0 +1,127 @@
+"""What a machine must have for a test to run, and the rule that CI skips nothing.
+
+A test says by its marker what it needs. On a developer's machine it is skipped,
+with the reason, when that is missing. Where CI is set, or where everything is
+there, a skip has no excuse and counts as a failure: a test that quietly stopped
+running protects nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Generator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ARTIFACTS = Path(__file__).parent / "artifacts"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+# A slow runner is no bug, so no deadline; CI must give the same answer twice.
+settings.register_profile("developer", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium: the system's, or the one Playwright downloaded."""
+    for name in CHROMIUM_NAMES:
+        # Ubuntu's chromium-browser is a snap wrapper, which can't run in a container.
+        if (path := shutil.which(name)) and not _is_snap(Path(path)):
+            return path
+    folder = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache/ms-playwright"
+    found = sorted(Path(folder).glob("chromium-*/chrome-linux*/chrome"))
+    return str(found[-1]) if found else None
+
+
+def _is_snap(path: Path) -> bool:
+    if "snap" in path.resolve().parts or path.resolve().name == "snap":
+        return True
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return head.startswith(b"#!") and b"/snap/bin/" in head
+
+
+def _missing_namespaces() -> str | None:
+    if os.geteuid() != 0:
+        return "needs root, for network namespaces: run as root"
+    if not shutil.which("ip") or not shutil.which("unshare"):
+        return "needs ip and unshare: install iproute2 and util-linux"
+    probe = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True)
+    if probe.returncode:
+        return f"can't make network namespaces here: {probe.stderr.strip()}"
+    return None
+
+
+def _missing_browser() -> str | None:
+    if find_chromium():
+        return None
+    return "needs Chromium: install chromium, or run .venv/bin/playwright install chromium"
+
+
+def _missing_program(program: str, package: str) -> Callable[[], str | None]:
+    return lambda: None if shutil.which(program) else f"needs {program}: install {package}"
+
+
+REQUIREMENTS: dict[str, Callable[[], str | None]] = {
+    "root": cache(_missing_namespaces),
+    "browser": cache(_missing_browser),
+    "client": cache(_missing_program("fwknop", "fwknop-client")),
+    "nft": cache(_missing_program("nft", "nftables")),
+    "iptables": cache(_missing_program("iptables", "iptables")),
+}
+
+
+@cache
+def _no_skips() -> bool:
+    if os.environ.get("CI"):
+        return True
+    return not any(missing() for missing in REQUIREMENTS.values())
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, missing in REQUIREMENTS.items():
+        if item.get_closest_marker(marker) and (reason := missing()):
+            pytest.skip(f"{marker}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and _no_skips():
+        report.outcome = "failed"
+        report.longrepr = _skip_is_failure(report.longrepr)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.skipped and _no_skips():
+        report.outcome = "failed"
+        report.longrepr = _skip_is_failure(report.longrepr)
+    return report
+
+
+def _skip_is_failure(longrepr: object) -> str:
+    reason = longrepr[2] if isinstance(longrepr, tuple) else longrepr
+    return f"skipped where nothing may be skipped: {reason}"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the Chromium the browser tests drive."""
+    path = find_chromium()
+    assert path, "a test that uses this fixture must carry the marker 'browser'"
+    return path
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    """Folder for what a run leaves to look at: pictures, logs, figures."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    return ARTIFACTS
