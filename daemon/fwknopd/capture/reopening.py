@@ -1,0 +1,112 @@
+"""A capture that outlives its device: closed when the device goes, reopened when it is back.
+
+PPPoE and DHCP reconnects delete the device; a daemon that stays deaf afterwards is
+the top complaint in the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from fwknopd.capture import CaptureError, CaptureStats
+from fwknopd.policy.packet import Packet
+
+RETRY_SECONDS = 1.0
+"""A device that is back must be captured again within two seconds."""
+
+
+class Capture(Protocol):
+    """One open source of packets."""
+
+    name: str
+
+    def fileno(self) -> int:
+        """Descriptor that is readable when packets wait."""
+
+    def read(self, limit: int) -> list[Packet]:
+        """At most about ``limit`` waiting packets, without blocking. Raises CaptureError."""
+
+    def stats(self) -> CaptureStats:
+        """Packets received and dropped since it was opened."""
+
+    def close(self) -> None:
+        """Release the device. Never raises."""
+
+
+class CaptureState(StrEnum):
+    """What status says of a capture."""
+
+    CAPTURING = "capturing"
+    WAITING = "waiting"
+
+
+@dataclass(slots=True)
+class ReopeningCapture:
+    """A named capture that is open, or waits for its device and says why."""
+
+    name: str
+    kind: str
+    opener: Callable[[], Capture]
+    monotonic: Callable[[], float]
+    state: CaptureState = CaptureState.WAITING
+    detail: str = "not opened yet"
+    since: float = 0.0
+    retry_at: float | None = None
+    _open: Capture | None = None
+    _received: int = 0
+    _dropped: int = 0
+
+    def open(self) -> bool:
+        """Try to open now; True when it captures. On failure the next try is scheduled."""
+        try:
+            self._open = self.opener()
+        except CaptureError as error:
+            self._wait(str(error))
+            return False
+        self.retry_at = None
+        self._enter(CaptureState.CAPTURING, "")
+        return True
+
+    def fileno(self) -> int | None:
+        """Descriptor to wait on, None while closed."""
+        return None if self._open is None else self._open.fileno()
+
+    def read(self, limit: int) -> list[Packet]:
+        """Waiting packets. Raises CaptureError once when the device is gone; then it waits."""
+        if self._open is None:
+            return []
+        try:
+            return self._open.read(limit)
+        except CaptureError as error:
+            self._shut()
+            self._wait(str(error))
+            raise
+
+    def stats(self) -> CaptureStats:
+        """Packets received and dropped over all openings."""
+        now = CaptureStats(0, 0) if self._open is None else self._open.stats()
+        return CaptureStats(self._received + now.received, self._dropped + now.dropped)
+
+    def close(self) -> None:
+        """Close for good."""
+        self._shut()
+        self.retry_at = None
+
+    def _shut(self) -> None:
+        if self._open is not None:
+            last = self.stats()
+            self._received, self._dropped = last.received, last.dropped
+            self._open.close()
+            self._open = None
+
+    def _wait(self, why: str) -> None:
+        self.retry_at = self.monotonic() + RETRY_SECONDS
+        self._enter(CaptureState.WAITING, why)
+
+    def _enter(self, state: CaptureState, detail: str) -> None:
+        if state is not self.state or not self.since:
+            self.since = self.monotonic()
+        self.state, self.detail = state, detail
