@@ -2,17 +2,26 @@
 
 Times are seconds of a monotonic clock, so a clock step never opens or closes a
 door. The kernel enforces expiry; this table remembers who opened the door.
+
+One door may be held by several clients (two phones behind one address). The kernel
+keeps it open until the last of them expires, and so does `GrantTable.open_until`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
+from heapq import heapify, heappop, heappush
 from ipaddress import IPv4Address, IPv6Address
 
 from fwknopd.policy.stanza import NatTarget
 from fwknopd.spa.request import PortSpec
 
 Address = IPv4Address | IPv6Address
+
+UNKNOWN_CLIENT = "?"
+"""Owner of a door that was found open: an earlier process opened it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +46,125 @@ class Grant:
     client: str
     opened: float
     expires: float
+
+    @property
+    def id(self) -> str:
+        """Short name: the same for the same client and door, however often it knocks."""
+        door = self.door
+        identity = f"{self.client}\0{door.address}\0{door.port}\0{door.nat}\0{door.local}"
+        return sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:10]
+
+
+class GrantTable:
+    """All grants that are open, by door and client."""
+
+    def __init__(self) -> None:
+        self._by_door: dict[Door, dict[str, Grant]] = {}
+        self._count = 0
+        # By end, for `next_expiry` and `expire` among thousands. A grant that was
+        # extended or dropped stays in the heap until it comes up, and is skipped then.
+        self._ends: list[tuple[float, int, Grant]] = []
+        self._pushes = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Grant]:
+        """Every grant, doors in the order they were first opened."""
+        return iter([grant for held in self._by_door.values() for grant in held.values()])
+
+    def plan(self, door: Door, client: str, lifetime: float, now: float) -> Grant:
+        """The grant this knock would make, not recorded yet.
+
+        Knocking again extends: the end moves to ``now + lifetime``, and never forward
+        to an earlier time than was already promised.
+        """
+        held = self._by_door.get(door, {})
+        before = held.get(client) or held.get(UNKNOWN_CLIENT)
+        expires = now + lifetime
+        if before is None or before.expires <= now:
+            return Grant(door, client, now, expires)
+        return Grant(door, client, before.opened, max(before.expires, expires))
+
+    def record(self, grant: Grant) -> None:
+        """Take in a grant the firewall has opened; it takes over a door of unknown owner."""
+        held = self._by_door.setdefault(grant.door, {})
+        before = len(held)
+        held.pop(UNKNOWN_CLIENT, None)
+        held[grant.client] = grant
+        self._count += len(held) - before
+        self._pushes += 1
+        heappush(self._ends, (grant.expires, self._pushes, grant))
+        if len(self._ends) > 2 * self._count + 64:
+            self._ends = [end for end in self._ends if self._is_current(end[2])]
+            heapify(self._ends)
+
+    def open(self, door: Door, client: str, lifetime: float, now: float) -> Grant:
+        """Plan and record in one step."""
+        grant = self.plan(door, client, lifetime, now)
+        self.record(grant)
+        return grant
+
+    def open_until(self, door: Door) -> float | None:
+        """When the last client's grant of this door ends; None when nobody holds it."""
+        held = self._by_door.get(door)
+        return max(grant.expires for grant in held.values()) if held else None
+
+    def next_expiry(self) -> float | None:
+        """When the next grant ends; None when there is none."""
+        while self._ends and not self._is_current(self._ends[0][2]):
+            heappop(self._ends)
+        return self._ends[0][0] if self._ends else None
+
+    def expire(self, now: float) -> list[Grant]:
+        """Drop and return the grants whose time is over, first ended first."""
+        over = []
+        while (end := self.next_expiry()) is not None and end <= now:
+            over += self._dropped([heappop(self._ends)[2]])
+        return over
+
+    def revoke_id(self, grant_id: str) -> list[Grant]:
+        """Drop the grant with this id. See `revoke_all` for what the caller then does."""
+        return self._revoked(lambda grant: grant.id == grant_id)
+
+    def revoke_client(self, client: str) -> list[Grant]:
+        """Drop every grant of this client."""
+        return self._revoked(lambda grant: grant.client == client)
+
+    def revoke_address(self, address: Address) -> list[Grant]:
+        """Drop every grant for this address."""
+        return self._revoked(lambda grant: grant.door.address == address)
+
+    def revoke_all(self) -> list[Grant]:
+        """Drop every grant.
+
+        For each dropped grant the caller asks `open_until` of its door: None means
+        close it, a time means another client still holds it until then.
+        """
+        return self._revoked(lambda grant: True)
+
+    def restore(self, open_doors: Iterable[tuple[Door, float]], now: float) -> list[Grant]:
+        """Adopt doors the kernel has open (with their remaining seconds) and nobody here holds."""
+        adopted = [
+            Grant(door, UNKNOWN_CLIENT, now, now + seconds)
+            for door, seconds in open_doors
+            if door not in self._by_door
+        ]
+        for grant in adopted:
+            self.record(grant)
+        return adopted
+
+    def _is_current(self, grant: Grant) -> bool:
+        return self._by_door.get(grant.door, {}).get(grant.client) is grant
+
+    def _revoked(self, wanted: Callable[[Grant], bool]) -> list[Grant]:
+        return self._dropped([grant for grant in self if wanted(grant)])
+
+    def _dropped(self, grants: list[Grant]) -> list[Grant]:
+        for grant in grants:
+            held = self._by_door[grant.door]
+            del held[grant.client]
+            self._count -= 1
+            if not held:
+                del self._by_door[grant.door]
+        return grants

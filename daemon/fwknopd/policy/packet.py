@@ -12,7 +12,7 @@ Address = IPv4Address | IPv6Address
 class Packet:
     """One received payload. Nothing in it has been authenticated.
 
-    ``protocol`` is the IANA number (1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6); the ports are
+    ``protocol`` is the IANA number (1 ICMP, 6 TCP, 17 UDP); the ports are
     None where it has none. ``via`` names the device it came in on, or "udp" when it
     came through the UDP server, which knows no device.
     """

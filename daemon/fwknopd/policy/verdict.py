@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
+from fwknopd.grants import Door
 from fwknopd.policy.stanza import NatTarget, Stanza
+from fwknopd.replay import ReplayEntry
 from fwknopd.spa.message import SpaMessage
 from fwknopd.spa.request import PortSpec
 
@@ -26,6 +28,7 @@ class Reason(StrEnum):
     DECRYPT_FAILED = "decrypt-failed"
     MALFORMED = "malformed"
     REPLAY = "replay"
+    REPLAY_CACHE_FULL = "replay-cache-full"
     TOO_OLD = "too-old"
     FROM_THE_FUTURE = "from-the-future"
     CLOCK_NOT_SET = "clock-not-set"
@@ -44,7 +47,12 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccessDecision:
-    """Open these ports for ``address`` for ``lifetime`` seconds."""
+    """Open these ports for ``address`` for ``lifetime`` seconds.
+
+    ``ports`` holds no port twice, and with ``nat`` exactly one: the outside port.
+    ``replay_entry`` is what has to be remembered for this packet to work only once;
+    None when replay detection is off.
+    """
 
     stanza: Stanza
     message: SpaMessage
@@ -53,16 +61,18 @@ class AccessDecision:
     lifetime: int
     nat: NatTarget | None = None
     local: bool = False
+    replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandDecision:
-    """Run the command of an authorised command message."""
+    """Run the command of an authorised command message. ``replay_entry`` as for access."""
 
     stanza: Stanza
     message: SpaMessage
     address: Address
     command: bytes
+    replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +93,10 @@ class Refusal:
 
 
 Verdict = AccessDecision | CommandDecision | Refusal
+
+
+def doors_of(decision: AccessDecision) -> tuple[Door, ...]:
+    """The doors the firewall has to open for this decision."""
+    return tuple(
+        Door(decision.address, port, decision.nat, decision.local) for port in decision.ports
+    )
