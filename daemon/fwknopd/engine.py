@@ -1,0 +1,251 @@
+"""The one place where packet, verdict, grant, firewall and event meet.
+
+A grant is reported only once the kernel has it; what the firewall refuses is an
+error event and never a success. Nothing in here waits on the network, runs a
+program or raises for anything a packet holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fwknopd.events import EventKind, EventLog, RejectedTally
+from fwknopd.firewall import Firewall, FirewallError, TimedDoor
+from fwknopd.grants import Grant, GrantTable, doors_of
+from fwknopd.policy.authorizer import Authorizer
+from fwknopd.policy.packet import Packet
+from fwknopd.policy.settings import PolicySettings
+from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.verdict import (
+    AccessDecision,
+    CommandDecision,
+    Reason,
+    Refusal,
+    Verdict,
+)
+from fwknopd.replay import ReplayCache
+from fwknopd.spa.message import SpaMessage
+
+UNAUTHENTICATED = frozenset(
+    {Reason.NOT_SPA, Reason.WRONG_LENGTH, Reason.SOURCE_NOT_ALLOWED, Reason.NO_CLIENT_MATCHED}
+)
+"""Reasons anybody can cause at any rate: counted and summed up, never listed one by one."""
+
+
+class Clock(Protocol):
+    """Wall time for packet ages and people, monotonic time for lifetimes."""
+
+    def now(self) -> float:
+        """Epoch seconds."""
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never jumps."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """``test`` judges without acting; ``list_rejected`` makes an event of every packet."""
+
+    policy: PolicySettings
+    stanzas: Sequence[Stanza]
+    test: bool = False
+    list_rejected: bool = False
+
+
+class Engine:
+    """Judges packets, opens and closes doors, and tells what happened."""
+
+    def __init__(
+        self, *, clock: Clock, events: EventLog, firewall: Firewall, replay: ReplayCache
+    ) -> None:
+        self.events = events
+        self.firewall = firewall
+        self.grants = GrantTable()
+        self.replay = replay
+        self.settings = EngineSettings(PolicySettings(), ())
+        self._clock = clock
+        self._tally = RejectedTally()
+        self._authorizer = Authorizer((), PolicySettings(), replay)
+
+    def configure(self, settings: EngineSettings) -> None:
+        """Judge by these settings from now on. Open doors and the replay cache stay."""
+        self.settings = settings
+        self._authorizer = Authorizer(settings.stanzas, settings.policy, self.replay)
+
+    def handle(self, packet: Packet) -> Verdict:
+        """Judge one packet and act on the verdict."""
+        verdict = self._authorizer.judge(packet, int(self._clock.now()))
+        if isinstance(verdict, AccessDecision):
+            self._grant(packet, verdict)
+        elif isinstance(verdict, CommandDecision):
+            self._command(packet, verdict)
+        else:
+            self._refuse(packet, verdict)
+        return verdict
+
+    # Verdicts
+
+    def _refuse(self, packet: Packet, refusal: Refusal) -> None:
+        self.events.count(refusal.reason)
+        if refusal.reason in UNAUTHENTICATED and not self.settings.list_rejected:
+            self._tally.add(refusal.reason, self._clock.monotonic())
+            return
+        self.events.record(
+            EventKind.VERDICT,
+            source=packet.source,
+            client=refusal.stanza.label if refusal.stanza else None,
+            verdict="refuse",
+            reason=refusal.reason,
+            request=request_text(refusal.message),
+            detail=refusal.detail,
+        )
+
+    def _command(self, packet: Packet, decision: CommandDecision) -> None:
+        if self.settings.test:
+            self._record_accept(packet, decision, "test mode: the command is not run")
+            return
+        detail = "this version runs no commands; the packet is used up"
+        self._refuse(
+            packet, Refusal(Reason.NOT_SUPPORTED, detail, decision.stanza, decision.message)
+        )
+
+    def _grant(self, packet: Packet, decision: AccessDecision) -> None:
+        if self.settings.test:
+            self._record_accept(packet, decision, "test mode: no door is opened")
+            return
+        now = self._clock.monotonic()
+        label, lifetime = decision.stanza.label, decision.lifetime
+        wanted = [self.grants.plan(door, label, lifetime, now) for door in doors_of(decision)]
+        try:
+            self.firewall.open([self._timed(grant, now) for grant in wanted])
+        except FirewallError as error:
+            self._refuse(
+                packet,
+                Refusal(Reason.FIREWALL_ERROR, str(error), decision.stanza, decision.message),
+            )
+            return
+        self._record_accept(packet, decision, "")
+        for grant in wanted:
+            self.grants.record(grant)
+            self._record_grant(EventKind.GRANT, grant, source=packet.source)
+
+    def _timed(self, grant: Grant, now: float) -> TimedDoor:
+        """The door with the time left to the last of its holders: no client shortens another's."""
+        until = self.grants.open_until(grant.door) or grant.expires
+        return TimedDoor(grant.door, max(until, grant.expires) - now)
+
+    def _record_accept(
+        self, packet: Packet, decision: AccessDecision | CommandDecision, detail: str
+    ) -> None:
+        self.events.count(Reason.ACCEPTED)
+        self.events.record(
+            EventKind.VERDICT,
+            source=packet.source,
+            client=decision.stanza.label,
+            verdict="accept",
+            reason=Reason.ACCEPTED,
+            request=request_text(decision.message),
+            detail=detail,
+        )
+
+    def _record_grant(self, kind: EventKind, grant: Grant, *, source: object = None) -> None:
+        self.events.record(
+            kind,
+            source=source,
+            client=grant.client,
+            request=f"{grant.door.address},{grant.door.port}",
+            detail=grant_text(grant, self.epoch(grant.expires)),
+            expires=self.epoch(grant.expires),
+        )
+
+    def epoch(self, monotonic: float) -> float:
+        """A monotonic second as wall-clock time, for people."""
+        return round(self._clock.now() - self._clock.monotonic() + monotonic, 3)
+
+    # Time
+
+    def next_due(self) -> float | None:
+        """Monotonic second at which `tick` has something to do, None when never."""
+        dues = [due for due in (self.grants.next_expiry(), self._tally.due) if due is not None]
+        return min(dues, default=None)
+
+    def tick(self) -> None:
+        """Report grants that ran out (the kernel has closed them already) and sums of junk."""
+        now = self._clock.monotonic()
+        for grant in self.grants.expire(now):
+            self._record_grant(EventKind.EXPIRE, grant)
+        if self._tally.due is not None and self._tally.due <= now:
+            self.report_rejected()
+
+    def report_rejected(self) -> None:
+        """One event per reason for the unauthenticated packets since the last report."""
+        for reason, count in self._tally.take():
+            self.events.record(
+                EventKind.REJECTED,
+                verdict="refuse",
+                reason=reason,
+                count=count,
+                detail=f"{count} packets no client authenticated",
+            )
+
+    # Doors
+
+    def revoke(self, dropped: Sequence[Grant]) -> int:
+        """Close the doors of grants just dropped from the table; how many grants that were.
+
+        A door another client still holds stays open until that grant's end.
+        Raises FirewallError; then the grants are back in the table.
+        """
+        now = self._clock.monotonic()
+        held = [(grant.door, self.grants.open_until(grant.door)) for grant in dropped]
+        try:
+            self.firewall.close([door for door, until in held if until is None])
+            self._reopen([TimedDoor(door, until - now) for door, until in held if until])
+        except FirewallError:
+            for grant in dropped:
+                self.grants.record(grant)
+            raise
+        for grant in dropped:
+            self._record_grant(EventKind.REVOKE, grant)
+        return len(dropped)
+
+    def _reopen(self, doors: Sequence[TimedDoor]) -> None:
+        if doors:
+            self.firewall.open(doors)
+
+    def adopt(self) -> int:
+        """Take over the doors the kernel holds from an earlier run. Raises FirewallError."""
+        held = [(timed.door, timed.seconds) for timed in self.firewall.read()]
+        return len(self.grants.restore(held, self._clock.monotonic()))
+
+    def restore(self, devices: Sequence[str]) -> int:
+        """Somebody deleted our rules: make them again, with every door's remaining time.
+
+        Raises FirewallError.
+        """
+        now = self._clock.monotonic()
+        self.grants.expire(now)
+        self.firewall.start(devices)
+        doors = {grant.door: self._timed(grant, now) for grant in self.grants}
+        self._reopen(list(doors.values()))
+        return len(doors)
+
+
+def request_text(message: SpaMessage | None) -> str | None:
+    """What the packet asked for, as its own text; the caller makes it safe to print."""
+    if message is None:
+        return None
+    asked = message.message.decode("latin-1")
+    if message.nat_access is not None:
+        asked += f" -> {message.nat_access.decode('latin-1')}"
+    return asked
+
+
+def grant_text(grant: Grant, expires: float) -> str:
+    """The C daemon's words for a rule, less the verb."""
+    door = grant.door
+    kind = "access" if door.nat is None else "local NAT" if door.local else "DNAT"
+    target = "0.0.0.0/0" if door.nat is None else str(door.nat)
+    return f"{kind} rule for {door.address} -> {target} {door.port}, expires at {int(expires)}"
