@@ -1,0 +1,212 @@
+"""May this client have what its authenticated message asks for? One function per rule.
+
+The order is the C daemon's (behaviour notes, packet processing), because it decides
+which of several reasons people are told. On purpose different: a port list is a set,
+so a port written twice changes nothing; MAX_FW_TIMEOUT caps every lifetime; and an
+address that can't be a client's is refused.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from fwknopd.policy.addresses import granted_address, local_target, nat_target, unusable
+from fwknopd.policy.packet import Packet
+from fwknopd.policy.settings import PolicySettings
+from fwknopd.policy.stanza import NatTarget, Stanza
+from fwknopd.policy.verdict import AccessDecision, CommandDecision, Reason, Refusal, Verdict
+from fwknopd.spa.message import MessageType, SpaMessage
+from fwknopd.spa.request import UNSPECIFIED, CommandRequest, NatRequest, PortSpec
+
+FORWARDED = frozenset({MessageType.NAT_ACCESS, MessageType.CLIENT_TIMEOUT_NAT_ACCESS})
+LOCAL = frozenset({MessageType.LOCAL_NAT_ACCESS, MessageType.CLIENT_TIMEOUT_LOCAL_NAT_ACCESS})
+
+_PORTS_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """An authenticated message and where it came from. ``now`` is epoch seconds."""
+
+    stanza: Stanza
+    message: SpaMessage
+    packet: Packet
+    forwarded_for: IPv4Address | None
+    settings: PolicySettings
+    now: int
+
+    @property
+    def address(self) -> IPv4Address | IPv6Address:
+        """Who is to be let in."""
+        return granted_address(self.message.request.address, self.packet, self.forwarded_for)
+
+    def refuse(self, reason: Reason, detail: str) -> Refusal:
+        """A refusal that names this client and message."""
+        return Refusal(reason, detail, self.stanza, self.message)
+
+
+Rule = Callable[[Knock], Refusal | None]
+
+
+def decide(knock: Knock) -> Verdict:
+    """The verdict on an authenticated message that is no replay."""
+    for rule in RULES:
+        refusal = rule(knock)
+        if refusal is not None:
+            return refusal
+    if isinstance(knock.message.request, CommandRequest):
+        return _command(knock, knock.message.request)
+    return _access(knock, knock.message.request.ports)
+
+
+def _age(knock: Knock) -> Refusal | None:
+    limit = knock.settings.max_age
+    behind = knock.now - knock.message.timestamp
+    if limit is None or abs(behind) <= limit:
+        return None
+    detail = (
+        f"packet's clock {utc(knock.message.timestamp)}, router's clock {utc(knock.now)}, "
+        f"{abs(behind)} s apart, limit {limit} s"
+    )
+    return knock.refuse(Reason.TOO_OLD if behind > 0 else Reason.FROM_THE_FUTURE, detail)
+
+
+def _address_usable(knock: Knock) -> Refusal | None:
+    why = unusable(knock.address, knock.packet)
+    if not why:
+        return None
+    return knock.refuse(Reason.MALFORMED, f"nobody can be let in from {knock.address}: {why}")
+
+
+def _address_given(knock: Knock) -> Refusal | None:
+    if not knock.stanza.require_source_address or knock.message.request.address != UNSPECIFIED:
+        return None
+    return knock.refuse(
+        Reason.ADDRESS_REQUIRED,
+        "the packet says 0.0.0.0 (any source), but REQUIRE_SOURCE_ADDRESS wants an address in it",
+    )
+
+
+def _username(knock: Knock) -> Refusal | None:
+    required = knock.stanza.require_username
+    if required is None or knock.message.user == required:
+        return None
+    detail = f"the packet is from user {knock.message.user!a}, REQUIRE_USERNAME is {required!a}"
+    return knock.refuse(Reason.USERNAME_MISMATCH, detail)
+
+
+def _nat_enabled(knock: Knock) -> Refusal | None:
+    kind, settings = knock.message.message_type, knock.settings
+    if kind in FORWARDED and not settings.enable_ipt_forwarding:
+        return knock.refuse(
+            Reason.NAT_NOT_ENABLED, "forwarding to an inside host is off (ENABLE_IPT_FORWARDING)"
+        )
+    if kind in LOCAL and not settings.enable_ipt_local_nat:
+        return knock.refuse(
+            Reason.NAT_NOT_ENABLED, "NAT to the router itself is off (ENABLE_IPT_LOCAL_NAT)"
+        )
+    return None
+
+
+RULES: tuple[Rule, ...] = (_age, _address_usable, _address_given, _username, _nat_enabled)
+
+
+def _command(knock: Knock, request: CommandRequest) -> Verdict:
+    if not knock.stanza.enable_cmd_exec:
+        return knock.refuse(
+            Reason.COMMAND_NOT_ALLOWED, "commands are off for this client (ENABLE_CMD_EXEC)"
+        )
+    return CommandDecision(knock.stanza, knock.message, knock.address, request.command)
+
+
+def _access(knock: Knock, asked: tuple[PortSpec, ...]) -> Verdict:
+    stanza = knock.stanza
+    ports = tuple(dict.fromkeys(asked))
+    refused = _refused_ports(stanza, ports)
+    if refused:
+        return knock.refuse(Reason.PORT_NOT_ALLOWED, refused)
+    local = _is_local(knock)
+    nat = _nat(knock, local=local)
+    if isinstance(nat, Refusal):
+        return nat
+    return AccessDecision(
+        stanza=stanza,
+        message=knock.message,
+        address=knock.address,
+        # NAT sends one outside port to one inside port, so only the first counts.
+        ports=ports if nat is None else ports[:1],
+        lifetime=lifetime(stanza, knock.message.client_timeout),
+        nat=nat,
+        local=local,
+    )
+
+
+def lifetime(stanza: Stanza, client_timeout: int) -> int:
+    """Seconds a grant lasts: the client's wish or the stanza's default, capped in both cases.
+
+    Never 0, which a kernel timeout would take for "for ever".
+    """
+    return max(1, min(client_timeout or stanza.fw_access_timeout, stanza.max_fw_timeout))
+
+
+def _refused_ports(stanza: Stanza, ports: tuple[PortSpec, ...]) -> str:
+    restricted = [port for port in ports if port in stanza.restrict_ports]
+    if restricted:
+        return f"{_listed(restricted)} is in this client's RESTRICT_PORTS"
+    if stanza.open_ports is None:
+        return ""
+    refused = [port for port in ports if port not in stanza.open_ports]
+    if not refused:
+        return ""
+    allowed = _listed(sorted(stanza.open_ports)) or "nothing"
+    return f"{_listed(refused)} is not in this client's OPEN_PORTS ({allowed})"
+
+
+def _is_local(knock: Knock) -> bool:
+    if knock.stanza.force_nat is not None:
+        # Without forwarding the forced target can only be the router itself.
+        return not knock.settings.enable_ipt_forwarding
+    return knock.message.message_type in LOCAL
+
+
+def _nat(knock: Knock, *, local: bool) -> NatTarget | Refusal | None:
+    target = _target(knock, knock.message.nat, local=local)
+    if isinstance(target, str):
+        return knock.refuse(Reason.NAT_TARGET_INVALID, target)
+    if target is None:
+        return None
+    if isinstance(knock.address, IPv6Address):
+        return knock.refuse(
+            Reason.NAT_TARGET_INVALID,
+            f"{knock.address} is an IPv6 client and can't be forwarded to {target}",
+        )
+    if knock.stanza.disable_dnat:
+        return knock.refuse(Reason.NOT_SUPPORTED, "NAT with DISABLE_DNAT is not supported")
+    return target
+
+
+def _target(knock: Knock, nat: NatRequest | None, *, local: bool) -> NatTarget | str | None:
+    if knock.stanza.force_nat is not None:
+        return knock.stanza.force_nat
+    if nat is None or knock.message.message_type not in FORWARDED | LOCAL:
+        return None
+    if local:
+        return local_target(nat, knock.packet)
+    return nat_target(nat, names=knock.settings.enable_nat_dns)
+
+
+def _listed(ports: Iterable[PortSpec]) -> str:
+    texts = [str(port) for port in ports]
+    more = len(texts) - _PORTS_SHOWN
+    return ", ".join(texts[:_PORTS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def utc(epoch: int) -> str:
+    """An epoch second as people write it; the bare number when no calendar reaches it."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(epoch))
+    except (OverflowError, OSError, ValueError):
+        return f"{epoch} s after 1970"
