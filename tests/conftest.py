@@ -18,32 +18,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.chromium import find_chromium
+
 ARTIFACTS = Path(__file__).parent / "artifacts"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+# `su` leaves root without the folders where Debian keeps nft and ip.
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
 
 # A slow runner is no bug, so no deadline; CI must give the same answer twice.
 settings.register_profile("developer", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
-
-
-def find_chromium() -> str | None:
-    """Path of a Chromium: the system's, or the one Playwright downloaded."""
-    for name in CHROMIUM_NAMES:
-        # Ubuntu's chromium-browser is a snap wrapper, which can't run in a container.
-        if (path := shutil.which(name)) and not _is_snap(Path(path)):
-            return path
-    folder = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache/ms-playwright"
-    found = sorted(Path(folder).glob("chromium-*/chrome-linux*/chrome"))
-    return str(found[-1]) if found else None
-
-
-def _is_snap(path: Path) -> bool:
-    if "snap" in path.resolve().parts or path.resolve().name == "snap":
-        return True
-    with path.open("rb") as file:
-        head = file.read(4096)
-    return head.startswith(b"#!") and b"/snap/bin/" in head
 
 
 def _missing_namespaces() -> str | None:

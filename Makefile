@@ -1,0 +1,34 @@
+# What a developer types. `make help` lists it. The Python to use: make PYTHON=python3.13 ...
+
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.13 ..." % sys.version_info[:2])' && $(PYTHON) package/dev/prepare.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run knock test lint clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+setup: ## put the programs into .venv, and install what the lab needs
+	@$(PREPARE) run
+
+run: setup ## start the lab: a phone, a router and a LAN host, with the web page
+	@$(VENV_PYTHON) -m tests.lab run
+
+knock: setup ## knock at the running lab's door
+	@$(VENV_PYTHON) -m tests.lab knock
+
+test: ## run every test; PYTEST_ARGS="tests/unit -k replay" for some of them
+	@$(PREPARE) test
+	@$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+
+lint: ## check style, format and types
+	@$(PREPARE) lint
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy
+
+clean: ## remove everything made here, .venv too
+	rm -rf .venv .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist tests/artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
