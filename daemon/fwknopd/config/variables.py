@@ -1,93 +1,61 @@
-"""The declarative description of every configuration variable, and how to look one up.
+"""Every configuration variable there is, in one declarative table.
 
-One table serves both loaders, the forms of the web UI and the reference page. The entries
-themselves are in ``server_variables`` and ``access_variables``.
+Both loaders, the forms of the web UI and the reference page read this table and nothing
+else. Names, ranges and defaults are those of fwknopd 2.6 (behaviour notes 2 and 3); the
+texts address a router owner.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import lru_cache
+from fwknopd.config.access_variables import ACCESS_VARIABLES as OWN_ACCESS_VARIABLES
+from fwknopd.config.foreign_variables import FOREIGN_ACCESS_VARIABLES, FOREIGN_SERVER_VARIABLES
+from fwknopd.config.server_variables import SERVER_VARIABLES as OWN_SERVER_VARIABLES
+from fwknopd.config.variable import Kind, Scope, Status, Variable
 
-Default = str | int | bool | None
+__all__ = [
+    "ACCESS_VARIABLES",
+    "SERVER_VARIABLES",
+    "UCI_VARIABLES",
+    "Kind",
+    "Scope",
+    "Status",
+    "Variable",
+    "lookup",
+]
 
+SERVER_VARIABLES: tuple[Variable, ...] = (*OWN_SERVER_VARIABLES, *FOREIGN_SERVER_VARIABLES)
 
-class Scope(StrEnum):
-    """Where a variable belongs: fwknopd.conf, an access stanza, or a UCI section of its own."""
+ACCESS_VARIABLES: tuple[Variable, ...] = (*OWN_ACCESS_VARIABLES, *FOREIGN_ACCESS_VARIABLES)
 
-    SERVER = "server"
-    ACCESS = "access"
-    UCI = "uci"
+UCI_VARIABLES: tuple[Variable, ...] = (
+    Variable(
+        "uci_enabled",
+        Scope.UCI,
+        Kind.SWITCH,
+        "Use the settings of these pages. Off: the daemon reads /etc/fwknop/fwknopd.conf and "
+        "access.conf instead; neither is ever changed from here.",
+        "General",
+        default=False,
+        example="1",
+    ),
+    Variable(
+        "network",
+        Scope.UCI,
+        Kind.TEXT,
+        "The network knocks come in on, normally wan. Wins over a device set by PCAP_INTF.",
+        "General",
+        default="wan",
+        example="wan",
+    ),
+)
 
-
-class Kind(StrEnum):
-    """The type of a value, which decides how its text is read and which field edits it."""
-
-    BOOLEAN = "boolean"
-    INTEGER = "integer"
-    TEXT = "text"
-    CHOICE = "choice"
-    PATH = "path"
-    INTERFACE = "interface"
-    FILTER = "filter"
-    ADDRESS = "address"
-    NETWORKS = "networks"
-    PORTS = "ports"
-    KEY_TEXT = "key text"
-    KEY_BASE64 = "base64 key"
-    DATE = "date"
-    EPOCH = "epoch"
-    NAT_TARGET = "nat target"
-
-
-class Status(StrEnum):
-    """What this daemon does with a variable."""
-
-    HONOURED = "honoured"
-    IGNORED = "ignored"
-    LATER = "not supported yet"
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One variable. ``minimum`` and ``maximum`` are inclusive; ``default`` None means unset.
-
-    ``unit`` is shown next to a number. ``status_note`` says why a variable is ignored or what
-    is missing; it is "" for one that is honoured. ``uci_only`` marks options of ours that the
-    classic files do not have.
-    """
-
-    name: str
-    scope: Scope
-    kind: Kind
-    help: str
-    group: str
-    default: Default = None
-    minimum: int | None = None
-    maximum: int | None = None
-    unit: str = ""
-    example: str = ""
-    choices: tuple[str, ...] = ()
-    status: Status = Status.HONOURED
-    status_note: str = ""
-    aliases: tuple[str, ...] = ()
-    secret: bool = False
-    uci_only: bool = False
-
-
-@lru_cache(maxsize=1)
-def _index() -> dict[tuple[Scope, str], Variable]:
-    from fwknopd.config.access_variables import ACCESS_VARIABLES
-    from fwknopd.config.server_variables import SERVER_VARIABLES
-
-    return {
-        (variable.scope, name): variable
-        for variable in (*SERVER_VARIABLES, *ACCESS_VARIABLES)
-        for name in (variable.name, *variable.aliases)
-    }
+_INDEX: dict[tuple[Scope, str], Variable] = {
+    (variable.scope, name): variable
+    for variable in (*SERVER_VARIABLES, *ACCESS_VARIABLES, *UCI_VARIABLES)
+    for name in (variable.name, *variable.aliases)
+}
 
 
 def lookup(scope: Scope, name: str) -> Variable | None:
     """The variable of that exact (case-sensitive) name or alias, or None when unknown."""
-    return _index().get((scope, name))
+    return _INDEX.get((scope, name))

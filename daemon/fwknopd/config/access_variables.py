@@ -1,0 +1,237 @@
+"""The directives of an access stanza, and our own options of a UCI ``access`` section."""
+
+from __future__ import annotations
+
+from fwknopd.config.command_variables import COMMAND_VARIABLES, GPG_VARIABLES
+from fwknopd.config.variable import MAX_C_INT, Kind, Variable, access, access_later
+
+GENERAL = "General"
+NETWORK = "Network"
+TIME = "Time"
+FORWARDING = "Forwarding"
+KEYS = "Keys"
+
+NO_SNAT = "forwarded connections keep the client's address"
+
+
+_GENERAL_VARIABLES = (
+    access(
+        "name",
+        Kind.TEXT,
+        "What you call this client, such as the phone's owner.",
+        GENERAL,
+        example="Anna's phone",
+        maximum=64,
+        uci_only=True,
+    ),
+    access(
+        "enabled",
+        Kind.SWITCH,
+        "Untick to refuse this client's knocks without deleting its keys.",
+        GENERAL,
+        default=True,
+        example="1",
+        uci_only=True,
+    ),
+    access("note", Kind.TEXT, "Anything you want to remember.", GENERAL, uci_only=True),
+    access(
+        "OPEN_PORTS",
+        Kind.PORTS,
+        "The ports this client may open. Empty: any port it asks for.",
+        GENERAL,
+        example="tcp/22, udp/1194",
+    ),
+    access(
+        "RESTRICT_PORTS",
+        Kind.PORTS,
+        "Ports this client may never open, whatever else is allowed.",
+        GENERAL,
+        example="tcp/80",
+    ),
+)
+
+_TIME_VARIABLES = (
+    access(
+        "FW_ACCESS_TIMEOUT",
+        Kind.INTEGER,
+        "How long a door stays open. Connections made in that time live on.",
+        TIME,
+        default=30,
+        minimum=0,
+        maximum=MAX_C_INT,
+        unit="seconds",
+        example="30",
+    ),
+    access(
+        "MAX_FW_TIMEOUT",
+        Kind.INTEGER,
+        "The longest time the client itself may ask for.",
+        TIME,
+        default=300,
+        minimum=0,
+        maximum=MAX_C_INT,
+        unit="seconds",
+        example="300",
+    ),
+    access(
+        "ACCESS_EXPIRE",
+        Kind.DATE,
+        "The day from whose first minute on this client is refused, as month/day/year.",
+        TIME,
+        example="12/31/2030",
+    ),
+    access(
+        "ACCESS_EXPIRE_EPOCH",
+        Kind.EPOCH,
+        "The same as a number of seconds since 1970. The later of the two lines counts.",
+        TIME,
+        minimum=0,
+        maximum=253402300799,
+        unit="seconds since 1970",
+        example="1924902000",
+    ),
+)
+
+_NETWORK_VARIABLES = (
+    access(
+        "SOURCE",
+        Kind.NETWORKS,
+        "Addresses or networks the knock may come from; ANY for everywhere.",
+        NETWORK,
+        default="ANY",
+        example="ANY or 192.0.2.0/24, 2001:db8::/32",
+    ),
+    access(
+        "DESTINATION",
+        Kind.NETWORKS,
+        "Addresses of this router the knock must be sent to. Empty: any.",
+        NETWORK,
+        example="198.51.100.1",
+    ),
+    access(
+        "REQUIRE_SOURCE_ADDRESS",
+        Kind.BOOLEAN,
+        "Refuse knocks that leave it to the router to see where they come from. The client "
+        "must then send its own public address (-R or -a).",
+        NETWORK,
+        default=False,
+        aliases=("REQUIRE_SOURCE",),
+        example="Y",
+    ),
+    access(
+        "REQUIRE_USERNAME",
+        Kind.TEXT,
+        "The user name the knock must carry, exactly as written.",
+        NETWORK,
+        example="anna",
+    ),
+)
+
+_FORWARDING_VARIABLES = (
+    access(
+        "FORCE_NAT",
+        Kind.NAT_TARGET,
+        "Send this client's connections always to this address and port.",
+        FORWARDING,
+        example="192.168.1.10 22",
+    ),
+    access(
+        "DISABLE_DNAT",
+        Kind.BOOLEAN,
+        "Open the way through this router without changing the destination address.",
+        FORWARDING,
+        default=False,
+        example="Y",
+    ),
+    access_later(
+        "FORCE_SNAT",
+        Kind.ADDRESS,
+        FORWARDING,
+        "The address this client's forwarded connections appear to come from.",
+        NO_SNAT,
+    ),
+    access_later(
+        "FORCE_MASQUERADE",
+        Kind.BOOLEAN,
+        FORWARDING,
+        "Make this client's forwarded connections appear to come from this router.",
+        NO_SNAT,
+        default=False,
+    ),
+    access_later(
+        "FORWARD_ALL",
+        Kind.BOOLEAN,
+        FORWARDING,
+        "Forward everything, not only the ports the client asks for.",
+        "only the ports the client asks for are forwarded",
+        default=False,
+    ),
+)
+
+_KEY_VARIABLES = (
+    access(
+        "KEY_BASE64",
+        Kind.KEY_BASE64,
+        "The encryption key as generated keys are written. The same key goes into the client.",
+        KEYS,
+        maximum=32,
+        unit="bytes",
+        secret=True,
+    ),
+    access(
+        "KEY",
+        Kind.KEY_TEXT,
+        "The encryption key as a password. A generated key is safer.",
+        KEYS,
+        maximum=32,
+        unit="bytes",
+        secret=True,
+    ),
+    access(
+        "HMAC_KEY_BASE64",
+        Kind.KEY_BASE64,
+        "The second key, which proves that a knock is genuine before it is decrypted. Empty: "
+        "knocks carry no such proof, which is weaker.",
+        KEYS,
+        maximum=128,
+        unit="bytes",
+        secret=True,
+    ),
+    access(
+        "HMAC_KEY",
+        Kind.KEY_TEXT,
+        "The second key as a password. A generated key is safer.",
+        KEYS,
+        maximum=128,
+        unit="bytes",
+        secret=True,
+    ),
+    access(
+        "HMAC_DIGEST_TYPE",
+        Kind.CHOICE,
+        "The hash used with the second key. Must be the same in the client.",
+        KEYS,
+        default="sha256",
+        choices=("md5", "sha1", "sha256", "sha384", "sha512", "sha3_256", "sha3_512"),
+        example="sha256",
+    ),
+    access(
+        "ENCRYPTION_MODE",
+        Kind.CHOICE,
+        "How knocks are encrypted. legacy is for clients older than fwknop 2.5.",
+        KEYS,
+        default="CBC",
+        choices=("CBC", "ECB", "CFB", "OFB", "CTR", "Asymmetric", "legacy"),
+        example="CBC",
+    ),
+)
+
+ACCESS_VARIABLES: tuple[Variable, ...] = (
+    *_GENERAL_VARIABLES,
+    *_TIME_VARIABLES,
+    *_NETWORK_VARIABLES,
+    *_FORWARDING_VARIABLES,
+    *_KEY_VARIABLES,
+    *COMMAND_VARIABLES,
+    *GPG_VARIABLES,
+)

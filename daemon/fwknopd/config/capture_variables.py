@@ -1,0 +1,180 @@
+"""The variables of fwknopd.conf about receiving knocks and checking them."""
+
+from __future__ import annotations
+
+from fwknopd.config.variable import MAX_C_INT, Kind, Variable, boolean, ignored, later, server
+
+CAPTURE = "Capture"
+CHECKS = "Packet checks"
+
+CAPTURE_VARIABLES: tuple[Variable, ...] = (
+    server(
+        "PCAP_INTF",
+        Kind.INTERFACE,
+        "The device to listen on for knocks, such as eth0 or pppoe-wan. On OpenWrt choose a "
+        "network instead: its device may change, its name does not.",
+        CAPTURE,
+        default="eth0",
+        example="eth0",
+    ),
+    server(
+        "PCAP_FILTER",
+        Kind.FILTER,
+        "Which packets are looked at, as a tcpdump expression. Change the port here if your "
+        "clients knock on another one.",
+        CAPTURE,
+        default="udp port 62201",
+        maximum=1023,
+        example="udp port 62201",
+    ),
+    boolean(
+        "ENABLE_PCAP_PROMISC",
+        CAPTURE,
+        False,
+        "Also look at packets not addressed to this router. Only useful on a mirror port.",
+    ),
+    server(
+        "PCAP_FILE",
+        Kind.PATH,
+        "Read packets from this capture file instead of the network, then stop. For tests.",
+        CAPTURE,
+        example="/root/knock.pcap",
+    ),
+    server(
+        "PCAP_DISPATCH_COUNT",
+        Kind.INTEGER,
+        "How many packets are handled in one go before timeouts are looked after.",
+        CAPTURE,
+        default=100,
+        minimum=1,
+        maximum=MAX_C_INT,
+        unit="packets",
+        example="100",
+    ),
+    server(
+        "MAX_SNIFF_BYTES",
+        Kind.INTEGER,
+        "How much of each packet is read. Smaller values cut knocks off.",
+        CAPTURE,
+        default=1500,
+        minimum=1,
+        maximum=32768,
+        unit="bytes",
+        example="1500",
+    ),
+    boolean(
+        "ENABLE_UDP_SERVER",
+        CAPTURE,
+        False,
+        "Receive knocks on an ordinary UDP socket instead of sniffing. The port is then "
+        "visible to scanners.",
+    ),
+    server(
+        "UDPSERV_PORT",
+        Kind.INTEGER,
+        "The port of the UDP socket.",
+        CAPTURE,
+        default=62201,
+        minimum=1,
+        maximum=65535,
+        example="62201",
+    ),
+    boolean(
+        "ENABLE_SPA_OVER_HTTP",
+        CAPTURE,
+        False,
+        "Also accept knocks wrapped in a web request. The capture filter must let TCP "
+        "packets through for that.",
+    ),
+    later(
+        "ALLOW_ANY_USER_AGENT",
+        Kind.BOOLEAN,
+        CAPTURE,
+        "Accept web knocks whatever program they claim to come from.",
+        "web knocks are accepted from the usual clients only",
+        default=False,
+    ),
+    later(
+        "ENABLE_X_FORWARDED_FOR",
+        Kind.BOOLEAN,
+        CAPTURE,
+        "Take the client's address from the header a reverse proxy adds to a web knock.",
+        "the packet's own source address is used",
+        default=False,
+    ),
+    later(
+        "ENABLE_TCP_SERVER",
+        Kind.BOOLEAN,
+        CAPTURE,
+        "Accept TCP connections, so that clients can knock over TCP.",
+        "there is no TCP listener yet; use UDP knocks",
+        default=False,
+    ),
+    later(
+        "TCPSERV_PORT",
+        Kind.INTEGER,
+        CAPTURE,
+        "The port of the TCP listener.",
+        "there is no TCP listener yet; use UDP knocks",
+        default=62201,
+    ),
+    later(
+        "ENABLE_PCAP_ANY_DIRECTION",
+        Kind.BOOLEAN,
+        CAPTURE,
+        "Also look at packets this router sends.",
+        "only incoming packets are looked at",
+        default=False,
+    ),
+    ignored(
+        "PCAP_LOOP_SLEEP",
+        Kind.INTEGER,
+        CAPTURE,
+        "How long fwknopd slept between looking for packets.",
+        "this daemon waits for packets and never polls",
+        default=100000,
+    ),
+    ignored(
+        "UDPSERV_SELECT_TIMEOUT",
+        Kind.INTEGER,
+        CAPTURE,
+        "How long fwknopd waited on its UDP socket at a time.",
+        "this daemon waits for packets and never polls",
+        default=500000,
+    ),
+    ignored(
+        "EXIT_AT_INTF_DOWN",
+        Kind.BOOLEAN,
+        CAPTURE,
+        "Whether fwknopd ended when its device went down.",
+        "this daemon waits for the device to come back",
+        default=True,
+    ),
+)
+
+CHECK_VARIABLES: tuple[Variable, ...] = (
+    boolean(
+        "ENABLE_SPA_PACKET_AGING",
+        CHECKS,
+        True,
+        "Refuse knocks whose time differs too much from this router's clock. Leave it on.",
+    ),
+    server(
+        "MAX_SPA_PACKET_AGE",
+        Kind.INTEGER,
+        "How far the clocks of client and router may differ.",
+        CHECKS,
+        default=120,
+        minimum=1,
+        maximum=100000,
+        unit="seconds",
+        example="120",
+    ),
+    boolean(
+        "ENABLE_DIGEST_PERSISTENCE",
+        CHECKS,
+        True,
+        "Remember accepted knocks, so that a copy of one is refused. Turning it off lets "
+        "anybody who recorded a knock repeat it.",
+    ),
+)

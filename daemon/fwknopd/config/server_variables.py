@@ -1,0 +1,127 @@
+"""The remaining variables of fwknopd.conf, and the whole of it in the order of the reference."""
+
+from __future__ import annotations
+
+from fwknopd.config.capture_variables import CAPTURE_VARIABLES, CHECK_VARIABLES
+from fwknopd.config.firewall_variables import FIREWALL_VARIABLES, FORWARDING_VARIABLES
+from fwknopd.config.variable import NO_COMMANDS, NO_GPG, Kind, Variable, ignored, later, server
+
+LOGGING = "Logging"
+FILES = "Files"
+COMMANDS = "Commands and GPG"
+
+_LOGGING_VARIABLES = (
+    server(
+        "VERBOSE",
+        Kind.INTEGER,
+        "How much is logged: 0 is normal, 1 says more about each knock.",
+        LOGGING,
+        default=0,
+        minimum=0,
+        maximum=3,
+        example="0",
+    ),
+    server(
+        "SYSLOG_IDENTITY",
+        Kind.TEXT,
+        "The name under which the daemon appears in the system log.",
+        LOGGING,
+        default="fwknopd",
+        example="fwknopd",
+    ),
+    server(
+        "SYSLOG_FACILITY",
+        Kind.CHOICE,
+        "The kind of log messages, for log servers that sort by it.",
+        LOGGING,
+        default="LOG_DAEMON",
+        choices=("LOG_DAEMON", *(f"LOG_LOCAL{number}" for number in range(8))),
+        example="LOG_DAEMON",
+    ),
+    ignored(
+        "LOCALE",
+        Kind.TEXT,
+        LOGGING,
+        "The language setting fwknopd ran under.",
+        "the daemon's messages do not depend on it",
+    ),
+)
+
+_FILE_VARIABLES = (
+    server(
+        "FWKNOP_RUN_DIR",
+        Kind.PATH,
+        "Folder for the files of the running daemon.",
+        FILES,
+        default="/var/run/fwknop",
+        example="/var/run/fwknop",
+    ),
+    server(
+        "FWKNOP_PID_FILE",
+        Kind.PATH,
+        "Where the daemon's process number is written; normally fwknopd.pid in the run folder.",
+        FILES,
+        example="/var/run/fwknop/fwknopd.pid",
+    ),
+    server(
+        "DIGEST_FILE",
+        Kind.PATH,
+        "Where accepted knocks are remembered; normally digest.cache in the run folder.",
+        FILES,
+        example="/var/run/fwknop/digest.cache",
+    ),
+    server(
+        "ACCESS_FILE",
+        Kind.PATH,
+        "The file with the clients. Not used while the settings come from UCI.",
+        FILES,
+        default="/etc/fwknop/access.conf",
+        example="/etc/fwknop/access.conf",
+    ),
+    server(
+        "ACCESS_FOLDER",
+        Kind.PATH,
+        "A folder of *.conf files with the clients, read instead of the access file. Not "
+        "used while the settings come from UCI.",
+        FILES,
+        example="/etc/fwknop/access.d",
+    ),
+    ignored(
+        "FWKNOP_CONF_DIR",
+        Kind.PATH,
+        FILES,
+        "The folder fwknopd took its default file names from.",
+        "file names are given in full",
+    ),
+    ignored(
+        "DIGEST_DB_FILE",
+        Kind.PATH,
+        FILES,
+        "The replay database of fwknopd builds with GDBM.",
+        "accepted knocks are remembered in DIGEST_FILE",
+    ),
+    ignored(
+        "FAULT_INJECTION_TAG",
+        Kind.TEXT,
+        FILES,
+        "Made test builds of fwknopd fail on purpose.",
+        "this is no test build",
+    ),
+)
+
+_COMMAND_VARIABLES = (
+    later("CMD_EXEC_TIMEOUT", Kind.INTEGER, COMMANDS, "Time limit of a command.", NO_COMMANDS),
+    later("SUDO_EXE", Kind.PATH, COMMANDS, "The sudo program.", NO_COMMANDS),
+    later("GPG_HOME_DIR", Kind.PATH, COMMANDS, "The folder with the GPG key ring.", NO_GPG),
+    later("GPG_EXE", Kind.PATH, COMMANDS, "The GPG program.", NO_GPG),
+)
+
+SERVER_VARIABLES: tuple[Variable, ...] = (
+    *CAPTURE_VARIABLES,
+    *CHECK_VARIABLES,
+    *FORWARDING_VARIABLES,
+    *FIREWALL_VARIABLES,
+    *_LOGGING_VARIABLES,
+    *_FILE_VARIABLES,
+    *_COMMAND_VARIABLES,
+)
