@@ -1,0 +1,175 @@
+"""Knocks through ordinary UDP sockets: for places where packets can't be captured.
+
+Needs an open port in the firewall, and scanners can see it; in return it needs no
+privilege, and the kernel puts fragments together. Unlike the C daemon, whose server
+sees every packet as sent to 0.0.0.0, this one learns the true destination, so that
+DESTINATION rules work.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import struct
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from fwknopd.capture import CaptureError, CaptureFault, CaptureStats
+from fwknopd.capture.link_layer import UDP
+from fwknopd.policy.packet import Address, Packet
+
+ALL_ADDRESSES: tuple[Address, ...] = (IPv4Address(0), IPv6Address(0))
+
+# The longest a knock may be (protocol notes 10); the kernel says when it cut a longer one.
+_MAX_PAYLOAD = 1500
+_RECEIVE_BUFFER = 1024 * 1024
+_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+_SO_RXQ_OVFL = 40
+_IN6_PKTINFO = struct.Struct("16sI")
+_IN_PKTINFO = struct.Struct("I4s4s")
+_U32 = struct.Struct("I")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_IN6_PKTINFO.size) + socket.CMSG_SPACE(_U32.size)
+
+
+class UdpServerCapture:
+    """Datagrams sent to ``port`` on ``addresses``. Opening raises CaptureError.
+
+    An IPv6 address is left out silently on a system without IPv6, as long as another
+    address is left to listen on.
+    """
+
+    def __init__(self, port: int, addresses: Sequence[Address] = ALL_ADDRESSES) -> None:
+        self.name = f"udp:{port}"
+        self._port = port
+        self._received = 0
+        self._dropped: dict[int, int] = {}
+        self._sockets: dict[int, socket.socket] = {}
+        # One descriptor for several sockets: an epoll is readable when one of them is.
+        self._ready = select.epoll()
+        try:
+            for address in addresses:
+                self._listen(address, optional=len(addresses) > 1)
+            if not self._sockets:
+                raise _listen_error(addresses[0], port, OSError(0, "no such address family"))
+        except BaseException:
+            self.close()
+            raise
+
+    def fileno(self) -> int:
+        """Readable while datagrams wait on any of the sockets."""
+        return -1 if self._ready.closed else self._ready.fileno()
+
+    def read(self, limit: int) -> list[Packet]:
+        """At most ``limit`` datagrams; those longer than any knock are left out."""
+        packets: list[Packet] = []
+        if self._ready.closed:
+            return packets
+        for descriptor, _events in self._ready.poll(0):
+            if len(packets) < limit:
+                self._drain(self._sockets[descriptor], limit, packets)
+        return packets
+
+    def detail(self) -> str:
+        """The addresses listened on."""
+        return ", ".join(str(opened.getsockname()[0]) for opened in self._sockets.values())
+
+    def stats(self) -> CaptureStats:
+        """Datagrams fetched, and those the full socket buffer lost."""
+        return CaptureStats(self._received, sum(self._dropped.values()))
+
+    def close(self) -> None:
+        """Close every socket."""
+        for opened in self._sockets.values():
+            opened.close()
+        self._sockets.clear()
+        self._ready.close()
+
+    def _listen(self, address: Address, *, optional: bool) -> None:
+        opened = _open_socket(address, self._port, optional=optional)
+        if opened is not None:
+            self._sockets[opened.fileno()] = opened
+            self._ready.register(opened, select.EPOLLIN)
+
+    def _drain(self, opened: socket.socket, limit: int, packets: list[Packet]) -> None:
+        while len(packets) < limit:
+            try:
+                payload, ancillary, flags, peer = opened.recvmsg(_MAX_PAYLOAD, _ANCILLARY_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                return  # an ICMP error some sender provoked; what else waits is read next time
+            self._received += 1
+            destination = self._destination(opened, ancillary)
+            if payload and destination is not None and not flags & socket.MSG_TRUNC:
+                packets.append(self._packet(payload, peer, destination))
+
+    def _packet(self, payload: bytes, peer: tuple[str, int], destination: Address) -> Packet:
+        # A link-local peer carries its device after a "%", which is no part of an address.
+        source = ip_address(peer[0].partition("%")[0])
+        return Packet(payload, source, destination, peer[1], self._port, UDP, "udp")
+
+    def _destination(
+        self, opened: socket.socket, ancillary: list[tuple[int, int, bytes]]
+    ) -> Address | None:
+        """The address the datagram was sent to; the loss counter comes the same way."""
+        destination: Address | None = None
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
+                self._dropped[opened.fileno()] = _U32.unpack_from(data)[0]
+            elif level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+                destination = IPv4Address(_IN_PKTINFO.unpack_from(data)[2])
+            elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+                destination = IPv6Address(_IN6_PKTINFO.unpack_from(data)[0])
+        return destination
+
+
+def _open_socket(address: Address, port: int, *, optional: bool) -> socket.socket | None:
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    try:
+        opened = socket.socket(family, socket.SOCK_DGRAM)
+    except OSError as error:
+        if optional and error.errno == errno.EAFNOSUPPORT:
+            return None
+        raise _listen_error(address, port, error) from None
+    try:
+        _set_options(opened)
+        opened.bind((str(address), port))
+    except OSError as error:
+        opened.close()
+        if optional and family == socket.AF_INET6 and error.errno == errno.EADDRNOTAVAIL:
+            return None
+        raise _listen_error(address, port, error) from None
+    return opened
+
+
+def _set_options(opened: socket.socket) -> None:
+    opened.setblocking(False)
+    if opened.family == socket.AF_INET6:
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        opened.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+    opened.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+
+
+def _listen_error(address: Address, port: int, error: OSError) -> CaptureError:
+    where = f"UDP port {port} of {address}"
+    if error.errno == errno.EADDRINUSE:
+        return CaptureError(
+            CaptureFault.PORT_IN_USE,
+            f"{where} is in use by another program",
+            f"See who has it with: netstat -lunp | grep :{port} ; or set another UDPSERV_PORT",
+        )
+    if error.errno == errno.EACCES:
+        return CaptureError(
+            CaptureFault.NOT_PERMITTED,
+            f"listening on {where} is not permitted",
+            "Set UDPSERV_PORT to 1024 or above, or run the daemon as root",
+        )
+    return CaptureError(
+        CaptureFault.OTHER,
+        f"listening on {where} failed: {error.strerror}",
+        "Check the address and UDPSERV_PORT",
+    )
