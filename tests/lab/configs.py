@@ -1,0 +1,73 @@
+"""UCI files to start a lab with."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from pathlib import Path
+
+from tests.lab.ruleset import PROJECT
+
+PACKAGED = PROJECT / "package/fwknop-wrt/files/etc/config/fwknopd"
+
+_SWITCHED_ON = """\
+config global
+	option uci_enabled '1'
+
+config network
+	option network 'wan'
+"""
+
+_CLIENT = """
+config access
+	option name '{name}'
+	option SOURCE 'ANY'
+	option KEY_BASE64 '{key}'
+	option HMAC_KEY_BASE64 '{hmac_key}'
+	option OPEN_PORTS '{open_ports}'
+	option FW_ACCESS_TIMEOUT '{seconds}'
+	option REQUIRE_SOURCE_ADDRESS 'Y'
+"""
+
+_SETTINGS = """
+config config
+	option ENABLE_IPT_FORWARDING 'Y'
+	option ENABLE_NAT_DNS 'Y'
+"""
+
+
+def packaged_config() -> str:
+    """The file as the package installs it: nothing on, no usable client."""
+    return PACKAGED.read_text()
+
+
+def ready_config(
+    name: str = "phone", open_ports: str = "tcp/22,tcp/8080", seconds: int = 30
+) -> str:
+    """A router set up: overwrite on, watching wan, one client with fresh keys."""
+    return _SWITCHED_ON + client_section(name, open_ports, seconds) + _SETTINGS
+
+
+def client_section(name: str, open_ports: str, seconds: int) -> str:
+    """An ``access`` section with fresh keys."""
+    return _CLIENT.format(
+        name=name,
+        key=base64.b64encode(secrets.token_bytes(32)).decode(),
+        hmac_key=base64.b64encode(secrets.token_bytes(64)).decode(),
+        open_ports=open_ports,
+        seconds=seconds,
+    )
+
+
+def loopback_config(port: int) -> str:
+    """For a machine without namespaces: knocks arrive at a UDP port of this machine."""
+    udp = f"\toption ENABLE_UDP_SERVER 'Y'\n\toption UDPSERV_PORT '{port}'\n"
+    client = client_section("phone", "tcp/22,tcp/8080", 30)
+    return "config global\n\toption uci_enabled '1'\n" + client + _SETTINGS + udp
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that nobody else may read, at no moment."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text)
