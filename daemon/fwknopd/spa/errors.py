@@ -1,9 +1,9 @@
 """Why bytes are not a knock: one exception type and a closed list of codes.
 
 Parsing in this package has two outcomes, a value or a `SpaError`; nothing else
-may escape for any input. The codes up to ``DECODE_TIMEOUT_DECODEFAIL`` carry the
-names libfko gives the same refusal, so that people can look them up, and so that
-the checks here can be compared with the C library's one by one.
+may escape for any input. Most codes carry the names libfko gives the same refusal,
+so that people can look them up, and so that the checks here can be compared with
+the C library's one by one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ class SpaErrorCode(StrEnum):
     ENCRYPT_TYPE_UNKNOWN = "ENCRYPT_TYPE_UNKNOWN"
     ENCRYPT_CIPHERLEN_DECODEFAIL = "ENCRYPT_CIPHERLEN_DECODEFAIL"
     ENCRYPT_CIPHERLEN_VALIDFAIL = "ENCRYPT_CIPHERLEN_VALIDFAIL"
-    DECRYPTION_SIZE = "DECRYPTION_SIZE"
     DECRYPTION_FAILURE = "DECRYPTION_FAILURE"
     GPGME_DECRYPT_FAILED = "GPGME_DECRYPT_FAILED"
     GPGME_NO_SIGNATURE = "GPGME_NO_SIGNATURE"
@@ -68,9 +67,7 @@ class SpaErrorCode(StrEnum):
     DECODE_NATACCESS_VALIDFAIL = "DECODE_NATACCESS_VALIDFAIL"
     DECODE_SRVAUTH_MISSING = "DECODE_SRVAUTH_MISSING"
     DECODE_SRVAUTH_DECODEFAIL = "DECODE_SRVAUTH_DECODEFAIL"
-    DECODE_EXTRA_DECODEFAIL = "DECODE_EXTRA_DECODEFAIL"
     DECODE_TIMEOUT_MISSING = "DECODE_TIMEOUT_MISSING"
-    DECODE_TIMEOUT_TOOBIG = "DECODE_TIMEOUT_TOOBIG"
     DECODE_TIMEOUT_VALIDFAIL = "DECODE_TIMEOUT_VALIDFAIL"
     DECODE_TIMEOUT_DECODEFAIL = "DECODE_TIMEOUT_DECODEFAIL"
     # What the C daemon, not its library, drops before decoding.
@@ -78,19 +75,33 @@ class SpaErrorCode(StrEnum):
     SPA_MSG_BAD_DATA = "SPA_MSG_BAD_DATA"
     SPA_MSG_NOT_SPA_DATA = "SPA_MSG_NOT_SPA_DATA"
     NO_ENCRYPTION_TYPE_MATCH = "NO_ENCRYPTION_TYPE_MATCH"
-    # Refused here on purpose although libfko takes it: each would let one packet
-    # exist in several texts, and so be sent twice.
+    # Refused here on purpose although libfko takes it: without an HMAC each would let
+    # one packet exist in several texts, and so be sent twice.
     STRICT_BASE64 = "STRICT_BASE64"
     STRICT_PADDING = "STRICT_PADDING"
-    STRICT_NUL = "STRICT_NUL"
     # This build can't open the packet.
     UNSUPPORTED_MODE = "UNSUPPORTED_MODE"
 
     @property
-    def libfko_name(self) -> str:
-        """The C library's full name, for example ``FKO_ERROR_INVALID_DATA_HMAC_COMPAREFAIL``."""
-        infix = "" if self.value.startswith(_WITHOUT_INVALID_DATA) else "INVALID_DATA_"
-        return f"FKO_ERROR_{infix}{self.value}"
+    def libfko_name(self) -> str | None:
+        """The C library's full name, as ``FKO_ERROR_INVALID_KEY_LEN``; None for codes not its own."""
+        if self in _NOT_LIBFKO:
+            return None
+        infix = "" if self.startswith(_WITHOUT_INVALID_DATA) else "INVALID_DATA_"
+        return f"FKO_ERROR_{infix}{self}"
+
+
+_NOT_LIBFKO = frozenset(
+    {
+        SpaErrorCode.SIZE,
+        SpaErrorCode.SPA_MSG_BAD_DATA,
+        SpaErrorCode.SPA_MSG_NOT_SPA_DATA,
+        SpaErrorCode.NO_ENCRYPTION_TYPE_MATCH,
+        SpaErrorCode.STRICT_BASE64,
+        SpaErrorCode.STRICT_PADDING,
+        SpaErrorCode.UNSUPPORTED_MODE,
+    }
+)
 
 
 class SpaError(Exception):
