@@ -147,6 +147,7 @@ def can_install() -> bool:
 
 def install_packages(packages: Sequence[str]) -> None:
     """Install Debian packages without questions; a failure is told, the caller looks again."""
+    # One stale source must not keep the others from being used, so both steps are tried.
     print(f"setup: installing {' '.join(packages)} ...", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
@@ -156,7 +157,6 @@ def install_packages(packages: Sequence[str]) -> None:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             print(f"setup: {shlex.join(command)} failed:\n{done.stdout}{done.stderr}")
-            return
 
 
 def stamp(extras: str) -> Path:
