@@ -1,0 +1,68 @@
+"""What the SPA core's error codes mean as a verdict's reason."""
+
+from __future__ import annotations
+
+from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.verdict import Reason, Refusal
+from fwknopd.spa.errors import SpaError, SpaErrorCode
+
+_LENGTH = frozenset(
+    {
+        SpaErrorCode.SIZE,
+        SpaErrorCode.FUNCS_NEW_MSGLEN_VALIDFAIL,
+        SpaErrorCode.NO_ENCRYPTION_TYPE_MATCH,
+        SpaErrorCode.ENCRYPT_TYPE_UNKNOWN,
+    }
+)
+_NOT_AUTHENTIC = frozenset(
+    {
+        SpaErrorCode.HMAC_COMPAREFAIL,
+        SpaErrorCode.HMAC_ENCMSGLEN_VALIDFAIL,
+        SpaErrorCode.INVALID_HMAC_KEY_LEN,
+        SpaErrorCode.ENCODE_NOTBASE64,
+    }
+)
+_NOT_OPENED = frozenset(
+    {
+        SpaErrorCode.INVALID_KEY_LEN,
+        SpaErrorCode.ENCRYPT_CIPHERLEN_DECODEFAIL,
+        SpaErrorCode.ENCRYPT_CIPHERLEN_VALIDFAIL,
+        SpaErrorCode.DECRYPTION_FAILURE,
+        SpaErrorCode.GPGME_DECRYPT_FAILED,
+        SpaErrorCode.STRICT_BASE64,
+    }
+)
+
+
+def unreadable(error: SpaError) -> Refusal:
+    """The refusal of a payload that can't be a knock at all."""
+    reason = Reason.WRONG_LENGTH if error.code in _LENGTH else Reason.NOT_SPA
+    return Refusal(reason, error.detail)
+
+
+def refusal_of(error: SpaError, stanza: Stanza, *, authenticated: bool) -> Refusal:
+    """The refusal of a packet that one client's keys didn't turn into a message.
+
+    ``authenticated``: its HMAC fitted. Without an HMAC, decryption is what tells
+    whose packet it is: an error after it still names the client, one before doesn't.
+    """
+    reason = _reason(error.code)
+    if reason is Reason.NO_CLIENT_MATCHED:
+        return Refusal(reason, error.detail)
+    if authenticated or reason is Reason.MALFORMED:
+        return Refusal(reason, error.detail, stanza)
+    if reason is Reason.WRONG_LENGTH:
+        return Refusal(reason, error.detail)
+    return Refusal(Reason.NO_CLIENT_MATCHED, error.detail)
+
+
+def _reason(code: SpaErrorCode) -> Reason:
+    if code in _LENGTH:
+        return Reason.WRONG_LENGTH
+    if code in _NOT_AUTHENTIC:
+        return Reason.NO_CLIENT_MATCHED
+    if code in _NOT_OPENED:
+        return Reason.DECRYPT_FAILED
+    if code is SpaErrorCode.UNSUPPORTED_MODE:
+        return Reason.NOT_SUPPORTED
+    return Reason.MALFORMED
