@@ -221,12 +221,13 @@ def _parse_rest(message_type: MessageType, rest: list[bytes]) -> tuple[bytes | N
             SpaErrorCode.DECODE_SRVAUTH_MISSING, "the fields behind the message are too long"
         )
     if not message_type.has_timeout:
-        return _parse_server_auth(rest), 0
-    *server_auth, timeout = rest or [b""]
-    return _parse_server_auth(server_auth), fields.parse_timeout(timeout)
+        return _parse_server_auth(rest, SpaErrorCode.DECODE_SRVAUTH_DECODEFAIL), 0
+    *extra, timeout = rest or [b""]
+    server_auth = _parse_server_auth(extra, SpaErrorCode.DECODE_EXTRA_DECODEFAIL)
+    return server_auth, fields.parse_timeout(timeout)
 
 
-def _parse_server_auth(rest: list[bytes]) -> bytes | None:
+def _parse_server_auth(rest: list[bytes], code: SpaErrorCode) -> bytes | None:
     # The one field read as leniently as libfko does. Nothing ever uses it, and a client
     # that puts a timeout there, where it doesn't belong, is let in by the C daemon.
     if not rest or not rest[0]:
@@ -234,6 +235,4 @@ def _parse_server_auth(rest: list[bytes]) -> bytes | None:
     try:
         return base64.decode_lenient(rest[0]).partition(b"\0")[0]
     except ValueError:
-        raise SpaError(
-            SpaErrorCode.DECODE_SRVAUTH_DECODEFAIL, "the server authentication isn't base64"
-        ) from None
+        raise SpaError(code, "the server authentication isn't base64") from None

@@ -255,7 +255,7 @@ def _cipher_bytes(body: bytes) -> bytes:
     try:
         data = base64.decode_lenient(body)
     except ValueError:
-        raise SpaError(SpaErrorCode.ENCRYPT_CIPHERLEN_DECODEFAIL, "not base64") from None
+        raise SpaError(SpaErrorCode.ENCODE_NOTBASE64, "not base64") from None
     if len(data) % _BLOCK:
         raise SpaError(
             SpaErrorCode.ENCRYPT_CIPHERLEN_VALIDFAIL, "the encrypted data isn't whole blocks"
