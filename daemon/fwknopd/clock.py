@@ -1,0 +1,54 @@
+"""The two clocks, behind one seam that tests replace, and whether wall time can be believed.
+
+A router without a clock battery starts in 1970 or at the time of its last shutdown,
+until NTP corrects it. Packets carry the client's time, so judging them by such a
+clock refuses everybody, or takes old packets for fresh.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+RELEASED = 1_780_272_000
+"""2026-06-01 00:00:00 UTC: no copy of this program ran before, so no true clock says so."""
+
+
+class Clock(Protocol):
+    """Wall time for packet ages and people, monotonic time for lifetimes; both in seconds."""
+
+    def now(self) -> float:
+        """Seconds since 1970 UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never steps."""
+
+    def problem(self) -> str:
+        """Why `now` can't be believed, and what to do; "" when it can."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> float:
+        """Seconds since 1970 UTC."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment."""
+        return time.monotonic()
+
+    def problem(self) -> str:
+        """Why the wall clock can't be right, or ""."""
+        return unbelievable(time.time())
+
+
+def unbelievable(now: float) -> str:
+    """Why ``now`` (epoch seconds) can't be the present, or ""."""
+    if now >= RELEASED:
+        return ""
+    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(max(0.0, now)))
+    return (
+        f"this machine's clock says {shown}, before this program was made; "
+        "set the clock or let NTP set it"
+    )
