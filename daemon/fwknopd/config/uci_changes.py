@@ -1,100 +1,81 @@
-"""Changes to a UCI package: what the web UI stages and what a delta file records.
-
-``section`` is a section's ``id``. For a new anonymous section take it from
-``new_section_id`` and use it in the changes that follow.
-"""
+"""Changes to a UCI package: everything a page needs to stage them, show them and apply them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 
-from fwknopd.config.uci_format import UciValue
-
-
-@dataclass(frozen=True, slots=True)
-class AddSection:
-    """Append an anonymous section, to be addressed as ``section`` (see ``new_section_id``)."""
-
-    section: str
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
-class SetSection:
-    """Make the named section, or change the type of an existing one."""
-
-    section: str
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
-class SetOption:
-    """Set an option (text) or a list (tuple); "" or () deletes it. The section must exist."""
-
-    section: str
-    option: str
-    value: UciValue = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class AddListItem:
-    """Append an item; an option of that name becomes a list first."""
-
-    section: str
-    option: str
-    value: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteListItem:
-    """Remove every equal item of a list."""
-
-    section: str
-    option: str
-    value: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteOption:
-    """Delete an option or list; with ``index``, only that item (from 0) of a list."""
-
-    section: str
-    option: str
-    index: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteSection:
-    """Delete a section with everything in it."""
-
-    section: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rename:
-    """Rename an option, or the section itself when ``option`` is None."""
-
-    section: str
-    option: str | None
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reorder:
-    """Move a section to ``position`` (from 0) among all sections of the package."""
-
-    section: str
-    position: int
-
-
-UciChange = (
-    AddSection
-    | SetSection
-    | SetOption
-    | AddListItem
-    | DeleteListItem
-    | DeleteOption
-    | DeleteSection
-    | Rename
-    | Reorder
+from fwknopd.config.uci_change import (
+    AddListItem,
+    AddSection,
+    DeleteListItem,
+    DeleteOption,
+    DeleteSection,
+    Rename,
+    Reorder,
+    SetOption,
+    SetSection,
+    UciChange,
 )
+from fwknopd.config.uci_edit import ChangeError, apply, new_section_id
+from fwknopd.config.uci_format import quote
+from fwknopd.config.variables import is_secret
+
+__all__ = [
+    "AddListItem",
+    "AddSection",
+    "ChangeError",
+    "DeleteListItem",
+    "DeleteOption",
+    "DeleteSection",
+    "Rename",
+    "Reorder",
+    "SetOption",
+    "SetSection",
+    "UciChange",
+    "apply",
+    "as_commands",
+    "new_section_id",
+]
+
+MASK = "********"
+
+
+def as_commands(changes: Iterable[UciChange], package: str = "fwknopd") -> list[str]:
+    """The changes as ``uci`` command lines for people to read; keys are masked."""
+    return [line for change in changes for line in _commands(change, package)]
+
+
+def _commands(change: UciChange, package: str) -> Iterator[str]:
+    place = f"uci %s {package}.{change.section}"
+    option = getattr(change, "option", None)
+    if option is not None:
+        place += f".{option}"
+    shown = _shown(change)
+    match change:
+        case AddSection(type=value):
+            yield f"uci add {package} {value} # {change.section}"
+        case SetSection() | SetOption(value=str()):
+            yield f"{place % 'set'}={shown[0]}"
+        case SetOption():
+            yield f"{place % 'delete'}"
+            yield from (f"{place % 'add_list'}={item}" for item in shown)
+        case AddListItem():
+            yield f"{place % 'add_list'}={shown[0]}"
+        case DeleteListItem():
+            yield f"{place % 'del_list'}={shown[0]}"
+        case DeleteOption(index=int() as index):
+            yield f"{place % 'delete'}={index}"
+        case DeleteOption() | DeleteSection():
+            yield place % "delete"
+        case Rename(name=value):
+            yield f"{place % 'rename'}={quote(value)}"
+        case Reorder(position=position):
+            yield f"{place % 'reorder'}={position}"
+
+
+def _shown(change: UciChange) -> list[str]:
+    value = change.type if isinstance(change, SetSection) else getattr(change, "value", "")
+    items = [value] if isinstance(value, str) else list(value)
+    if is_secret(getattr(change, "option", None) or ""):
+        items = [MASK if item else item for item in items]
+    return [quote(item) for item in items]

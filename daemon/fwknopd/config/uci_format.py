@@ -1,59 +1,250 @@
-"""UCI packages as values: parsing and writing the text form of libuci (see uci_parser)."""
+"""Reading and writing the text form of UCI packages exactly as libuci does.
+
+Text is str with undecodable bytes as surrogates, so that any file survives a round trip.
+Platform notes 1.1 and 1.3.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-UciValue = str | tuple[str, ...]
+from fwknopd.config.problems import ConfigError, Problem, Severity
+from fwknopd.config.uci_model import (
+    UciOption,
+    UciPackage,
+    UciSection,
+    UciValue,
+    anonymous_id,
+    is_name,
+    is_package_name,
+    is_type,
+)
+from fwknopd.config.uci_scanner import ScanError, Scanner
+
+__all__ = [
+    "UciOption",
+    "UciPackage",
+    "UciSection",
+    "UciSyntaxError",
+    "UciValue",
+    "decode_text",
+    "encode_text",
+    "export_uci",
+    "format_uci",
+    "parse_uci",
+    "quote",
+]
+
+_KEYWORDS = {
+    keyword[:length]: keyword
+    for keyword in ("package", "config", "option", "list")
+    for length in (1, len(keyword))
+}
 
 
-@dataclass(frozen=True, slots=True)
-class UciOption:
-    """``option`` when the value is text, ``list`` when it is a tuple. ``line`` counts from 1."""
+class UciSyntaxError(ConfigError):
+    """The file is not valid UCI, so none of it can be used. Names file and line."""
 
-    name: str
-    value: UciValue = field(repr=False)
-    line: int | None = None
-
-    @property
-    def text(self) -> str:
-        """The value as one string; the items of a list are joined by blanks."""
-        return self.value if isinstance(self.value, str) else " ".join(self.value)
+    def __init__(self, file: str, line: int, reason: str, remedy: str) -> None:
+        self.line = line
+        super().__init__([Problem(Severity.ERROR, file, line, "", reason, remedy)])
 
 
-@dataclass(frozen=True, slots=True)
-class UciSection:
-    """A section. ``name`` is None when anonymous; ``id`` (cfgXXXXXX then) always addresses it.
+def decode_text(data: bytes) -> str:
+    """File bytes as text in which no byte is lost."""
+    return data.decode("utf-8", "surrogateescape")
 
-    The id of an anonymous section is valid only until the next commit by anybody.
-    """
+
+def encode_text(text: str) -> bytes:
+    """The inverse of ``decode_text``; characters no file can hold become '?'."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def parse_uci(text: bytes | str, file: str) -> UciPackage:
+    """Read a package in strict mode. ``file`` is only named in errors. Raises UciSyntaxError."""
+    parser = _Parser(decode_text(text) if isinstance(text, bytes) else text, file)
+    return parser.parse()
+
+
+@dataclass(slots=True)
+class _OptionDraft:
+    items: list[str]
+    is_list: bool
+    line: int
+
+
+@dataclass(slots=True)
+class _SectionDraft:
+    """A section being read. Merging happens here: platform notes 1.3."""
 
     type: str
     name: str | None
     id: str
-    options: tuple[UciOption, ...] = ()
-    line: int | None = None
+    line: int
+    options: dict[str, _OptionDraft] = field(default_factory=dict)
 
-    def option(self, name: str) -> UciOption | None:
-        """The option or list of that name, or None."""
-        return next((item for item in self.options if item.name == name), None)
+    def put(self, name: str, value: str, line: int, is_list: bool) -> None:
+        older = self.options.get(name)
+        if is_list and older is not None:
+            older.items.append(value)
+            older.is_list = True
+        elif is_list or value:
+            self.options[name] = _OptionDraft([value], is_list, line)
 
-    def get(self, name: str, default: str = "") -> str:
-        """The value as text, or ``default``."""
-        found = self.option(name)
-        return default if found is None else found.text
+    def finish(self) -> UciSection:
+        options = (
+            UciOption(name, tuple(draft.items) if draft.is_list else draft.items[0], draft.line)
+            for name, draft in self.options.items()
+        )
+        return UciSection(self.type, self.name, self.id, tuple(options), self.line)
 
 
-@dataclass(frozen=True, slots=True)
-class UciPackage:
-    """The sections of one file, in order."""
+class _Parser:
+    def __init__(self, text: str, file: str) -> None:
+        self._file = file
+        self._text = text
+        self._sections: list[_SectionDraft] = []
+        self._by_id: dict[str, _SectionDraft] = {}
 
-    sections: tuple[UciSection, ...] = ()
+    def parse(self) -> UciPackage:
+        try:
+            self._scanner = Scanner(self._text)
+            while not self._scanner.at_end():
+                self._read_line()
+        except ScanError as error:
+            raise UciSyntaxError(self._file, error.line, error.reason, error.remedy) from error
+        return UciPackage(tuple(draft.finish() for draft in self._sections))
 
-    def section(self, section_id: str) -> UciSection | None:
-        """The section with that id (name or cfg name), or None."""
-        return next((item for item in self.sections if item.id == section_id), None)
+    def _read_line(self) -> None:
+        scanner = self._scanner
+        scanner.skip_blanks()
+        if scanner.take_newline():
+            return
+        while not scanner.at_end():
+            if scanner.peek() == "#":
+                scanner.skip_line()
+                scanner.take_newline()
+                return
+            self._read_command()
+            if scanner.take_newline():
+                return
+            scanner.skip_blanks(" \t")
 
-    def of_type(self, section_type: str) -> tuple[UciSection, ...]:
-        """All sections of that type, in order."""
-        return tuple(item for item in self.sections if item.type == section_type)
+    def _read_command(self) -> None:
+        line = self._scanner.line
+        keyword = _KEYWORDS.get(self._scanner.keyword())
+        if keyword is None:
+            raise ScanError(
+                line,
+                "this line is no UCI command",
+                "Lines start with config, option or list and a blank; comments with #.",
+            )
+        if keyword == "package":
+            self._package(line)
+        elif keyword == "config":
+            self._config(line)
+        else:
+            self._option(line, keyword == "list")
+
+    def _end(self, line: int) -> None:
+        """The command must be over; steps up to its newline."""
+        if self._scanner.word():
+            raise ScanError(
+                line, "more words than expected", "Put a value with blanks into 'quotes'."
+            )
+
+    def _package(self, line: int) -> None:
+        name = self._required(line, "package", "a name")
+        if not is_package_name(name):
+            raise _bad_name(line, "package")
+        self._end(line)
+
+    def _required(self, line: int, keyword: str, what: str) -> str:
+        word = self._scanner.word()
+        if not word:
+            raise ScanError(line, f"{keyword} needs {what}", f"Write {what} after {keyword}.")
+        return word
+
+    def _config(self, line: int) -> None:
+        section_type = self._required(line, "config", "a section type")
+        if not is_type(section_type):
+            raise ScanError(
+                line, "the section type has a character UCI does not allow", "Use plain letters."
+            )
+        name = self._scanner.word()
+        if name and not is_name(name):
+            raise _bad_name(line, "section")
+        self._end(line)
+        self._open_section(line, section_type, name)
+
+    def _open_section(self, line: int, section_type: str, name: str) -> None:
+        section_id = name or anonymous_id(len(self._sections) + 1, section_type)
+        known = self._by_id.get(section_id) if name else None
+        if known is not None and known.type != section_type:
+            raise ScanError(
+                line,
+                f"the name '{name}' is already used by a section of another type",
+                "Give the section another name.",
+            )
+        self._current = known or _SectionDraft(section_type, name or None, section_id, line)
+        if known is None:
+            self._sections.append(self._current)
+            self._by_id.setdefault(section_id, self._current)
+
+    def _option(self, line: int, is_list: bool) -> None:
+        if not self._sections:
+            raise ScanError(
+                line, "an option before the first section", "Put a config line above it."
+            )
+        name = self._required(line, "list" if is_list else "option", "a name")
+        if not is_name(name):
+            raise _bad_name(line, "option")
+        value = self._scanner.word()
+        self._end(line)
+        self._current.put(name, value, line, is_list)
+
+
+def _bad_name(line: int, what: str) -> ScanError:
+    return ScanError(
+        line,
+        f"the {what} name has a character UCI does not allow",
+        "Use letters, digits and _ only (no dash, no umlauts).",
+    )
+
+
+def format_uci(package: UciPackage) -> str:
+    """The text libuci writes at a commit; options without a value are left out."""
+    return "".join(_section_text(section, section.name) for section in package.sections) + "\n"
+
+
+def export_uci(package: UciPackage, name: str, name_anonymous: bool = False) -> str:
+    """The text of ``uci export NAME``; with ``name_anonymous``, that of ``uci -n export``."""
+    texts = (
+        _section_text(section, section.id if name_anonymous else section.name)
+        for section in package.sections
+    )
+    return f"package {name}\n" + "".join(texts) + "\n"
+
+
+def _section_text(section: UciSection, name: str | None) -> str:
+    heading = f"\nconfig {_escape(section.type)}"
+    if name:
+        heading += f" {quote(name)}"
+    return heading + "\n" + "".join(_option_text(option) for option in section.options)
+
+
+def _option_text(option: UciOption) -> str:
+    keyword = "option" if isinstance(option.value, str) else "list"
+    return "".join(f"\t{keyword} {option.name} {quote(item)}\n" for item in option.items)
+
+
+def quote(value: str) -> str:
+    """The value in single quotes, as UCI files, delta files and shells read it."""
+    return f"'{_escape(value)}'"
+
+
+def _escape(value: str) -> str:
+    return value.replace("'", "'\\''")

@@ -20,6 +20,7 @@ __all__ = [
     "Scope",
     "Status",
     "Variable",
+    "is_secret",
     "lookup",
 ]
 
@@ -59,3 +60,15 @@ _INDEX: dict[tuple[Scope, str], Variable] = {
 def lookup(scope: Scope, name: str) -> Variable | None:
     """The variable of that exact (case-sensitive) name or alias, or None when unknown."""
     return _INDEX.get((scope, name))
+
+
+_SECRET_LOOKING = ("KEY", "PASS", "SECRET", "_PW")
+_NOT_SECRET = frozenset({"keytype", "hkeytype"})
+
+
+def is_secret(name: str) -> bool:
+    """Must the value never be shown? True also for unknown names that sound like a key."""
+    known = [found for scope in Scope if (found := lookup(scope, name)) is not None]
+    if known or name in _NOT_SECRET:
+        return any(variable.secret for variable in known)
+    return any(word in name.upper() for word in _SECRET_LOOKING)
