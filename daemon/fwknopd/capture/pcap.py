@@ -112,6 +112,7 @@ class PcapFileCapture:
         self._path = Path(path).absolute()
         self.name = str(path)
         self.exhausted = False
+        self._damage: str | None = None
         self._received = 0
         self._handle: Any = _open_file(self._path)
         try:
@@ -131,10 +132,11 @@ class PcapFileCapture:
             return []
         frames, failed = _dispatch(self._handle, limit)
         self._received += len(frames)
-        if not frames:
-            self.exhausted = True
-            if failed:
-                raise _bad_file(self.name, _text(self._handle.geterr()))
+        if failed:  # the library says so once only, perhaps after the last whole frames
+            self._damage = _text(self._handle.geterr())
+        self.exhausted = not frames
+        if self.exhausted and self._damage is not None:
+            raise _bad_file(self.name, self._damage)
         return _parse_all(self._datalink, frames, "file")
 
     def detail(self) -> str:

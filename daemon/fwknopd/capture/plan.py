@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fwknopd.capture.bpf import CaptureFilter
+
 DEFAULT_DEVICE = "eth0"
 """The C daemon's, when nothing else names a device."""
 
@@ -14,7 +16,7 @@ class PcapPlan:
 
     device: str
     network: str
-    filter: str
+    filter: CaptureFilter
     snaplen: int
     promiscuous: bool
 

@@ -9,31 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
-from fwknopd.capture import CaptureError, CaptureStats
+from fwknopd.capture import Capture, CaptureError, CaptureStats
 from fwknopd.policy.packet import Packet
 
 RETRY_SECONDS = 1.0
 """A device that is back must be captured again within two seconds."""
-
-
-class Capture(Protocol):
-    """One open source of packets."""
-
-    name: str
-
-    def fileno(self) -> int:
-        """Descriptor that is readable when packets wait."""
-
-    def read(self, limit: int) -> list[Packet]:
-        """At most about ``limit`` waiting packets, without blocking. Raises CaptureError."""
-
-    def stats(self) -> CaptureStats:
-        """Packets received and dropped since it was opened."""
-
-    def close(self) -> None:
-        """Release the device. Never raises."""
 
 
 class CaptureState(StrEnum):
@@ -45,7 +26,11 @@ class CaptureState(StrEnum):
 
 @dataclass(slots=True)
 class ReopeningCapture:
-    """A named capture that is open, or waits for its device and says why."""
+    """A named capture that is open, or waits for its device and says why.
+
+    ``device`` is the name the last opening gave: a logical network may come back on
+    another device.
+    """
 
     name: str
     kind: str
@@ -53,8 +38,11 @@ class ReopeningCapture:
     monotonic: Callable[[], float]
     state: CaptureState = CaptureState.WAITING
     detail: str = "not opened yet"
+    reported: str = ""
+    fault: CaptureError | None = None
     since: float = 0.0
     retry_at: float | None = None
+    device: str = ""
     _open: Capture | None = None
     _received: int = 0
     _dropped: int = 0
@@ -64,9 +52,10 @@ class ReopeningCapture:
         try:
             self._open = self.opener()
         except CaptureError as error:
-            self._wait(str(error))
+            self._wait(error)
             return False
-        self.retry_at = None
+        self.retry_at = self.fault = None
+        self.device = self._open.name
         self._enter(CaptureState.CAPTURING, "")
         return True
 
@@ -82,7 +71,7 @@ class ReopeningCapture:
             return self._open.read(limit)
         except CaptureError as error:
             self._shut()
-            self._wait(str(error))
+            self._wait(error)
             raise
 
     def stats(self) -> CaptureStats:
@@ -102,9 +91,10 @@ class ReopeningCapture:
             self._open.close()
             self._open = None
 
-    def _wait(self, why: str) -> None:
+    def _wait(self, fault: CaptureError) -> None:
+        self.fault = fault
         self.retry_at = self.monotonic() + RETRY_SECONDS
-        self._enter(CaptureState.WAITING, why)
+        self._enter(CaptureState.WAITING, str(fault))
 
     def _enter(self, state: CaptureState, detail: str) -> None:
         if state is not self.state or not self.since:
