@@ -47,7 +47,7 @@ def _key_gen(options: Options) -> int:
 
 def _check(options: Options) -> int:
     from fwknopd.config.problems import ConfigError
-    from fwknopd.configuration import load_configuration
+    from fwknopd.startup import load_configuration
 
     try:
         configuration = load_configuration(options)
@@ -55,14 +55,14 @@ def _check(options: Options) -> int:
         for problem in error.problems:
             print(f"fwknopd: {problem}", file=sys.stderr)
         return 1
-    for problem in configuration.problems:
+    for problem in configuration.problems if configuration else ():
         print(f"fwknopd: {problem}", file=sys.stderr)
     print("Configs parsed, exiting.")
     return 0
 
 
 def _run(options: Options) -> int:
-    from fwknopd.service import run
+    from fwknopd.runner import run
 
     return run(options)
 

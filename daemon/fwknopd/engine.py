@@ -7,13 +7,13 @@ program or raises for anything a packet holds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from fwknopd.events import EventKind, EventLog, RejectedTally
 from fwknopd.firewall import Firewall, FirewallError, TimedDoor
-from fwknopd.grants import Grant, GrantTable, doors_of
+from fwknopd.grants import Grant, GrantTable
 from fwknopd.policy.authorizer import Authorizer
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.settings import PolicySettings
@@ -24,8 +24,9 @@ from fwknopd.policy.verdict import (
     Reason,
     Refusal,
     Verdict,
+    doors_of,
 )
-from fwknopd.replay import ReplayCache
+from fwknopd.replay import ReplayCache, ReplayEntry
 from fwknopd.spa.message import SpaMessage
 
 UNAUTHENTICATED = frozenset(
@@ -43,6 +44,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds of a clock that never jumps."""
 
+    def problem(self) -> str:
+        """Why `now` can't be believed; "" when it can."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
@@ -58,14 +62,22 @@ class Engine:
     """Judges packets, opens and closes doors, and tells what happened."""
 
     def __init__(
-        self, *, clock: Clock, events: EventLog, firewall: Firewall, replay: ReplayCache
+        self,
+        *,
+        clock: Clock,
+        events: EventLog,
+        firewall: Firewall,
+        replay: ReplayCache,
+        remember: Callable[[ReplayEntry], None] = lambda entry: None,
     ) -> None:
+        """``remember`` makes a used packet outlive this process; it never raises."""
         self.events = events
         self.firewall = firewall
         self.grants = GrantTable()
         self.replay = replay
         self.settings = EngineSettings(PolicySettings(), ())
         self._clock = clock
+        self._remember = remember
         self._tally = RejectedTally()
         self._authorizer = Authorizer((), PolicySettings(), replay)
 
@@ -76,7 +88,8 @@ class Engine:
 
     def handle(self, packet: Packet) -> Verdict:
         """Judge one packet and act on the verdict."""
-        verdict = self._authorizer.judge(packet, int(self._clock.now()))
+        clock = self._clock
+        verdict = self._authorizer.judge(packet, int(clock.now()), clock.problem())
         if isinstance(verdict, AccessDecision):
             self._grant(packet, verdict)
         elif isinstance(verdict, CommandDecision):
@@ -115,6 +128,9 @@ class Engine:
         if self.settings.test:
             self._record_accept(packet, decision, "test mode: no door is opened")
             return
+        if decision.replay_entry is not None:
+            # Before the door opens: a crash in between must not make the packet fresh again.
+            self._remember(decision.replay_entry)
         now = self._clock.monotonic()
         label, lifetime = decision.stanza.label, decision.lifetime
         wanted = [self.grants.plan(door, label, lifetime, now) for door in doors_of(decision)]

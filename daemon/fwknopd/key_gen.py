@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import secrets
 
+from fwknopd.keys import ENCRYPTION_KEY_LENGTH, HMAC_KEY_LENGTHS, encode_key_base64
 from fwknopd.options import Options
 from fwknopd.spa.digest import DigestType
-
-HMAC_KEY_LENGTHS = {
-    DigestType.MD5: 16,
-    DigestType.SHA1: 20,
-    DigestType.SHA256: 64,
-    DigestType.SHA384: 128,
-    DigestType.SHA512: 128,
-    DigestType.SHA3_256: 64,
-    DigestType.SHA3_512: 64,
-}
-"""Bytes when --hmac-key-len is not given; the C daemon has no default for the SHA-3 types."""
 
 
 class KeyGenError(Exception):
@@ -28,10 +17,9 @@ class KeyGenError(Exception):
 def generated_keys(options: Options) -> str:
     """The two lines `KEY_BASE64: ...` and `HMAC_KEY_BASE64: ...`. Raises KeyGenError."""
     hmac_bytes = options.hmac_key_len or HMAC_KEY_LENGTHS[_hmac_type(options.hmac_digest_type)]
-    return (
-        f"KEY_BASE64: {_random_base64(options.key_len or 32)}\n"
-        f"HMAC_KEY_BASE64: {_random_base64(hmac_bytes)}\n"
-    )
+    key = secrets.token_bytes(options.key_len or ENCRYPTION_KEY_LENGTH)
+    hmac_key = secrets.token_bytes(hmac_bytes)
+    return f"KEY_BASE64: {encode_key_base64(key)}\nHMAC_KEY_BASE64: {encode_key_base64(hmac_key)}\n"
 
 
 def _hmac_type(name: str) -> DigestType:
@@ -40,10 +28,6 @@ def _hmac_type(name: str) -> DigestType:
     except ValueError:
         known = ", ".join(DigestType)
         raise KeyGenError(f"--hmac-digest-type: {name!r} is not one of {known}") from None
-
-
-def _random_base64(size: int) -> str:
-    return base64.b64encode(secrets.token_bytes(size)).decode("ascii")
 
 
 def write_key_file(path: str, text: str) -> None:

@@ -42,7 +42,7 @@ class Options:
     syslog_enable: bool = False
     test: bool = False
     verbose: int = 0
-    run_dir: str = DEFAULT_RUN_DIR
+    run_dir: str | None = None
     control: str | None = None
     events: str | None = None
     firewall: str | None = None
@@ -51,11 +51,6 @@ class Options:
     hmac_key_len: int | None = None
     hmac_digest_type: str = "sha256"
     key_gen_file: str | None = None
-
-    @property
-    def control_path(self) -> str:
-        """Where the control socket is."""
-        return self.control or f"{self.run_dir}/control.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +138,8 @@ def _apply(options: Options, row: Option, text: str) -> Options:
     if row.field == "override_config":
         return replace(options, override_config=(*options.override_config, *text.split(",")))
     if row.field in _NUMBERS:
-        return replace(options, **{row.field: _number(row, text)})
+        number: dict[str, Any] = {row.field: _number(row, text)}
+        return replace(options, **number)
     changes: dict[str, Any] = {row.field: row.value if not row.argument else text}
     return replace(options, **changes)
 

@@ -1,0 +1,182 @@
+"""Builds the service from a command line, runs it, and takes it down again."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+from fwknopd.capture import CaptureError
+from fwknopd.clock import SystemClock
+from fwknopd.config.problems import ConfigError
+from fwknopd.config.settings import Configuration, ServerSettings
+from fwknopd.control.server import ControlServer, ControlSocketError
+from fwknopd.engine import Engine
+from fwknopd.event_sinks import (
+    EventFileError,
+    JsonLinesSink,
+    StderrSink,
+    SyslogSink,
+    write_stderr,
+)
+from fwknopd.events import EventKind, EventLog
+from fwknopd.firewall import Firewall, FirewallError
+from fwknopd.firewall.choice import choose_firewall
+from fwknopd.options import Options
+from fwknopd.pid_file import AlreadyRunning, PidFile, detach
+from fwknopd.replay import ReplayCache, ReplayEntry
+from fwknopd.replay_journal import JournalError, ReplayJournal
+from fwknopd.service import Service
+from fwknopd.signals import SignalPipe
+from fwknopd.startup import load_configuration
+from fwknopd.verbs import Verbs
+
+START_FAULTS = (
+    AlreadyRunning,
+    CaptureError,
+    ControlSocketError,
+    EventFileError,
+    FirewallError,
+    JournalError,
+)
+
+
+def run(options: Options) -> int:
+    """Be the daemon; returns the exit code."""
+    # A core dump would hold every client's keys.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        _run(options)
+    except ConfigError as error:
+        for problem in error.problems:
+            write_stderr(f"fwknopd: {problem}")
+        return 1
+    except START_FAULTS as error:
+        write_stderr(f"fwknopd: {error}")
+        return 1
+    return 0
+
+
+def _run(options: Options) -> None:
+    configuration = load_configuration(options)
+    settings = configuration.settings if configuration else ServerSettings()
+    events = EventLog(SystemClock().now)
+    if configuration is not None and settings.pcap_file:
+        _run_file(options, configuration, events)
+        return
+    if not options.foreground:
+        detach()
+    run_dir = _run_dir(options, settings)
+    pid_file = PidFile(Path(settings.fwknop_pid_file or run_dir / "fwknopd.pid"))
+    try:
+        _run_service(options, configuration, events, run_dir)
+    finally:
+        pid_file.release()
+
+
+def _run_service(
+    options: Options, configuration: Configuration | None, events: EventLog, run_dir: Path
+) -> None:
+    settings = configuration.settings if configuration else ServerSettings()
+    _add_sinks(events, options, settings)
+    journal = ReplayJournal(_journal_path(options, settings, run_dir))
+    memory = JournaledMemory(journal, events)
+    engine = Engine(
+        clock=SystemClock(),
+        events=events,
+        firewall=_firewall(options, settings),
+        replay=memory.cache,
+        remember=memory.remember,
+    )
+    memory.load(int(SystemClock().now()))
+    service = Service(options, configuration, engine, SystemClock())
+    control = ControlServer(
+        Path(options.control or run_dir / "control.sock"), Verbs(service).table()
+    )
+    signals = SignalPipe()
+    try:
+        service.start(control, signals)
+        service.run()
+    finally:
+        service.stop()
+        control.close()
+        signals.close()
+        journal.close()
+
+
+class JournaledMemory:
+    """The replay cache and its file: what was used stays used when the process ends."""
+
+    def __init__(self, journal: ReplayJournal, events: EventLog) -> None:
+        self.cache = ReplayCache()
+        self._journal = journal
+        self._events = events
+        self._failing = False
+
+    def load(self, now: int) -> None:
+        """Take over the file; packets older than ``now`` count as used when it is lost.
+
+        Raises JournalError: without its memory a daemon must not start.
+        """
+        loaded = self._journal.load()
+        self.cache.load(loaded.entries, now)
+        if loaded.missing or loaded.damaged:
+            self.cache.blind_before = now
+
+    def remember(self, entry: ReplayEntry) -> None:
+        """Write one used packet down; a full disk is reported once and doesn't stop knocks."""
+        try:
+            self._journal.append((entry,))
+            if self._journal.grown(len(self.cache)):
+                self._journal.compact(self.cache.entries())
+        except JournalError as error:
+            if not self._failing:
+                self._events.record(EventKind.ERROR, detail=str(error))
+            self._failing = True
+        else:
+            self._failing = False
+
+
+def _run_file(options: Options, configuration: Configuration, events: EventLog) -> None:
+    from fwknopd.pcap_file import judge_file
+
+    settings = configuration.settings
+    _add_sinks(events, options, settings)
+    engine = Engine(
+        clock=SystemClock(),
+        events=events,
+        firewall=_firewall(options, settings),
+        replay=ReplayCache(),
+    )
+    if not options.test:
+        engine.firewall.start(settings.interfaces)
+    judge_file(options, configuration, engine)
+
+
+def _firewall(options: Options, settings: ServerSettings) -> Firewall:
+    kind = "log-only" if options.test else options.firewall or settings.firewall
+    return choose_firewall(kind, settings.mark)
+
+
+def _add_sinks(events: EventLog, options: Options, settings: ServerSettings) -> None:
+    if options.events is not None:
+        events.sinks.append(JsonLinesSink(options.events))
+    if options.foreground:
+        events.sinks.append(StderrSink(settings.verbose))
+    if not options.foreground or options.syslog_enable:
+        events.sinks.append(SyslogSink(settings.syslog_identity, settings.syslog_facility))
+
+
+def _run_dir(options: Options, settings: ServerSettings) -> Path:
+    folder = Path(options.run_dir or settings.fwknop_run_dir)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise AlreadyRunning(
+            f"the run directory {folder} can't be made: {error.strerror}. "
+            "Name another with --run-dir (-r) or FWKNOP_RUN_DIR."
+        ) from error
+    return folder.absolute()
+
+
+def _journal_path(options: Options, settings: ServerSettings, run_dir: Path) -> Path:
+    return Path(options.digest_file or settings.digest_file or run_dir / "digest.cache")

@@ -1,0 +1,111 @@
+"""From a command line to a configuration: which files are in effect, and what wins over them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from fwknopd import configuration
+from fwknopd.capture.bpf import capture_filter
+from fwknopd.capture.link_layer import MAX_FRAME
+from fwknopd.capture.plan import DEFAULT_DEVICE, CapturePlan, PcapPlan, UdpPlan
+from fwknopd.config.problems import ConfigError, Problem, Severity
+from fwknopd.config.settings import Configuration, ServerSettings
+from fwknopd.options import DEFAULT_ACCESS, Options
+from fwknopd.policy.settings import PolicySettings
+
+FRAME_OVERHEAD = 22
+"""Bytes of an Ethernet header with two VLAN tags, beside MAX_SNIFF_BYTES."""
+
+
+def load_configuration(options: Options) -> Configuration | None:
+    """The configuration in effect: UCI when asked for and enabled there, else the classic files.
+
+    None when UCI is asked for but not enabled there, and there are no classic files:
+    a router whose owner has yet to tick "Enable config overwrite".
+    Raises ConfigError with every problem found, each naming file, line and remedy.
+    """
+    loaded = _loaded(options)
+    if loaded is None:
+        return None
+    return replace(loaded, settings=_overridden(loaded.settings, options))
+
+
+def _loaded(options: Options) -> Configuration | None:
+    if options.uci is None:
+        return _load_files(options)
+    from_uci = configuration.load_uci(Path(options.uci))
+    if from_uci is not None:
+        return from_uci
+    return _load_files(options) if _has_classic_files(options) else None
+
+
+def _has_classic_files(options: Options) -> bool:
+    access = options.access_folder or options.access_file or DEFAULT_ACCESS
+    return Path(access).exists() or Path(options.config_file).exists()
+
+
+def _load_files(options: Options) -> Configuration:
+    return configuration.load_files(
+        Path(options.config_file),
+        None if options.access_file is None else Path(options.access_file),
+        overrides=tuple(Path(file) for file in options.override_config if file),
+        access_folder=None if options.access_folder is None else Path(options.access_folder),
+    )
+
+
+def _overridden(settings: ServerSettings, options: Options) -> ServerSettings:
+    """The command line wins over every file, as with the C daemon."""
+    return replace(
+        settings,
+        pcap_intf=options.interface or settings.pcap_intf,
+        pcap_filter=settings.pcap_filter if options.pcap_filter is None else options.pcap_filter,
+        pcap_file=options.pcap_file or settings.pcap_file,
+        enable_udp_server=options.udp_server or settings.enable_udp_server,
+        firewall=options.firewall or settings.firewall,
+        verbose=settings.verbose + options.verbose,
+    )
+
+
+def policy_settings(settings: ServerSettings, *, test: bool = False) -> PolicySettings:
+    """What of the settings policy looks at."""
+    return PolicySettings(
+        max_spa_packet_age=settings.max_spa_packet_age,
+        enable_spa_packet_aging=settings.enable_spa_packet_aging,
+        enable_digest_persistence=settings.enable_digest_persistence,
+        enable_ipt_forwarding=settings.enable_ipt_forwarding,
+        enable_ipt_local_nat=settings.enable_ipt_local_nat,
+        enable_nat_dns=settings.enable_nat_dns,
+        enable_spa_over_http=settings.enable_spa_over_http,
+        test=test,
+    )
+
+
+def capture_plans(options: Options, configuration: Configuration | None) -> tuple[CapturePlan, ...]:
+    """The captures a configuration asks for: none without one, else devices or a UDP socket."""
+    if configuration is None:
+        return ()
+    settings = configuration.settings
+    if settings.enable_udp_server:
+        return (UdpPlan(settings.udpserv_port, settings.interfaces),)
+    networks = () if options.interface else configuration.networks
+    if networks:
+        return tuple(_pcap_plan(settings, network=network) for network in networks)
+    devices = settings.interfaces or (DEFAULT_DEVICE,)
+    return tuple(_pcap_plan(settings, device=device) for device in devices)
+
+
+def _pcap_plan(settings: ServerSettings, *, device: str = "", network: str = "") -> PcapPlan:
+    return PcapPlan(
+        device=device,
+        network=network,
+        filter=capture_filter(settings.pcap_filter, spa_over_http=settings.enable_spa_over_http),
+        # The C daemon's default cuts the last bytes of a full frame; ours must not.
+        snaplen=min(settings.max_sniff_bytes + FRAME_OVERHEAD, MAX_FRAME),
+        promiscuous=settings.enable_pcap_promisc,
+    )
+
+
+def errors_of(error: ConfigError) -> tuple[Problem, ...]:
+    """The problems that stopped a configuration, without the warnings beside them."""
+    return tuple(p for p in error.problems if p.severity is Severity.ERROR)

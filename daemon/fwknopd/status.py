@@ -1,0 +1,104 @@
+"""The running daemon as JSON: what `fwknopctl status` and the Overview page show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from fwknopd import __version__
+from fwknopd.config.problems import Problem
+from fwknopd.grants import Grant
+from fwknopd.service import Service, idle_text
+
+Json = dict[str, Any]
+
+
+def status(service: Service) -> Json:
+    """Everything at one glance; times are epoch seconds, ``uptime`` is seconds."""
+    engine, clock = service.engine, service.clock
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "uptime": round(clock.monotonic() - service.started, 1),
+        "time": clock.now(),
+        "configuration": _configuration(service),
+        "captures": [_capture(service, capture) for capture in service.captures],
+        "firewall": {
+            "backend": engine.firewall.name,
+            "ready": service.guard.ready,
+            "devices": list(service.guard.devices),
+            "detail": service.guard.problem,
+        },
+        "clients": len(engine.settings.stanzas),
+        "replay": {"entries": len(engine.replay)},
+        "counters": dict(engine.events.counters),
+        "overflowed": service.overflowed,
+        "grants": len(engine.grants),
+        "clock": {"ok": not clock.problem(), "detail": clock.problem()},
+        "test": service.options.test,
+    }
+
+
+def _configuration(service: Service) -> Json:
+    configuration, options = service.configuration, service.options
+    problems: tuple[Problem, ...] = ()
+    if configuration is None:
+        source, file = "none", options.uci or ""
+    elif configuration.source == "uci":
+        source, file, problems = "uci", options.uci or "", configuration.problems
+    else:
+        source, file, problems = "files", options.config_file, configuration.problems
+    return {
+        "source": source,
+        "file": file,
+        "enabled": source == "uci",
+        "loaded_at": service.loaded_at,
+        "problems": problems_json(problems),
+        "last_error": "\n".join(map(str, service.load_errors)) or None,
+        "detail": idle_text(options) if configuration is None else "",
+    }
+
+
+def problems_json(problems: Iterable[Problem]) -> list[Json]:
+    """Problems as the control protocol gives them."""
+    return [
+        {
+            "severity": str(problem.severity),
+            "file": problem.file,
+            "line": problem.line,
+            "section": problem.section,
+            "option": problem.option,
+            "message": problem.message,
+            "remedy": problem.remedy,
+        }
+        for problem in problems
+    ]
+
+
+def _capture(service: Service, capture: Any) -> Json:
+    stats = capture.stats()
+    return {
+        "name": capture.device or capture.name,
+        "kind": capture.kind,
+        "state": str(capture.state),
+        "detail": capture.detail,
+        "received": stats.received,
+        "dropped": stats.dropped,
+        "since": service.engine.epoch(capture.since),
+    }
+
+
+def grant_json(service: Service, grant: Grant) -> Json:
+    """One open door; ``opened`` and ``expires`` are epoch seconds."""
+    door = grant.door
+    return {
+        "id": grant.id,
+        "client": grant.client,
+        "address": str(door.address),
+        "port": str(door.port),
+        "nat": None if door.nat is None else str(door.nat),
+        "local": door.local,
+        "opened": service.engine.epoch(grant.opened),
+        "expires": service.engine.epoch(grant.expires),
+    }
