@@ -1,0 +1,156 @@
+"""An engine on a clock that stands still, with the log-only firewall or one that refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from itertools import count
+
+import pytest
+
+from fwknopd.engine import Engine, EngineSettings
+from fwknopd.events import EventLog
+from fwknopd.firewall import FirewallError, TimedDoor
+from fwknopd.firewall.log_only import LogOnlyFirewall
+from fwknopd.grants import Door
+from fwknopd.policy.packet import Packet
+from fwknopd.policy.settings import PolicySettings
+from fwknopd.policy.stanza import Stanza
+from fwknopd.replay import ReplayCache, ReplayEntry
+from fwknopd.spa.message import MessageType
+from fwknopd.spa.packet import SpaKeys, encode
+from fwknopd.spa.request import PortSpec, Protocol
+
+KEYS = SpaKeys(b"e" * 31 + b"x", b"h" * 63 + b"y")
+SSH = PortSpec(Protocol.TCP, 22)
+PHONE = Stanza(number=1, keys=KEYS, name="phone", open_ports=frozenset({SSH}))
+NOW = 1_800_000_000
+
+
+@dataclass
+class SteppedClock:
+    """Both clocks, moved by hand."""
+
+    wall: float = NOW
+    steady: float = 500.0
+
+    def now(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.steady
+
+    def problem(self) -> str:
+        return ""
+
+    def advance(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady += seconds
+
+
+class Broken(LogOnlyFirewall):
+    """The log-only firewall, refusing whatever ``refuses`` names."""
+
+    refuses: frozenset[str] = frozenset()
+
+    def start(self, devices: Sequence[str]) -> None:
+        self._obey("start")
+        super().start(devices)
+
+    def open(self, doors: Sequence[TimedDoor]) -> None:
+        self._obey("open")
+        super().open(doors)
+
+    def close(self, doors: Sequence[Door]) -> None:
+        self._obey("close")
+        super().close(doors)
+
+    def _obey(self, action: str) -> None:
+        if action in self.refuses:
+            raise FirewallError(f"the kernel refused to {action}")
+
+
+@dataclass
+class Rig:
+    """The engine with everything around it that a test looks at."""
+
+    clock: SteppedClock
+    firewall: Broken
+    engine: Engine
+    remembered: list[ReplayEntry]
+
+    def events(self, kind: str) -> list[dict[str, object]]:
+        return [e.as_json() for e in self.engine.events.recent(1000) if e.event == kind]
+
+    def doors(self) -> list[str]:
+        return sorted(f"{t.door.address} {t.door.port}" for t in self.firewall.read())
+
+    def use(self, *stanzas: Stanza, test: bool = False, list_rejected: bool = False) -> None:
+        policy = PolicySettings(enable_ipt_forwarding=True, test=test)
+        self.engine.configure(
+            EngineSettings(policy, stanzas, test=test, list_rejected=list_rejected)
+        )
+
+
+@pytest.fixture
+def rig() -> Rig:
+    clock = SteppedClock()
+    firewall = Broken(clock.monotonic)
+    firewall.start(("eth1",))
+    remembered: list[ReplayEntry] = []
+    engine = Engine(
+        clock=clock,
+        events=EventLog(clock.now),
+        firewall=firewall,
+        replay=ReplayCache(),
+        remember=remembered.append,
+    )
+    made = Rig(clock, firewall, engine, remembered)
+    made.use(PHONE)
+    return made
+
+
+Knock = Callable[..., Packet]
+
+
+@pytest.fixture
+def knock(rig: Rig) -> Knock:
+    """Makes packets of the phone, each fresh."""
+    serial = count(1)
+
+    def make(
+        message: str = "192.0.2.7,tcp/22",
+        *,
+        keys: SpaKeys = KEYS,
+        message_type: MessageType = MessageType.ACCESS,
+        timeout: int = 0,
+        nat: str | None = None,
+    ) -> Packet:
+        number = next(serial)
+        payload = encode(
+            user="alice",
+            timestamp=int(rig.clock.now()),
+            rand=f"{number:016}",
+            message_type=message_type,
+            message=message,
+            nat_access=nat,
+            client_timeout=timeout,
+            keys=keys,
+            salt=number.to_bytes(8, "big"),
+        )
+        source = ip_address("198.51.100.9")
+        return Packet(payload, source, ip_address("203.0.113.1"), 40000, 62201, 17, "eth1")
+
+    return make
+
+
+def other_client(**changes: object) -> Stanza:
+    """A second client with keys of its own."""
+    return replace(
+        PHONE,
+        number=2,
+        name="laptop",
+        keys=SpaKeys(b"f" * 31 + b"x", b"g" * 63 + b"y"),
+        **changes,  # type: ignore[arg-type]
+    )

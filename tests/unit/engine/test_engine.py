@@ -1,0 +1,207 @@
+"""What a knock sets in motion, and what people are told of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from fwknopd.firewall import FirewallError
+from fwknopd.policy.packet import Packet
+from fwknopd.policy.verdict import Reason, Refusal
+from fwknopd.spa.message import MessageType
+from fwknopd.spa.packet import SpaKeys
+
+from .conftest import NOW, PHONE, Knock, Rig, other_client
+
+
+def test_a_knock_opens_its_door_and_says_so(rig: Rig, knock: Knock) -> None:
+    rig.engine.handle(knock())
+    assert rig.doors() == ["192.0.2.7 tcp/22"]
+    (verdict,) = rig.events("verdict")
+    assert verdict["verdict"] == "accept"
+    assert verdict["client"] == "phone"
+    assert verdict["request"] == "192.0.2.7,tcp/22"
+    (grant,) = rig.events("grant")
+    assert grant["expires"] == NOW + 30
+    assert "access rule for 192.0.2.7 -> 0.0.0.0/0 tcp/22, expires at" in str(grant["detail"])
+
+
+def test_an_accepted_packet_is_remembered_before_its_door_opens(rig: Rig, knock: Knock) -> None:
+    rig.firewall.refuses = frozenset({"open"})
+    rig.engine.handle(knock())
+    assert [entry.client for entry in rig.remembered] == ["phone"]
+
+
+def test_a_replay_opens_nothing_and_names_the_client(rig: Rig, knock: Knock) -> None:
+    packet = knock()
+    rig.engine.handle(packet)
+    rig.clock.advance(31)
+    rig.engine.tick()
+    verdict = rig.engine.handle(packet)
+    assert isinstance(verdict, Refusal)
+    assert rig.events("verdict")[-1]["reason"] == "replay"
+    assert rig.events("verdict")[-1]["client"] == "phone"
+    assert len(rig.events("grant")) == 1
+
+
+def test_a_door_the_firewall_refuses_is_never_reported_open(rig: Rig, knock: Knock) -> None:
+    rig.firewall.refuses = frozenset({"open"})
+    rig.engine.handle(knock())
+    assert rig.doors() == []
+    assert len(rig.engine.grants) == 0
+    (verdict,) = rig.events("verdict")
+    assert (verdict["verdict"], verdict["reason"]) == ("refuse", "firewall-error")
+    assert "the kernel refused" in str(verdict["detail"])
+    assert rig.events("grant") == []
+
+
+def test_knocking_again_extends_and_never_stacks(rig: Rig, knock: Knock) -> None:
+    rig.engine.handle(knock())
+    rig.clock.advance(20)
+    rig.engine.handle(knock())
+    assert len(rig.engine.grants) == 1
+    (door,) = rig.firewall.read()
+    assert door.seconds == pytest.approx(30)
+
+
+def test_one_client_never_shortens_the_door_of_another(rig: Rig, knock: Knock) -> None:
+    laptop = other_client(fw_access_timeout=5)
+    rig.use(PHONE, laptop)
+    rig.engine.handle(knock())
+    rig.engine.handle(knock(keys=laptop.keys))
+    (door,) = rig.firewall.read()
+    assert door.seconds == pytest.approx(30)
+
+
+def test_expiry_is_reported_once_the_time_is_over(rig: Rig, knock: Knock) -> None:
+    rig.engine.handle(knock())
+    assert rig.engine.next_due() == rig.clock.monotonic() + 30
+    rig.clock.advance(30)
+    rig.engine.tick()
+    rig.engine.tick()
+    assert [event["client"] for event in rig.events("expire")] == ["phone"]
+    assert rig.engine.next_due() is None
+
+
+def test_a_step_of_the_wall_clock_moves_no_door(rig: Rig, knock: Knock) -> None:
+    rig.engine.handle(knock())
+    rig.clock.wall += 3600
+    rig.engine.tick()
+    assert rig.events("expire") == []
+
+
+def test_revoking_closes_now(rig: Rig, knock: Knock) -> None:
+    rig.engine.handle(knock())
+    assert rig.engine.revoke(rig.engine.grants.revoke_client("phone")) == 1
+    assert rig.doors() == []
+    assert [event["client"] for event in rig.events("revoke")] == ["phone"]
+
+
+def test_revoking_one_client_leaves_the_door_to_the_other_until_its_time(
+    rig: Rig, knock: Knock
+) -> None:
+    laptop = other_client(fw_access_timeout=5)
+    rig.use(PHONE, laptop)
+    rig.engine.handle(knock())
+    rig.engine.handle(knock(keys=laptop.keys))
+    rig.engine.revoke(rig.engine.grants.revoke_client("phone"))
+    (door,) = rig.firewall.read()
+    assert door.seconds == pytest.approx(5)
+
+
+def test_a_failed_revoke_keeps_the_grant_on_the_list(rig: Rig, knock: Knock) -> None:
+    rig.engine.handle(knock())
+    rig.firewall.refuses = frozenset({"close"})
+    with pytest.raises(FirewallError):
+        rig.engine.revoke(rig.engine.grants.revoke_all())
+    assert len(rig.engine.grants) == 1
+    assert rig.events("revoke") == []
+
+
+def test_junk_is_counted_and_summed_up_once_a_minute(rig: Rig, knock: Knock) -> None:
+    stranger = SpaKeys(b"s" * 32, b"t" * 64)
+    for _ in range(50):
+        rig.engine.handle(knock(keys=stranger))
+    assert rig.events("verdict") == []
+    assert rig.engine.events.counters[Reason.NO_CLIENT_MATCHED] == 50
+    rig.clock.advance(60)
+    rig.engine.tick()
+    (sum_up,) = rig.events("rejected")
+    assert (sum_up["reason"], sum_up["count"]) == ("no-client-matched", 50)
+    assert rig.engine.next_due() is None
+
+
+def test_a_capture_file_gets_an_event_for_every_packet(rig: Rig, knock: Knock) -> None:
+    rig.use(PHONE, list_rejected=True)
+    rig.engine.handle(knock(keys=SpaKeys(b"s" * 32, b"t" * 64)))
+    assert [event["reason"] for event in rig.events("verdict")] == ["no-client-matched"]
+
+
+def test_test_mode_judges_and_touches_nothing(rig: Rig, knock: Knock) -> None:
+    rig.use(PHONE, test=True)
+    rig.engine.handle(knock())
+    assert rig.doors() == []
+    (verdict,) = rig.events("verdict")
+    assert (verdict["verdict"], verdict["reason"]) == ("accept", "accepted")
+    assert "test mode" in str(verdict["detail"])
+
+
+def test_forwarding_is_reported_with_its_target(rig: Rig, knock: Knock) -> None:
+    rig.use(replace(PHONE, open_ports=None))
+    rig.engine.handle(
+        knock("192.0.2.7,tcp/2222", message_type=MessageType.NAT_ACCESS, nat="192.168.1.5,22")
+    )
+    (grant,) = rig.events("grant")
+    assert "DNAT rule for 192.0.2.7 -> 192.168.1.5:22 tcp/2222" in str(grant["detail"])
+
+
+def test_a_command_is_refused_as_not_supported(rig: Rig, knock: Knock) -> None:
+    rig.use(replace(PHONE, enable_cmd_exec=True))
+    rig.engine.handle(knock("192.0.2.7,reboot", message_type=MessageType.COMMAND))
+    (verdict,) = rig.events("verdict")
+    assert (verdict["verdict"], verdict["reason"]) == ("refuse", "not-supported")
+
+
+def test_new_settings_leave_open_doors_and_used_packets_alone(rig: Rig, knock: Knock) -> None:
+    packet = knock()
+    rig.engine.handle(packet)
+    rig.use(PHONE, other_client())
+    assert rig.doors() == ["192.0.2.7 tcp/22"]
+    rig.engine.handle(packet)
+    assert rig.events("verdict")[-1]["reason"] == "replay"
+
+
+def test_lost_rules_come_back_with_the_time_that_was_left(rig: Rig, knock: Knock) -> None:
+    rig.engine.handle(knock())
+    rig.engine.handle(knock("192.0.2.8,tcp/22", message_type=MessageType.ACCESS))
+    rig.clock.advance(10)
+    rig.firewall.stop()
+    assert rig.engine.restore(("eth1",)) == 2
+    assert [round(door.seconds) for door in rig.firewall.read()] == [20, 20]
+
+
+def test_doors_of_an_earlier_run_are_taken_over(rig: Rig, knock: Knock) -> None:
+    rig.engine.handle(knock())
+    successor = type(rig.engine)(
+        clock=rig.clock,
+        events=rig.engine.events,
+        firewall=rig.firewall,
+        replay=rig.engine.replay,
+    )
+    assert successor.adopt() == 1
+    assert [str(grant.door.address) for grant in successor.grants] == ["192.0.2.7"]
+
+
+def test_a_packet_cannot_write_a_second_line_into_the_log(rig: Rig, knock: Knock) -> None:
+    rig.use(replace(PHONE, enable_cmd_exec=True))
+    rig.engine.handle(knock("192.0.2.7,a\nfake: line\x1b[2J", message_type=MessageType.COMMAND))
+    (verdict,) = rig.events("verdict")
+    assert verdict["request"] == "192.0.2.7,a\\x0afake: line\\x1b[2J"
+
+
+def test_empty_payload_is_no_spa(rig: Rig) -> None:
+    here = ip_address("203.0.113.1")
+    rig.engine.handle(Packet(b"", here, here, None, None, 1, "eth1"))
+    assert sum(rig.engine.events.counters.values()) == 1

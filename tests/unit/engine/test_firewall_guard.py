@@ -1,0 +1,46 @@
+"""Rules that somebody deletes come back; a firewall that fails is reported and tried again."""
+
+from __future__ import annotations
+
+from fwknopd.firewall_guard import RETRY_SECONDS, FirewallGuard
+
+from .conftest import Knock, Rig
+
+
+def guard_of(rig: Rig) -> FirewallGuard:
+    guard = FirewallGuard(rig.engine, rig.clock.monotonic)
+    guard.start(("eth1",))
+    return guard
+
+
+def test_new_devices_are_covered_and_open_doors_stay(rig: Rig, knock: Knock) -> None:
+    guard = guard_of(rig)
+    rig.engine.handle(knock())
+    guard.cover(("eth1", "pppoe-wan"))
+    assert guard.devices == ("eth1", "pppoe-wan")
+    assert rig.doors() == ["192.0.2.7 tcp/22"]
+
+
+def test_a_failure_is_told_once_and_mended_later(rig: Rig) -> None:
+    guard = guard_of(rig)
+    rig.firewall.refuses = frozenset({"start"})
+    guard.cover(("eth2",))
+    assert not guard.ready
+    assert guard.retry_at == rig.clock.monotonic() + RETRY_SECONDS
+    rig.clock.advance(RETRY_SECONDS)
+    guard.retry(rig.clock.monotonic())
+    assert len(rig.events("firewall")) == 1
+    rig.firewall.refuses = frozenset()
+    rig.clock.advance(RETRY_SECONDS)
+    guard.retry(rig.clock.monotonic())
+    assert guard.ready
+    assert guard.problem == ""
+    assert "stand again" in str(rig.events("firewall")[-1]["detail"])
+
+
+def test_a_door_opened_while_the_rules_are_missing_is_an_error(rig: Rig, knock: Knock) -> None:
+    guard = guard_of(rig)
+    rig.firewall.refuses = frozenset({"start", "open"})
+    guard.cover(("eth2",))
+    rig.engine.handle(knock())
+    assert rig.events("verdict")[-1]["reason"] == "firewall-error"
