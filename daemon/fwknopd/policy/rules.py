@@ -155,14 +155,14 @@ def lifetime(stanza: Stanza, client_timeout: int) -> int:
 def _refused_ports(stanza: Stanza, ports: tuple[PortSpec, ...]) -> str:
     restricted = [port for port in ports if port in stanza.restrict_ports]
     if restricted:
-        return f"{_listed(restricted)} is in this client's RESTRICT_PORTS"
+        return f"in this client's RESTRICT_PORTS: {_listed(restricted)}"
     if stanza.open_ports is None:
         return ""
     refused = [port for port in ports if port not in stanza.open_ports]
     if not refused:
         return ""
     allowed = _listed(sorted(stanza.open_ports)) or "nothing"
-    return f"{_listed(refused)} is not in this client's OPEN_PORTS ({allowed})"
+    return f"not in this client's OPEN_PORTS ({allowed}): {_listed(refused)}"
 
 
 def _is_local(knock: Knock) -> bool:

@@ -25,7 +25,6 @@ _NOT_AUTHENTIC = frozenset(
 _NOT_OPENED = frozenset(
     {
         SpaErrorCode.INVALID_KEY_LEN,
-        SpaErrorCode.ENCRYPT_CIPHERLEN_DECODEFAIL,
         SpaErrorCode.ENCRYPT_CIPHERLEN_VALIDFAIL,
         SpaErrorCode.DECRYPTION_FAILURE,
         SpaErrorCode.GPGME_DECRYPT_FAILED,
