@@ -51,7 +51,7 @@ def test_verbosity_adds_up() -> None:
     ],
 )
 def test_a_wrong_command_line_is_named(arguments: list[str], told: str) -> None:
-    with pytest.raises(UsageError, match="fwknopd --help|expected a number") as error:
+    with pytest.raises(UsageError, match=r"fwknopd --help|expected a number") as error:
         parse_options(arguments)
     assert told.lstrip("-") in str(error.value)
 
