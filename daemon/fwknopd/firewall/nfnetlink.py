@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
@@ -19,7 +20,6 @@ NLM_F_REQUEST = 0x001
 NLM_F_ACK = 0x004
 NLM_F_DUMP_INTR = 0x010
 NLM_F_DUMP = 0x300
-NLM_F_EXCL = 0x200
 NLM_F_CREATE = 0x400
 NLA_F_NESTED = 0x8000
 NLA_TYPE_MASK = 0x3FFF
@@ -117,7 +117,7 @@ class Message:
 
 
 def add_element(table: str, element: Element, milliseconds: int) -> Request:
-    """Add ``element`` for that long; the kernel answers EEXIST (EBUSY) if the key is there.
+    """Add ``element`` for that long; EBUSY if a map has the key with other data.
 
     To the kernel a time of 0 means for ever, so it is refused with ValueError.
     """
@@ -127,7 +127,7 @@ def add_element(table: str, element: Element, milliseconds: int) -> Request:
     if element.data:
         content = _value(NFTA_SET_ELEM_DATA, element.data) + content
     payload = _element_list(table, element, content)
-    return Request(Nft.NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, payload)
+    return Request(Nft.NEWSETELEM, NLM_F_CREATE, payload)
 
 
 def delete_element(table: str, element: Element) -> Request:
@@ -142,8 +142,7 @@ def get_element(table: str, element: Element) -> Request:
 
 def dump_elements(table: str, set_name: str) -> Request:
     """Ask for all elements of a set."""
-    payload = _name(NFTA_TABLE, table) + _name(NFTA_SET_ELEM_LIST_SET, set_name)
-    return Request(Nft.GETSETELEM, NLM_F_DUMP, payload)
+    return Request(Nft.GETSETELEM, NLM_F_DUMP, _set_name(table, set_name))
 
 
 def get_table(table: str) -> Request:
@@ -196,7 +195,7 @@ def parse_messages(data: bytes) -> list[Message]:
             raise ValueError("netlink message cut short")
         payload = data[offset + _HEADER.size : offset + length]
         messages.append(Message(kind, flags, sequence, payload))
-        offset += _aligned(length)
+        offset += length + (-length & 3)
     return messages
 
 
@@ -236,11 +235,13 @@ def _data_value(content: bytes) -> bytes:
 def _element_list(table: str, element: Element, content: bytes = b"") -> bytes:
     key = _value(NFTA_SET_ELEM_KEY, element.key)
     elements = _nested(NFTA_LIST_ELEM, key + content)
-    return (
-        _name(NFTA_TABLE, table)
-        + _name(NFTA_SET_ELEM_LIST_SET, element.set_name)
-        + _nested(NFTA_SET_ELEM_LIST_ELEMENTS, elements)
-    )
+    return _set_name(table, element.set_name) + _nested(NFTA_SET_ELEM_LIST_ELEMENTS, elements)
+
+
+@lru_cache(maxsize=32)
+def _set_name(table: str, set_name: str) -> bytes:
+    # The same few bytes in every request, so they are worth keeping.
+    return _name(NFTA_TABLE, table) + _name(NFTA_SET_ELEM_LIST_SET, set_name)
 
 
 def _value(kind: int, data: bytes) -> bytes:
@@ -257,7 +258,7 @@ def _nested(kind: int, content: bytes) -> bytes:
 
 def _attribute(kind: int, content: bytes) -> bytes:
     length = _ATTRIBUTE.size + len(content)
-    return _ATTRIBUTE.pack(length, kind) + content + bytes(_aligned(length) - length)
+    return _ATTRIBUTE.pack(length, kind) + content + bytes(-length & 3)
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -269,13 +270,9 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         if not _ATTRIBUTE.size <= length <= len(data) - offset:
             raise ValueError("netlink attribute cut short")
         yield kind & NLA_TYPE_MASK, data[offset + _ATTRIBUTE.size : offset + length]
-        offset += _aligned(length)
+        offset += length + (-length & 3)
 
 
 def _border(kind: int, sequence: int) -> bytes:
     header = _HEADER.pack(_HEADER.size + 4, kind, NLM_F_REQUEST, sequence, 0)
     return header + struct.pack("!BBH", NFPROTO_UNSPEC, 0, NFNL_SUBSYS_NFTABLES)
-
-
-def _aligned(length: int) -> int:
-    return (length + 3) & ~3

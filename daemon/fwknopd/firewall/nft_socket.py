@@ -57,8 +57,8 @@ class NftSocket:
     def transact(self, requests: Sequence[Request]) -> list[int]:
         """Do all ``requests`` or none; the errno of each, and 0 for those without fault.
 
-        An OSError is one of the transaction as a whole. After ENOBUFS some answers
-        are lost, which only a batch with hundreds of faults can cause.
+        Raised is what is wrong with the transaction as a whole, or the first fault
+        if there are more than the receive buffer holds.
         """
         first = self._next_sequence(len(requests) + 2)
         self._socket.send(encode_batch(requests, first))
@@ -107,7 +107,7 @@ class NftSocket:
             return parse_messages(self._socket.recv(DATAGRAM))
         except OSError as error:
             if error.errno == errno.ENOBUFS:
-                _discard(self._socket)
+                raise _first_fault(self._socket) from error
             raise
         except ValueError as error:
             raise OSError(errno.EBADMSG, str(error)) from error
@@ -157,10 +157,16 @@ def _open_socket(time_limit: float) -> socket.socket:
     return opened
 
 
-def _discard(full: socket.socket) -> None:
-    with suppress(OSError):
+def _first_fault(full: socket.socket) -> OSError:
+    """Empty a buffer that overflowed; the first error in it, or ENOBUFS without one."""
+    faults: list[int] = []
+    full.settimeout(0.0)
+    with suppress(BlockingIOError, ValueError):
         while True:
-            full.recv(DATAGRAM, socket.MSG_DONTWAIT)
+            messages = parse_messages(full.recv(DATAGRAM))
+            faults += [message.error for message in messages if message.kind == NLMSG_ERROR]
+    full.settimeout(TIME_LIMIT)
+    return _os_error(next(filter(None, faults), errno.ENOBUFS))
 
 
 def _os_error(code: int) -> OSError:

@@ -91,10 +91,16 @@ class NftablesFirewall:
         The time of an open door changes in one transaction, so that it isn't shut
         for a moment.
         """
-        opening = Opening(elements_to_add(doors))
+        opening = Opening(self._outlasting(elements_to_add(doors)))
         for _ in range(ATTEMPTS):
-            if self._advance(opening):
+            steps = opening.steps()
+            errors = self._transact([self._request(*step) for step in steps])
+            if not any(errors):
                 return
+            try:
+                opening.learn(steps, errors)
+            except OSError as error:
+                raise self._refused(error) from None
         raise FirewallError(f"doors in table inet {self.table} change faster than we can set them")
 
     def close(self, doors: Sequence[Door]) -> None:
@@ -134,20 +140,12 @@ class NftablesFirewall:
         """Whether fw4 accepts what our table marks. Runs nft twice; raises FirewallError."""
         return judge_chains({chain: _list_fw4_chain(chain) for chain in CHAINS}, self.mark)
 
-    def _advance(self, opening: Opening) -> bool:
-        steps = opening.steps()
-        try:
-            errors = self._transact([self._request(*step) for step in steps])
-        except _AnswersLost:
-            opening.found(self._present(opening.elements))
-            return False
-        try:
-            discovered = opening.learn(steps, errors)
-        except OSError as error:
-            raise self._refused(error) from None
-        for element in filter(is_shared, discovered):
-            opening.keep_at_least(element, self._remaining(element))
-        return not any(errors)
+    def _outlasting(self, wanted: dict[Element, int]) -> dict[Element, int]:
+        """``wanted``, but without cutting short what another door needs for longer."""
+        return {
+            element: max(time, self._remaining(element)) if is_shared(element) else time
+            for element, time in wanted.items()
+        }
 
     def _request(self, element: Element, milliseconds: int) -> Request:
         if milliseconds == DELETE:
@@ -168,11 +166,6 @@ class NftablesFirewall:
         needed = {item for door in is_open if door not in unwanted for item in elements_of(door)}
         ours = {item for door in is_open if door in unwanted for item in elements_of(door)}
         return list(ours - needed)
-
-    def _present(self, elements: Sequence[Element]) -> list[Element]:
-        names = {element.set_name for element in elements}
-        keys = {name: {loaded.key for loaded in self._dump(name)} for name in names}
-        return [element for element in elements if element.key in keys[element.set_name]]
 
     def _remaining(self, element: Element) -> int:
         """ms that ``element`` has left, 0 if it is gone or without end."""
@@ -238,8 +231,6 @@ class NftablesFirewall:
             raise self._refused(error) from error
 
     def _refused(self, error: OSError) -> FirewallError:
-        if error.errno == errno.ENOBUFS:
-            return _AnswersLost("too many answers from the kernel at once; some are lost")
         if error.errno in (errno.EPERM, errno.EACCES):
             return FirewallError(NOT_ALLOWED)
         if error.errno == errno.ENOENT:
@@ -253,10 +244,6 @@ class NftablesFirewall:
             f"the kernel refused a change in nftables table inet {self.table}: "
             f"{os.strerror(error.errno or 0)}. Look at it with `nft list table inet {self.table}`"
         )
-
-
-class _AnswersLost(FirewallError):
-    """Some answers did not fit into our receive buffer."""
 
 
 def _load(script: str) -> str:
