@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import secrets
+import socket
 from pathlib import Path
 
 from tests.lab.ruleset import PROJECT
 
+SPA_PORT = 62201
 PACKAGED = PROJECT / "package/fwknop-wrt/files/etc/config/fwknopd"
 
 _SWITCHED_ON = """\
@@ -59,11 +61,22 @@ def client_section(name: str, open_ports: str, seconds: int) -> str:
     )
 
 
-def loopback_config(port: int) -> str:
+def loopback_config() -> str:
     """For a machine without namespaces: knocks arrive at a UDP port of this machine."""
+    port = _free_udp_port()
     udp = f"\toption ENABLE_UDP_SERVER 'Y'\n\toption UDPSERV_PORT '{port}'\n"
     client = client_section("phone", "tcp/22,tcp/8080", 30)
     return "config global\n\toption uci_enabled '1'\n" + client + _SETTINGS + udp
+
+
+def _free_udp_port() -> int:
+    """The usual port, or if something has it, any other."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("", SPA_PORT))
+        except OSError:
+            probe.bind(("", 0))
+        return int(probe.getsockname()[1])
 
 
 def write_private(path: Path, text: str) -> None:

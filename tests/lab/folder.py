@@ -1,7 +1,7 @@
 """The lab's folder: one lab at a time, its record for other programs, nothing left behind.
 
 The folder itself is locked while a lab lives, so a record without a lock is what a
-killed lab left: its processes died with it, its namespaces are named in the record.
+killed lab left: its processes died with it, and its namespaces go when the next network is made.
 """
 
 from __future__ import annotations
@@ -26,11 +26,9 @@ class Record:
     """What another program must know of a running lab. Holds no secret."""
 
     pid: int
-    prefix: str
-    network: bool
     ready: bool = False
-    uci: str = ""
-    control: str = ""
+    # What the names of its namespaces begin with; "" for a lab without any.
+    stem: str = ""
     url: str = ""
 
 
@@ -82,25 +80,24 @@ def is_locked(folder: Path) -> bool:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[Record | None]:
+def claimed(folder: Path) -> Iterator[None]:
     """Own ``folder`` (0700) for the time of the block, and remove it afterwards.
 
-    Gives the record a killed lab left there, if any. Raises LabError when another lab
-    owns the folder or it can't be made.
+    Raises LabError when another lab owns the folder, or it can't be made, or isn't a lab's.
     """
     descriptor = _lock(folder)
     try:
-        left = _left_behind(folder)
+        _clear(folder)
         try:
-            yield left
+            yield
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(descriptor)
 
 
-def _left_behind(folder: Path) -> Record | None:
-    """What a killed lab left; its files are removed. Never touches a folder that isn't a lab's."""
+def _clear(folder: Path) -> None:
+    """Remove the files a killed lab left. Never touches a folder that isn't a lab's."""
     record = read_record(folder)
     content = [path for path in folder.iterdir() if path.name != UNFINISHED_NAME]
     if content and record is None:
@@ -112,7 +109,6 @@ def _left_behind(folder: Path) -> Record | None:
             shutil.rmtree(path)
         elif path.name != RECORD_NAME:
             path.unlink()
-    return record
 
 
 def _lock(folder: Path) -> int:

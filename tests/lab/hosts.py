@@ -7,12 +7,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 
 from tests.lab.errors import LabError
-from tests.lab.sockets import socket_in
+from tests.netns.namespaces import Machine
 
 GREETING_BYTES = 200
 
@@ -63,21 +63,26 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine: a network namespace (None: this machine itself) with its addresses."""
+    """A machine of the lab (``machine`` None: the one we run on) with its addresses."""
 
     name: str
-    namespace: Path | None
+    machine: Machine | None
     address: str
     address6: str
 
-    def socket(self, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
-        """A socket in this machine's network."""
-        return socket_in(self.namespace, family, kind)
+    def entered(self) -> AbstractContextManager[None]:
+        """Sockets made and programs started by this thread in the block belong to the machine."""
+        return nullcontext() if self.machine is None else self.machine.entered()
+
+    def socket(self, address: str, kind: socket.SocketKind) -> socket.socket:
+        """A socket of this machine, for IPv4 or IPv6 as ``address`` is."""
+        version6 = ip_address(address).version == 6
+        with self.entered():
+            return socket.socket(socket.AF_INET6 if version6 else socket.AF_INET, kind)
 
     def open_session(self, address: str, port: int, timeout: float = 1.0) -> Session:
         """Connect and read the greeting. Raises OSError if that takes over ``timeout`` seconds."""
-        version6 = ip_address(address).version == 6
-        sock = self.socket(socket.AF_INET6 if version6 else socket.AF_INET, socket.SOCK_STREAM)
+        sock = self.socket(address, socket.SOCK_STREAM)
         try:
             sock.settimeout(timeout)
             sock.connect((address, port))
@@ -101,15 +106,8 @@ class Host:
 
     def send_datagram(self, payload: bytes, address: str, port: int) -> None:
         """Send one UDP packet, as a recorded knock is played again."""
-        family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
-        with self.socket(family, socket.SOCK_DGRAM) as sock:
+        with self.socket(address, socket.SOCK_DGRAM) as sock:
             sock.sendto(payload, (address, port))
-
-    def command(self, argv: Sequence[str]) -> list[str]:
-        """The argument list that runs ``argv`` on this machine."""
-        if self.namespace is None:
-            return list(argv)
-        return ["nsenter", f"--net={self.namespace}", "--", *argv]
 
     def run(
         self, argv: Sequence[str], *, environment: Mapping[str, str], timeout: float = 10.0
@@ -118,15 +116,20 @@ class Host:
 
         Raises LabError with that text when the program fails.
         """
-        done = subprocess.run(
-            self.command(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=dict(environment),
-            timeout=timeout,
-        )
+        with self.entered():
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                timeout=timeout,
+            )
         text = done.stdout.decode(errors="replace")
         if done.returncode:
             raise LabError(f"{argv[0]} on {self.name} ended with {done.returncode}: {text.strip()}")
         return text
+
+
+LOOPBACK = "127.0.0.1"
+THIS_MACHINE = Host("this machine", None, LOOPBACK, "::1")

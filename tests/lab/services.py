@@ -64,11 +64,11 @@ class EchoService(socketserver.ThreadingTCPServer):
                 session.shutdown(socket.SHUT_RDWR)
 
 
-def listen(sock: socket.socket, port: int) -> socket.socket:
-    """Make ``sock`` (IPv4 or IPv6) listen on every address of its network."""
+def listen(sock: socket.socket, address: str, port: int) -> socket.socket:
+    """Make ``sock`` listen; on an IPv6 address only for IPv6."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    sock.bind(("", port))
+    sock.bind((address, port))
     sock.listen(BACKLOG)
     return sock

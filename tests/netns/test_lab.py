@@ -1,0 +1,265 @@
+"""The lab as its users have it: started, knocked at, ended in every way, and nothing left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.lab.client import Ask
+from tests.lab.configs import ready_config
+from tests.lab.errors import LabError
+from tests.lab.events import event_is
+from tests.lab.lab import Lab, LabOptions
+from tests.lab.probing import Probing
+from tests.lab.ruleset import PROJECT
+from tests.netns.namespaces import NAMESPACES
+
+WITHOUT_CAPABILITIES = (
+    ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--") if os.geteuid() == 0 else ()
+)
+
+
+class Terminal:
+    """A command of the lab in a terminal of its own."""
+
+    def __init__(self, folder: Path, *arguments: str, wrapper: tuple[str, ...] = ()) -> None:
+        self._process = subprocess.Popen(
+            [*wrapper, sys.executable, "-m", "tests.lab", f"--folder={folder}", *arguments],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.pid = self._process.pid
+        self.shown = ""
+
+    def wait_for(self, text: str) -> str:
+        """Read lines until one holds ``text``; it is returned."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.shown += line
+            if text in line:
+                return line
+        pytest.fail(f"never showed {text!r}:\n{self.shown}")
+
+    def send(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def end(self) -> int:
+        """Read the rest and wait for the end; returns the exit status."""
+        rest, _ = self._process.communicate(timeout=30)
+        self.shown += rest
+        return self._process.returncode
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self.send(signal.SIGTERM)
+        self.end()
+
+
+Start = Callable[..., Terminal]
+
+
+@pytest.fixture
+def nothing_left(tmp_path: Path) -> Iterator[None]:
+    """Whatever the test did, none of its lab's processes, namespaces and files are left."""
+    yield
+    assert not (tmp_path / "lab").exists()
+    assert processes_that_name(tmp_path) == []
+
+
+@pytest.fixture
+def start(tmp_path: Path, nothing_left: None) -> Iterator[Start]:
+    """Runs lab commands in this test's folder; ends those that still run."""
+    terminals: list[Terminal] = []
+
+    def start(*arguments: str, wrapper: tuple[str, ...] = ()) -> Terminal:
+        terminals.append(Terminal(tmp_path / "lab", *arguments, wrapper=wrapper))
+        return terminals[-1]
+
+    yield start
+    for terminal in terminals:
+        terminal.close()
+
+
+def processes_that_name(folder: Path) -> list[str]:
+    """Command lines that hold a path below ``folder``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.append(path.read_bytes())
+    return [line.decode() for line in found if os.fsencode(folder) in line]
+
+
+def namespaces_of(pid: int) -> list[str]:
+    return [path.name for path in NAMESPACES.glob(f"fwlab-{pid}-*")]
+
+
+@pytest.mark.root
+@pytest.mark.client
+def test_only_who_knocks_gets_in_and_only_for_a_time(tmp_path: Path) -> None:
+    with (
+        Lab(tmp_path / "lab", LabOptions(config=ready_config(seconds=2))) as lab,
+        Probing(lab.stranger, lab.router.address, 22) as stranger,
+    ):
+        wan = lab.router.address
+        assert lab.phone.connect(wan, 22, 0.3).outcome == "no answer"
+        lab.knock()
+        lab.events.wait_for(event_is("grant", source=lab.phone.address))
+        assert lab.phone.connect(wan, 22).milliseconds < 1000
+        with lab.phone.open_session(wan, 22) as session:
+            lab.events.wait_for(event_is("expire"))
+            assert lab.phone.connect(wan, 22, 0.3).outcome == "no answer"
+            assert session.echo("still there?") == "still there?"
+    assert len(stranger.attempts) > 5
+    assert stranger.connected == 0
+
+
+@pytest.mark.root
+@pytest.mark.client
+def test_a_knock_for_nat_reaches_the_lan_host(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab") as lab:
+        lab.knock(Ask("tcp/8080", f"{lab.lan.address}:80"))
+        lab.events.wait_for(event_is("grant"))
+        reached = lab.phone.connect(lab.router.address, 8080)
+        assert reached.greeting == "tcp/80 of the lan at your service"
+        assert not lab.stranger.connect(lab.router.address, 8080, 0.3)
+
+
+@pytest.mark.root
+@pytest.mark.client
+def test_run_and_knock_as_a_user_does(start: Start) -> None:
+    lab = start("run", "--port=0")
+    lab.wait_for("password")
+    first = start("knock")
+    assert first.end() == 0, first.shown
+    assert first.shown.count("no answer") == 3
+    assert "connected in" in first.shown
+    forwarded = start("knock", "--nat")
+    assert forwarded.end() == 0, forwarded.shown
+    assert "tcp/80 of the lan" in forwarded.shown
+    unknown = start("knock", "--client=nobody")
+    assert unknown.end() == 1
+    assert "no enabled client 'nobody' (it has: phone)" in unknown.shown
+    refused = start("knock", "--access=tcp/23")
+    assert refused.end() == 1
+    assert "port-not-allowed" in refused.shown
+    lab.send(signal.SIGINT)
+    assert lab.end() == 0, lab.shown
+    assert namespaces_of(lab.pid) == []
+
+
+@pytest.mark.root
+def test_a_fresh_lab_has_nothing_to_knock_with(start: Start) -> None:
+    lab = start("run", "--port=0", "--fresh")
+    lab.wait_for("none with keys yet")
+    knock = start("knock")
+    assert knock.end() == 1
+    assert "no usable client" in knock.shown
+    assert "Add one in the browser" in knock.shown
+
+
+@pytest.mark.root
+def test_a_second_lab_says_that_there_is_one(start: Start) -> None:
+    first = start("run", "--port=0")
+    first.wait_for("password")
+    second = start("run", "--port=0")
+    assert second.end() == 1
+    assert f"a lab is running already (pid {first.pid})" in second.shown
+    status = start("status")
+    assert status.end() == 0
+    assert str(first.pid) in status.shown
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("step", ["files", "network", "fwknopd", "web page"])
+def test_ended_while_starting_it_leaves_nothing(step: str, start: Start) -> None:
+    lab = start("run", "--port=0")
+    lab.wait_for(step)
+    lab.send(signal.SIGTERM)
+    assert lab.end() == 0, lab.shown
+    assert "nothing is left" in lab.shown
+    assert namespaces_of(lab.pid) == []
+
+
+@pytest.mark.root
+def test_a_killed_lab_is_cleaned_up_by_the_next(start: Start) -> None:
+    killed = start("run", "--port=0")
+    killed.wait_for("password")
+    killed.send(signal.SIGKILL)
+    killed.end()
+    knock = start("knock")
+    assert knock.end() == 1
+    assert "no lab is running" in knock.shown
+    following = start("run", "--port=0")
+    following.wait_for("password")
+    assert namespaces_of(killed.pid) == []
+    assert len(namespaces_of(following.pid)) == 5
+
+
+@pytest.mark.root
+def test_a_configuration_the_daemon_refuses_ends_the_lab(
+    tmp_path: Path, nothing_left: None
+) -> None:
+    broken = "config global\n\toption uci_enabled '1\n"
+    with pytest.raises(LabError, match="fwknopd did not start") as raised:
+        Lab(tmp_path / "lab", LabOptions(config=broken)).__enter__()
+    assert "config/fwknopd:2" in str(raised.value)
+    assert namespaces_of(os.getpid()) == []
+
+
+@pytest.mark.root
+def test_a_daemon_that_dies_ends_the_lab_and_is_named(start: Start) -> None:
+    lab = start("run", "--port=0")
+    lab.wait_for("password")
+    (daemon,) = [line for line in children_of(lab.pid) if "--events" in line[1]]
+    os.kill(daemon[0], signal.SIGKILL)
+    assert lab.end() == 1
+    assert "fwknopd ended with status -9" in lab.shown
+
+
+def children_of(pid: int) -> list[tuple[int, str]]:
+    """(pid, command line) of the children of the main thread of ``pid``."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [(int(child), Path(f"/proc/{child}/cmdline").read_text()) for child in children]
+
+
+def test_a_port_in_use_is_told_before_anything_is_made(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        lab = start("run", f"--port={port}")
+        assert lab.end() == 1
+    assert f"port {port}" in lab.shown
+    assert "--port" in lab.shown
+    assert "Starting" not in lab.shown
+
+
+def test_a_folder_that_is_not_a_labs_is_left_alone(tmp_path: Path) -> None:
+    precious = tmp_path / "lab" / "thesis.txt"
+    precious.parent.mkdir()
+    precious.write_text("all of it")
+    with pytest.raises(LabError, match="holds files that are not a lab's"):
+        Lab(tmp_path / "lab", LabOptions(network=False)).__enter__()
+    assert precious.read_text() == "all of it"
+
+
+@pytest.mark.client
+def test_without_root_knocks_are_judged_and_nothing_is_opened(start: Start) -> None:
+    lab = start("run", "--port=0", wrapper=WITHOUT_CAPABILITIES)
+    lab.wait_for("WITHOUT a firewall")
+    lab.wait_for("password")
+    knock = start("knock", wrapper=WITHOUT_CAPABILITIES)
+    assert knock.end() == 0, knock.shown
+    assert "fwknopd: accept" in knock.shown
+    assert "nothing was opened" in knock.shown
+    lab.send(signal.SIGINT)
+    assert lab.end() == 0, lab.shown
