@@ -1,0 +1,173 @@
+"""Open doors: extended by knocking again, shared, revoked, taken over."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, ip_address
+
+import pytest
+
+from fwknopd.grants import UNKNOWN_CLIENT, Door, Grant, GrantTable
+from fwknopd.policy.stanza import NatTarget
+from fwknopd.spa.request import PortSpec, Protocol
+
+
+def door(port: int = 22, address: str = "203.0.113.5", nat: NatTarget | None = None) -> Door:
+    return Door(ip_address(address), PortSpec(Protocol.TCP, port), nat)
+
+
+INSIDE = NatTarget(IPv4Address("10.0.0.5"), 22)
+
+
+def test_a_grant_lasts_its_lifetime() -> None:
+    table = GrantTable()
+    grant = table.open(door(), "phone", 30, 100.0)
+    assert grant == Grant(door(), "phone", 100.0, 130.0)
+    assert table.expire(129.9) == []
+    assert table.expire(130.0) == [grant]
+    assert len(table) == 0
+    assert list(table) == []
+
+
+def test_knocking_again_extends_and_keeps_the_start() -> None:
+    table = GrantTable()
+    first = table.open(door(), "phone", 30, 100.0)
+    again = table.open(door(), "phone", 30, 120.0)
+    assert again == Grant(door(), "phone", 100.0, 150.0)
+    assert again.id == first.id
+    assert list(table) == [again]
+    assert table.expire(130.0) == []
+    assert table.expire(150.0) == [again]
+
+
+def test_knocking_again_never_shortens() -> None:
+    table = GrantTable()
+    table.open(door(), "phone", 300, 100.0)
+    assert table.open(door(), "phone", 10, 110.0).expires == 400.0
+
+
+def test_knocking_after_the_end_starts_anew() -> None:
+    table = GrantTable()
+    table.open(door(), "phone", 30, 100.0)
+    assert table.open(door(), "phone", 30, 140.0).opened == 140.0
+
+
+def test_a_plan_changes_nothing() -> None:
+    table = GrantTable()
+    planned = table.plan(door(), "phone", 30, 100.0)
+    assert len(table) == 0
+    table.record(planned)
+    assert list(table) == [planned]
+
+
+def test_one_door_held_by_two_clients() -> None:
+    table = GrantTable()
+    phone = table.open(door(), "phone", 30, 100.0)
+    laptop = table.open(door(), "laptop", 60, 100.0)
+    assert len(table) == 2
+    assert table.open_until(door()) == 160.0
+    assert table.revoke_client("laptop") == [laptop]
+    assert table.open_until(door()) == 130.0
+    assert table.expire(130.0) == [phone]
+    assert table.open_until(door()) is None
+
+
+def test_doors_that_differ_in_one_thing_are_different() -> None:
+    table = GrantTable()
+    doors = [
+        door(),
+        door(23),
+        door(address="203.0.113.6"),
+        door(address="2001:db8::1"),
+        door(nat=INSIDE),
+        Door(door().address, door().port, INSIDE, local=True),
+        Door(door().address, PortSpec(Protocol.UDP, 22)),
+    ]
+    grants = [table.open(each, "phone", 30, 0.0) for each in doors]
+    assert len(table) == len({grant.id for grant in grants}) == len(doors)
+
+
+def test_ids_are_stable_and_differ_by_client() -> None:
+    one = Grant(door(), "phone", 0.0, 30.0)
+    assert one.id == Grant(door(), "phone", 7.0, 99.0).id
+    assert one.id != Grant(door(), "laptop", 0.0, 30.0).id
+    # Another machine, another day, the same id.
+    assert one.id == "a4e5c45d17"
+
+
+def test_revoking_by_id_address_client_and_all() -> None:
+    def table() -> GrantTable:
+        made = GrantTable()
+        made.open(door(22), "phone", 30, 0.0)
+        made.open(door(80), "phone", 30, 0.0)
+        made.open(door(22, "2001:db8::9"), "laptop", 30, 0.0)
+        return made
+
+    ids = [grant.id for grant in table()]
+    assert [grant.id for grant in table().revoke_id(ids[1])] == [ids[1]]
+    assert table().revoke_id("0" * 10) == []
+    by_address = table().revoke_address(ip_address("2001:db8::9"))
+    assert [grant.client for grant in by_address] == ["laptop"]
+    assert len(table().revoke_client("phone")) == 2
+    assert table().revoke_client("nobody") == []
+    everything = table()
+    assert len(everything.revoke_all()) == 3
+    assert len(everything) == 0
+    assert everything.next_expiry() is None
+
+
+def test_next_expiry_follows_every_change() -> None:
+    table = GrantTable()
+    assert table.next_expiry() is None
+    table.open(door(22), "phone", 30, 0.0)
+    table.open(door(80), "phone", 10, 0.0)
+    assert table.next_expiry() == 10.0
+    table.open(door(80), "phone", 50, 0.0)
+    assert table.next_expiry() == 30.0
+    table.revoke_client("phone")
+    assert table.next_expiry() is None
+
+
+def test_expired_come_in_the_order_they_ended() -> None:
+    table = GrantTable()
+    for port, lifetime in ((1, 30), (2, 10), (3, 20)):
+        table.open(door(port), "phone", lifetime, 0.0)
+    assert [grant.door.port.port for grant in table.expire(25.0)] == [2, 3]
+
+
+def test_revoked_grants_put_back_expire_as_before() -> None:
+    table = GrantTable()
+    table.open(door(), "phone", 30, 0.0)
+    for grant in table.revoke_all():
+        table.record(grant)
+    assert len(table.expire(30.0)) == 1
+
+
+def test_doors_found_open_are_adopted_with_their_remaining_time() -> None:
+    table = GrantTable()
+    known = table.open(door(22), "phone", 30, 100.0)
+    adopted = table.restore([(door(22), 5.0), (door(80), 7.0)], 100.0)
+    assert adopted == [Grant(door(80), UNKNOWN_CLIENT, 100.0, 107.0)]
+    assert list(table) == [known, *adopted]
+    assert table.expire(107.0) == adopted
+
+
+def test_knocking_takes_over_an_adopted_door() -> None:
+    table = GrantTable()
+    table.restore([(door(), 200.0)], 100.0)
+    taken = table.open(door(), "phone", 30, 110.0)
+    assert list(table) == [taken]
+    assert (taken.client, taken.expires) == ("phone", 300.0)
+
+
+def test_knocking_for_months_does_not_grow() -> None:
+    table = GrantTable()
+    for second in range(20_000):
+        table.open(door(), "phone", 300, float(second))
+    assert len(table) == 1
+    assert table.next_expiry() == 20_299.0
+    assert len(table.expire(1e9)) == 1
+
+
+@pytest.mark.parametrize("client", ["a\0b", "é", "\udcff", ""])
+def test_any_client_name_has_an_id(client: str) -> None:
+    assert len(Grant(door(), client, 0.0, 1.0).id) == 10
