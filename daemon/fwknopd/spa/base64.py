@@ -20,7 +20,8 @@ def decode(text: bytes) -> bytes:
 
     Raises ValueError for any other text, non-canonical spellings included.
     """
-    data = binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+    padding = b"" if text.endswith(b"=") else b"=" * (-len(text) % 4)
+    data = binascii.a2b_base64(text + padding, strict_mode=True)
     if encode(data) != text.rstrip(b"="):
         raise ValueError("the unused bits of the last base64 character are not zero")
     return data
@@ -33,5 +34,6 @@ def decode_lenient(text: bytes) -> bytes:
     """
     text = text.partition(b"=")[0]
     if len(text) % 4 == 1:
-        text = text[:-1]
+        # Six bits are no byte, but they must be base64 all the same.
+        return binascii.a2b_base64(text + b"A==", strict_mode=True)[:-1]
     return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)

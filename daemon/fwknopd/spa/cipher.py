@@ -91,8 +91,7 @@ def _run(mode: EncryptionMode, key: bytes, iv: bytes, data: bytes, *, encrypting
             return _cfb_encrypt(key, iv, data) if encrypting else _cfb_decrypt(key, iv, data)
         case EncryptionMode.CBC | EncryptionMode.LEGACY:
             return _aes(key, modes.CBC(iv), data, encrypting)
-        case EncryptionMode.ASYMMETRIC:
-            raise SpaError(SpaErrorCode.UNSUPPORTED_MODE, "GPG packets aren't AES")
+    raise SpaError(SpaErrorCode.UNSUPPORTED_MODE, "GPG packets aren't AES")
 
 
 def _aes(
