@@ -21,8 +21,8 @@ from fwknopd.spa.request import PortSpec, Protocol
 # The kernel counts in jiffies of 10 ms on most routers and takes a time that
 # rounds to none for "never expires".
 SHORTEST_MS = 100
-# What 64 bits of nanoseconds hold; the kernel refuses more.
-LONGEST_MS = (1 << 64) // 1_000_000
+# 34 years; the kernel refuses what 64 bits of nanoseconds do not hold.
+LONGEST_MS = 1 << 40
 
 _PORT = struct.Struct("!B3xH2x")
 _INSIDE_PORT = struct.Struct("!H2x")

@@ -1,0 +1,59 @@
+"""Doors for tests: shorthand for one, and strategies for any."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from hypothesis import strategies as st
+
+from fwknopd.grants import Door
+from fwknopd.policy.stanza import NatTarget
+from fwknopd.spa.request import PortSpec, Protocol
+
+
+def port(text: str) -> PortSpec:
+    """``tcp/22`` as a PortSpec."""
+    protocol, number = text.split("/")
+    return PortSpec(Protocol(protocol), int(number))
+
+
+def target(text: str) -> NatTarget:
+    """``192.168.1.100:22`` as a NatTarget."""
+    address, number = text.rsplit(":", 1)
+    # IPv6 targets can't be asked for yet, but the firewall knows how to translate them.
+    return NatTarget(ip_address(address), int(number))  # type: ignore[arg-type]
+
+
+def door(address: str, spec: str, nat: str = "", *, local: bool = False) -> Door:
+    """A door as a person would write it down."""
+    return Door(ip_address(address), port(spec), target(nat) if nat else None, local)
+
+
+PORTS = st.builds(PortSpec, st.sampled_from(Protocol), st.integers(1, 65535))
+PLAIN_DOORS = st.builds(Door, st.ip_addresses(), PORTS)
+IPV4_TARGETS = st.builds(NatTarget, st.ip_addresses(v=4), st.integers(1, 65535))
+IPV6_TARGETS = st.builds(NatTarget, st.ip_addresses(v=6), st.integers(1, 65535))
+TRANSLATED_DOORS = st.one_of(
+    st.builds(Door, st.ip_addresses(v=4), PORTS, IPV4_TARGETS, st.booleans()),
+    st.builds(Door, st.ip_addresses(v=6), PORTS, IPV6_TARGETS, st.booleans()),
+)
+
+
+def _outside(item: Door) -> tuple[IPv4Address | IPv6Address, PortSpec, bool]:
+    return item.address, item.port, item.nat is not None
+
+
+def _inside(item: Door) -> object:
+    return item.nat and (item.address, item.port.protocol, item.nat)
+
+
+def _is_consistent(items: list[Door]) -> bool:
+    """Whether no inside of a translation is the router in one door and a host in another."""
+    places = {(_inside(item), item.local) for item in items if item.nat}
+    return len(places) == len({inside for inside, _ in places})
+
+
+# One outside port of one client leads to one place, as in the kernel's map.
+DOOR_LISTS = st.lists(
+    st.one_of(PLAIN_DOORS, TRANSLATED_DOORS), min_size=1, max_size=12, unique_by=_outside
+).filter(_is_consistent)

@@ -1,0 +1,124 @@
+"""Choosing a backend, running nft, and the backend that only remembers."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from fwknopd.firewall import FirewallError, TimedDoor, nft_process
+from fwknopd.firewall.choice import choose_firewall
+from fwknopd.firewall.log_only import LogOnlyFirewall
+from fwknopd.firewall.nft_process import find_nft, run_nft
+from tests.unit.firewall.doors import door
+
+SSH = door("198.51.100.7", "tcp/22")
+DNS = door("198.51.100.7", "udp/53")
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder in which programs are looked for; empty."""
+    monkeypatch.setattr(nft_process, "SYSTEM_FOLDERS", ())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def install_nft(folder: Path, script: str) -> None:
+    """Put a shell script in nft's place."""
+    program = folder / "nft"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
+def test_auto_is_nftables_where_nft_is_installed(programs: Path) -> None:
+    install_nft(programs, "exit 0")
+    assert choose_firewall("auto").name == "nftables"
+    assert choose_firewall("nftables").name == "nftables"
+
+
+@pytest.mark.parametrize("kind", ["auto", "nftables"])
+def test_a_missing_nft_is_told_with_its_package(programs: Path, kind: str) -> None:
+    assert programs.is_dir()
+    with pytest.raises(FirewallError, match="nft not found: install the package nftables"):
+        choose_firewall(kind)
+
+
+def test_log_only_needs_no_nft(programs: Path) -> None:
+    assert programs.is_dir()
+    assert choose_firewall("log-only").name == "log-only"
+
+
+@pytest.mark.parametrize(("kind", "words"), [("iptables", "not supported"), ("pf", "no firewall")])
+def test_other_firewalls_are_refused(kind: str, words: str) -> None:
+    with pytest.raises(FirewallError, match=words):
+        choose_firewall(kind)
+
+
+def test_a_mark_of_two_bits_is_refused() -> None:
+    with pytest.raises(FirewallError, match="one bit"):
+        choose_firewall("nftables", 3)
+
+
+def test_relative_folders_of_path_are_not_searched(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_nft(programs, "exit 0")
+    monkeypatch.chdir(programs)
+    monkeypatch.setenv("PATH", ".:")
+    with pytest.raises(FirewallError, match="nft not found"):
+        find_nft()
+
+
+def test_nft_gets_the_script_and_its_answers_come_back(programs: Path) -> None:
+    install_nft(programs, '/bin/cat; echo "args: $*" >&2; exit 3')
+    answer = run_nft(["-f", "-"], "flush ruleset\n")
+    assert (answer.status, answer.output, answer.errors) == (3, "flush ruleset\n", "args: -f -\n")
+    assert answer.complaint == "args: -f -"
+
+
+def test_a_silent_failure_has_a_complaint_too(programs: Path) -> None:
+    install_nft(programs, "exit 4")
+    assert run_nft([]).complaint == "it exited with status 4"
+
+
+def test_nft_that_hangs_is_stopped(programs: Path) -> None:
+    install_nft(programs, "exec /bin/sleep 60")
+    started = time.monotonic()
+    with pytest.raises(FirewallError, match=r"within 0\.2 seconds"):
+        run_nft([], time_limit=0.2)
+    assert time.monotonic() - started < 10
+
+
+class Clock:
+    """A clock a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_log_only_remembers_until_the_time_is_up() -> None:
+    clock = Clock()
+    firewall = LogOnlyFirewall(clock)
+    firewall.open([TimedDoor(SSH, 30), TimedDoor(DNS, 10)])
+    clock.now += 10
+    assert firewall.read() == [TimedDoor(SSH, 20)]
+    firewall.open([TimedDoor(SSH, 30)])
+    assert firewall.read() == [TimedDoor(SSH, 30)]
+
+
+def test_log_only_forgets_on_request() -> None:
+    firewall = LogOnlyFirewall(Clock())
+    firewall.start(["eth1"])
+    firewall.open([TimedDoor(SSH, 30), TimedDoor(DNS, 30)])
+    firewall.close([SSH, door("192.0.2.1", "tcp/1")])
+    firewall.start(["eth2"])
+    assert [timed.door for timed in firewall.read()] == [DNS]
+    assert firewall.fileno() is None
+    assert not firewall.rules_lost()
+    firewall.stop()
+    assert firewall.read() == []
