@@ -166,7 +166,7 @@ def stamp(extras: str) -> Path:
 
 def inputs_digest() -> str:
     """Changes with everything .venv is made from, also with the folder: scripts hold its path."""
-    digest = hashlib.sha256(f"{sys.version} {sys.executable} {ROOT}".encode())
+    digest = hashlib.sha256(f"{sys.version} {sys.base_prefix} {ROOT}".encode())
     for path in INPUTS:
         digest.update(path.read_bytes())
     return digest.hexdigest()
