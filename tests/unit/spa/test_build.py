@@ -14,7 +14,12 @@ RAND = b"1234567890123456"
 
 
 def build(kind: MessageType, **extra: Any) -> SpaMessage:
-    fields: dict[str, Any] = {"rand": RAND.decode(), "user": "alice", "timestamp": 1, "message": b"1.2.3.4,tcp/22"}
+    fields: dict[str, Any] = {
+        "rand": RAND.decode(),
+        "user": "alice",
+        "timestamp": 1,
+        "message": b"1.2.3.4,tcp/22",
+    }
     return parse_plaintext(build_plaintext(**(fields | {"message_type": kind} | extra)))
 
 
