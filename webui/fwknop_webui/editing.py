@@ -1,0 +1,91 @@
+"""What all forms share: staging a draft, then Save or Save & Apply; guarding against old pages."""
+
+from __future__ import annotations
+
+import hmac
+
+from flask import redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui.apply import apply_staged
+from fwknop_webui.check import Checked
+from fwknop_webui.i18n import _
+from fwknop_webui.notices import Level, Notice
+from fwknop_webui.pages import notify
+from fwknop_webui.services import require_session, services
+from fwknop_webui.settings_form import UCI_ENABLED
+from fwknop_webui.staging import Draft
+from fwknopd.config.problems import Problem, Severity
+
+
+def base_seal(draft: Draft) -> str:
+    """Which version of the file a form was made from.
+
+    Ids of anonymous sections are positions: pressing Delete on an old page could hit another
+    client. So every form brings back the version it was made from.
+    """
+    return services().seal("base", draft.base.etag)
+
+
+def is_current(draft: Draft, given: str) -> bool:
+    """Whether a form was made from this version of the file."""
+    return hmac.compare_digest(base_seal(draft).encode(), given.encode())
+
+
+def stage(draft: Draft) -> None:
+    """Keep the draft's changes in the session."""
+    require_session().staging = draft.staging
+
+
+def stage_and_go(draft: Draft, endpoint: str) -> ResponseReturnValue:
+    """After a good form: stage, apply if that button was pressed, and show the next page."""
+    stage(draft)
+    if request.form.get("do") == "apply":
+        saved = apply_staged(require_session(), services().store, services().live)
+        return redirect(url_for(endpoint if saved else "changes"), 303)
+    if draft.changes:
+        notify(Level.INFO, _("Saved, but not in use yet."), _("Press Save & Apply when done."))
+    return redirect(url_for(endpoint), 303)
+
+
+def outdated_notice() -> Notice:
+    """The form was made from another version of the file."""
+    return Notice(
+        Level.ERROR,
+        _("Not saved: the configuration changed since this page was opened"),
+        _("Compare what you typed with what is there now, then save again."),
+    )
+
+
+def problem_notices(draft: Draft, checked: Checked) -> list[Notice]:
+    """What a page should say about the configuration as a whole, on top."""
+    notices = [] if _overwrites(draft) else [_not_in_use()]
+    if draft.base.pending:
+        notices.append(_pending(len(draft.base.pending)))
+    found = tuple(p for p in checked.problems if p.severity is not Severity.NOTE)
+    return [*notices, _found(found)] if found else notices
+
+
+def _overwrites(draft: Draft) -> bool:
+    return any(UCI_ENABLED.read(section) for section in draft.package.of_type("global"))
+
+
+def _not_in_use() -> Notice:
+    return Notice(
+        Level.WARNING,
+        _("Not in use: the daemon runs from the files in /etc/fwknop"),
+        _("Tick “Enable config overwrite” in Settings to use what you set here."),
+    )
+
+
+def _pending(count: int) -> Notice:
+    text = _("They are shown here, and Save & Apply saves them as well. See: uci changes fwknopd")
+    return Notice(
+        Level.INFO, _("{n} changes of the uci command wait for a commit").format(n=count), text
+    )
+
+
+def _found(problems: tuple[Problem, ...]) -> Notice:
+    bad = any(item.severity is Severity.ERROR for item in problems)
+    title = _("The daemon will not take this configuration") if bad else _("Worth a look")
+    return Notice(Level.ERROR if bad else Level.WARNING, title, "", problems)

@@ -1,0 +1,105 @@
+"""Every error as a page that says what is wrong, where, and what to do. No tracebacks."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from fwknop_webui.i18n import _
+from fwknop_webui.i18n import noop as N_
+from fwknop_webui.pages import render
+from fwknopd.config.problems import ConfigError
+from fwknopd.config.uci_changes import ChangeError
+from fwknopd.uci_store import StoreError
+
+log = logging.getLogger(__name__)
+
+_TEXTS: dict[int, tuple[str, str]] = {
+    400: (N_("Bad request"), N_("The browser sent something this page doesn't understand.")),
+    403: (
+        N_("Not accepted"),
+        N_(
+            "The request didn't come from a page of this session: it may have expired, or you "
+            "logged in again in another tab. Nothing was changed. Go back, reload, and try again."
+        ),
+    ),
+    404: (
+        N_("Not found"),
+        N_("There is no such page, or what it showed has been deleted meanwhile."),
+    ),
+    405: (N_("Not found"), N_("This address can't be opened like that. Use the menu above.")),
+    413: (N_("Too much data"), N_("The form was too large. Nothing was changed.")),
+    421: (
+        N_("Unknown host name"),
+        N_(
+            "This page is not served under the name in your browser's address bar. Use the "
+            "router's address, or allow the name with --allowed-host NAME."
+        ),
+    ),
+    500: (
+        N_("Internal error"),
+        N_("Something went wrong here; the system log has the details. Nothing was changed."),
+    ),
+}
+
+
+def set_up_errors(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(ConfigError, _configuration)
+    app.register_error_handler(StoreError, _store)
+    app.register_error_handler(ChangeError, _change)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _page(code: int) -> ResponseReturnValue:
+    title, text = _TEXTS.get(code, _TEXTS[400 if code < 500 else 500])
+    page = render("error.html", heading=_(title), text=_(text), reachable=code != 421)
+    return page, code
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    code = error.code or 500
+    if code < 400:
+        return error.get_response()
+    return _page(code)
+
+
+def _configuration(error: ConfigError) -> ResponseReturnValue:
+    page = render(
+        "error.html",
+        heading=_("The configuration can't be read"),
+        text=_("The file is not valid UCI, so it can't be shown or changed here. It is untouched."),
+        problems=error.problems,
+        remedy=_("Mend it in an editor, then reload this page. The daemon keeps what it has."),
+    )
+    return page, 500
+
+
+def _store(error: StoreError) -> ResponseReturnValue:
+    page = render(
+        "error.html",
+        heading=_("The configuration can't be read"),
+        text=str(error),
+        remedy=_("Nothing was changed."),
+    )
+    return page, 500
+
+
+def _change(_error: ChangeError) -> ResponseReturnValue:
+    page = render(
+        "error.html",
+        heading=_("The configuration has changed"),
+        text=_("What you were editing isn't there any more. Nothing was changed."),
+        remedy=_("Open the page again from the menu."),
+    )
+    return page, 409
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    # Only the path: forms hold passwords and keys.
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _page(500)

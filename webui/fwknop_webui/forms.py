@@ -1,0 +1,203 @@
+"""Fields of a form, and their way between a UCI section and what a person types.
+
+A field takes its help, unit, range and default from the variable table, so that form,
+daemon and reference page say the same. Whether a value is right is not decided here: the
+would-be configuration is given to the daemon's own loader (see check).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fwknop_webui.dates import fwknop_date, is_iso_date, iso_date
+from fwknop_webui.i18n import _
+from fwknopd.config.uci_changes import DeleteOption, SetOption, UciChange
+from fwknopd.config.uci_format import UciSection
+from fwknopd.config.variables import Kind, Scope, Variable, lookup
+
+MAX_LENGTH = 1000
+UCI_TRUE = frozenset({"1", "on", "true", "yes", "enabled"})
+
+
+class Widget(StrEnum):
+    """How a field is edited."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    SELECT = "select"
+    DATE = "date"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One option of a section. ``text`` replaces the table's help where the page needs its own."""
+
+    option: str
+    label: str
+    scope: Scope
+    widget: Widget = Widget.TEXT
+    text: str = ""
+    suggestions: str = ""
+    placeholder: str = ""
+
+    @property
+    def variable(self) -> Variable | None:
+        """The table's entry; None for fields that are no configuration variable."""
+        return lookup(self.scope, self.option)
+
+    @property
+    def default(self) -> str:
+        """What the option means when it isn't there, as the widget shows it."""
+        default = self.variable.default if self.variable else None
+        if self.widget is Widget.FLAG:
+            return "1" if default is True else ""
+        return str(default) if self.widget is Widget.SELECT and default is not None else ""
+
+    def stored_names(self, section: UciSection | None) -> list[str]:
+        """The names under which the section holds it: its own and older ones."""
+        aliases = self.variable.aliases if self.variable else ()
+        stored = section.options if section else ()
+        return [item.name for item in stored if item.name in (self.option, *aliases)]
+
+    def read(self, section: UciSection | None) -> str:
+        """What the form shows for the section: "1" or "" for a flag, else the text."""
+        names = self.stored_names(section)
+        stored = section.get(names[-1]) if section and names else ""
+        return self._shown(stored) if stored else self.default
+
+    def _shown(self, stored: str) -> str:
+        if self.widget is Widget.FLAG:
+            return "1" if self._is_on(stored) else ""
+        if self.widget is Widget.SELECT:
+            return next((c for c in self.choices if c.lower() == stored.lower()), stored)
+        return iso_date(stored) if self.widget is Widget.DATE else stored
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of a selector."""
+        return self.variable.choices if self.variable else ()
+
+    @property
+    def _is_switch(self) -> bool:
+        """UCI's own options say 0/1, fwknopd's variables N/Y."""
+        return self.variable is None or self.variable.kind is Kind.SWITCH
+
+    def _is_on(self, stored: str) -> bool:
+        if self._is_switch:
+            return stored.strip().lower() in UCI_TRUE
+        return stored[:1] in ("Y", "y")
+
+    def changes(
+        self, section_id: str, stored: UciSection | None, typed: str
+    ) -> Iterator[UciChange]:
+        """What to change so that the section says what was typed; nothing when it does already."""
+        if typed == self.read(stored):
+            return
+        value = self._written(typed)
+        if value:
+            yield SetOption(section_id, self.option, value)
+        for name in self.stored_names(stored):
+            if name != self.option or not value:
+                yield DeleteOption(section_id, name)
+
+    def _written(self, typed: str) -> str:
+        if self.widget is Widget.DATE:
+            return fwknop_date(typed)
+        if self.widget not in (Widget.FLAG, Widget.SELECT):
+            return typed
+        # The default needs no option; off must be written out where on is the default.
+        if typed == self.default or self.widget is Widget.SELECT:
+            return "" if typed == self.default else typed
+        words = ("0", "1") if self._is_switch else ("N", "Y")
+        return words[bool(typed)]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundField:
+    """A field with what stands in it and what is wrong with that: what a template draws."""
+
+    field: Field
+    value: str
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the input."""
+        return self.field.option
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of a selector; one we don't know stays selectable, so nothing is lost."""
+        known = self.field.choices
+        return known if not self.value or self.value in known else (self.value, *known)
+
+    @property
+    def is_date(self) -> bool:
+        """Whether the browser's date picker can show the value."""
+        return not self.value or is_iso_date(self.value)
+
+    @property
+    def shows_name(self) -> bool:
+        """Whether the option's own name is worth showing beside the label."""
+        return self.field.variable is not None
+
+    @property
+    def help(self) -> str:
+        """The sentence under the input."""
+        variable = self.field.variable
+        return _(self.field.text) if self.field.text else (variable.help if variable else "")
+
+    @property
+    def unit(self) -> str:
+        """The unit after a number."""
+        return self.field.variable.unit if self.field.variable else ""
+
+    @property
+    def placeholder(self) -> str:
+        """The default, or an example, in grey."""
+        variable = self.field.variable
+        if self.field.placeholder or variable is None:
+            return self.field.placeholder
+        if variable.default not in (None, "") and not isinstance(variable.default, bool):
+            return str(variable.default)
+        return variable.example
+
+
+def typed_values(fields: Iterable[Field], form: Mapping[str, str]) -> dict[str, str]:
+    """What a person typed, by option; a flag that isn't sent is off."""
+    return {
+        field.option: ("1" if form.get(field.option) else "")
+        if field.widget is Widget.FLAG
+        else form.get(field.option, "").strip()
+        for field in fields
+    }
+
+
+def stored_values(fields: Iterable[Field], section: UciSection | None) -> dict[str, str]:
+    """What the section holds, by option."""
+    return {field.option: field.read(section) for field in fields}
+
+
+def unacceptable(typed: Mapping[str, str]) -> dict[str, str]:
+    """Errors no loader should have to see: control characters and floods of text."""
+    errors = {}
+    for name, value in typed.items():
+        if len(value) > MAX_LENGTH:
+            errors[name] = _("Expecting: at most 1000 characters.")
+        elif not value.isprintable():
+            errors[name] = _("Expecting: one line of text, without control characters.")
+    return errors
+
+
+def field_changes(
+    fields: Iterable[Field], section_id: str, stored: UciSection | None, typed: Mapping[str, str]
+) -> list[UciChange]:
+    """The changes of all fields."""
+    return [
+        change
+        for field in fields
+        for change in field.changes(section_id, stored, typed[field.option])
+    ]

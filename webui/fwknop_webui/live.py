@@ -1,0 +1,218 @@
+"""The running daemon as the pages see it: its answers as typed values.
+
+Whatever a knock carried is text here, shown only through escaping templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fwknop_webui.reasons import Explanation, explain
+from fwknop_webui.untyped import Json, child, children, flag, number, text
+from fwknopd.config.problems import Problem, Severity
+from fwknopd.control.client import ControlClient
+
+KNOCK_EVENTS = frozenset({"verdict", "rejected", "error"})
+EVENTS_ASKED = 200
+KNOCKS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One place knocks are listened for."""
+
+    name: str
+    kind: str
+    state: str
+    detail: str
+    received: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the daemon is. ``started`` is epoch seconds, ``source`` uci, files or none."""
+
+    version: str
+    pid: int
+    started: int
+    source: str
+    file: str
+    problems: tuple[Problem, ...]
+    last_error: str
+    idle: str
+    captures: tuple[Capture, ...]
+    firewall: str
+    firewall_ready: bool
+    firewall_detail: str
+    clients: int
+    replay_entries: int
+    accepted: int
+    clock_ok: bool
+    clock_detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One open door. Times are epoch seconds of the router."""
+
+    id: str
+    client: str
+    address: str
+    port: str
+    target: str
+    opened: float
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The open doors and the router's time they were read at."""
+
+    now: float
+    doors: tuple[Door, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """One row of "Recent knocks"; ``count`` is above 1 for a summary of strangers' packets."""
+
+    id: int
+    time: float
+    source: str
+    client: str
+    request: str
+    accepted: bool
+    explanation: Explanation
+    detail: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What the daemon made of the new configuration."""
+
+    accepted: bool
+    problems: tuple[Problem, ...]
+
+
+class LiveDaemon:
+    """Questions to the daemon over its control socket. All may raise ControlError."""
+
+    def __init__(self, socket: Path, start_command: str) -> None:
+        self._client = ControlClient(socket)
+        self.start_command = start_command
+
+    def status(self) -> Status:
+        """How the daemon is."""
+        return _status(self._client.call("status"))
+
+    def doors(self) -> Doors:
+        """The open doors, those that close last on top."""
+        answer = self._client.call("grants")
+        doors = sorted(map(_door, children(answer, "grants")), key=lambda door: -door.expires)
+        return Doors(number(answer, "now"), tuple(doors))
+
+    def knocks(self) -> tuple[Knock, ...]:
+        """The newest knocks, newest first."""
+        answer = self._client.call("events", limit=EVENTS_ASKED)
+        rows = [item for item in children(answer, "events") if text(item, "event") in KNOCK_EVENTS]
+        return tuple(_knock(item) for item in reversed(rows[-KNOCKS_SHOWN:]))
+
+    def revoke(self, door_id: str) -> int:
+        """Close a door; the number of doors closed."""
+        return int(number(self._client.call("revoke", id=door_id), "revoked"))
+
+    def reload(self) -> Reloaded:
+        """Make the daemon read its configuration anew."""
+        answer = self._client.call("reload")
+        return Reloaded(flag(answer, "reloaded"), _problems(children(answer, "problems")))
+
+
+def _status(data: Json) -> Status:
+    configuration, firewall = child(data, "configuration"), child(data, "firewall")
+    clock = child(data, "clock")
+    return Status(
+        version=text(data, "version"),
+        pid=int(number(data, "pid")),
+        started=round(number(data, "time") - number(data, "uptime")),
+        source=text(configuration, "source"),
+        file=text(configuration, "file"),
+        problems=_problems(children(configuration, "problems")),
+        last_error=text(configuration, "last_error"),
+        idle=text(configuration, "detail"),
+        captures=tuple(map(_capture, children(data, "captures"))),
+        firewall=text(firewall, "backend"),
+        firewall_ready=flag(firewall, "ready"),
+        firewall_detail=text(firewall, "detail"),
+        clients=int(number(data, "clients")),
+        replay_entries=int(number(child(data, "replay"), "entries")),
+        accepted=int(number(child(data, "counters"), "accepted")),
+        clock_ok=flag(clock, "ok"),
+        clock_detail=text(clock, "detail"),
+    )
+
+
+def _capture(data: Json) -> Capture:
+    return Capture(
+        name=text(data, "name"),
+        kind=text(data, "kind"),
+        state=text(data, "state"),
+        detail=text(data, "detail"),
+        received=int(number(data, "received")),
+        dropped=int(number(data, "dropped")),
+    )
+
+
+def _door(data: Json) -> Door:
+    target = text(data, "nat")
+    if flag(data, "local"):
+        target = f"{target} (this router)" if target else "this router"
+    return Door(
+        id=text(data, "id"),
+        client=text(data, "client"),
+        address=text(data, "address"),
+        port=text(data, "port"),
+        target=target,
+        opened=number(data, "opened"),
+        expires=number(data, "expires"),
+    )
+
+
+def _knock(data: Json) -> Knock:
+    accepted = text(data, "verdict") == "accept"
+    reason = text(data, "reason") or ("accepted" if accepted else "")
+    is_error = text(data, "event") == "error"
+    return Knock(
+        id=int(number(data, "id")),
+        time=number(data, "time"),
+        source=text(data, "source"),
+        client=text(data, "client"),
+        request=text(data, "request"),
+        accepted=accepted,
+        explanation=explain("firewall-error" if is_error and not reason else reason),
+        detail=text(data, "detail"),
+        count=max(1, int(number(data, "count"))),
+    )
+
+
+def _problems(items: Iterable[Json]) -> tuple[Problem, ...]:
+    return tuple(map(_problem, items))
+
+
+def _problem(data: Json) -> Problem:
+    try:
+        severity = Severity(text(data, "severity"))
+    except ValueError:
+        severity = Severity.ERROR
+    return Problem(
+        severity=severity,
+        file=text(data, "file"),
+        line=int(number(data, "line")) or None,
+        option=text(data, "option"),
+        message=text(data, "message"),
+        remedy=text(data, "remedy"),
+        section=text(data, "section"),
+    )

@@ -1,0 +1,96 @@
+"""Rendering: what every page has around its content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import Flask, render_template, request, url_for
+
+from fwknop_webui.hosts import ALWAYS, host_name
+from fwknop_webui.i18n import _, ngettext
+from fwknop_webui.i18n import noop as N_
+from fwknop_webui.notices import Level, Notice
+from fwknop_webui.security import csrf_token
+from fwknop_webui.services import current_session, services
+from fwknopd import __version__
+
+MENU = (("overview", N_("Overview")), ("clients", N_("Clients")), ("settings", N_("Settings")))
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Header, notices and footer."""
+
+    brand: str
+    version: str
+    user: str
+    menu: tuple[tuple[str, str], ...]
+    active: str
+    here: str
+    staged: int
+    polls: bool
+    insecure: bool
+    notices: tuple[Notice, ...]
+
+
+def render(template: str, active: str = "", **context: object) -> str:
+    """A page. ``active`` is the menu entry it belongs to."""
+    return render_template(template, shell=_shell(active), **context)
+
+
+def _shell(active: str) -> Shell:
+    session = current_session()
+    return Shell(
+        brand=services().config.host_name,
+        version=__version__,
+        user=session.username if session else "",
+        menu=tuple((endpoint, _(label)) for endpoint, label in MENU),
+        active=active,
+        here=request.path if active else url_for("overview"),
+        staged=len(session.staging) if session else 0,
+        polls=request.endpoint == "overview",
+        insecure=_is_insecure(),
+        notices=tuple(session.take_notices()) if session else (),
+    )
+
+
+def _is_insecure() -> bool:
+    return not request.is_secure and host_name(request.headers.get("Host", "")) not in ALWAYS
+
+
+def notify(level: Level, title: str, text: str = "") -> None:
+    """Show a message on the next page."""
+    session = current_session()
+    if session:
+        session.notices.append(Notice(level, title, text))
+
+
+def _static(name: str) -> str:
+    return url_for("static_file", name=services().assets.hashed_name(name))
+
+
+def _moment(seconds: float) -> str:
+    """For browsers without JavaScript; with it, the browser writes local time."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return _("unknown time")
+
+
+def _duration(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def set_up_templates(app: Flask) -> None:
+    """Names all templates may use."""
+    environment = app.jinja_env
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.filters.update(moment=_moment, duration=_duration)
+    environment.globals.update(_=_, ngettext=ngettext, static=_static, csrf_token=csrf_token)
+    # Macros are needed on every page, so they are globals instead of a line in each template.
+    macros = environment.get_template("macros.html").module
+    environment.globals.update(
+        {name: getattr(macros, name) for name in dir(macros) if not name.startswith("_")}
+    )

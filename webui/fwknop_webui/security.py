@@ -1,0 +1,149 @@
+"""The guard in front of every page, and the headers behind it.
+
+Order matters: a foreign Host is turned away before anything else happens, a forged
+request before anything is looked up for it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+
+from flask import Flask, Response, abort, g, jsonify, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui.hosts import is_allowed, is_same_origin
+from fwknop_webui.routes import Route
+from fwknop_webui.services import current_session, services
+from fwknop_webui.sessions import Session
+
+COOKIE = "fwknop_webui"
+LOGIN_COOKIE = "fwknop_webui_login"
+SAFE = frozenset({"GET", "HEAD"})
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+class Guard:
+    """Hooks around every request. ``routes`` say which pages are public or polled."""
+
+    def __init__(self, routes: dict[str, Route]) -> None:
+        self._routes = routes
+
+    def attach(self, app: Flask) -> None:
+        """Register the hooks."""
+        app.before_request(self.check)
+        app.teardown_request(_release)
+        app.after_request(_add_headers)
+
+    def check(self) -> ResponseReturnValue | None:
+        """None lets the request through."""
+        if not is_allowed(request.headers.get("Host", ""), services().config.allowed_hosts):
+            abort(421)
+        route = self._routes.get(request.endpoint or "")
+        polled = route is not None and route.polled
+        g.session = services().sessions.find(request.cookies.get(COOKIE, ""), touch=not polled)
+        if request.method not in SAFE:
+            return self._check_unsafe(route)
+        if route and not route.public and g.session is None:
+            return _login_needed(route)
+        return None
+
+    def _check_unsafe(self, route: Route | None) -> ResponseReturnValue | None:
+        same = is_same_origin(
+            request.headers.get("Host", ""),
+            request.headers.get("Origin"),
+            request.headers.get("Sec-Fetch-Site"),
+        )
+        if not same:
+            abort(403, "origin")
+        session = current_session()
+        if session is None and route and not route.public:
+            return _login_needed(route)
+        if not hmac.compare_digest(_expected_token(session), _given_token()):
+            abort(403, "token")
+        if session:
+            _hold(session)
+        return None
+
+
+def _given_token() -> bytes:
+    return request.form.get("csrf", "").encode()
+
+
+def _expected_token(session: Session | None) -> bytes:
+    if session:
+        return session.csrf.encode()
+    cookie = request.cookies.get(LOGIN_COOKIE, "")
+    # Without the cookie nothing can match: the answer is as random as a fresh key.
+    return (services().seal("login", cookie) if cookie else secrets.token_hex()).encode()
+
+
+def csrf_token() -> str:
+    """The token for the forms of this page."""
+    session = current_session()
+    return session.csrf if session else services().seal("login", _login_nonce())
+
+
+def _login_nonce() -> str:
+    """Ties the login form to this browser before there is a session."""
+    if "login_nonce" not in g:
+        known = request.cookies.get(LOGIN_COOKIE, "")
+        g.login_nonce = known if 20 <= len(known) <= 64 else secrets.token_urlsafe(24)
+    nonce: str = g.login_nonce
+    return nonce
+
+
+def _login_needed(route: Route) -> ResponseReturnValue:
+    if route.polled:
+        return jsonify(login=url_for("login")), 403
+    wanted = request.full_path.rstrip("?") if request.method in SAFE else ""
+    target = request.script_root + wanted
+    return redirect(url_for("login", next=target if wanted not in ("", "/") else None), 303)
+
+
+def _hold(session: Session) -> None:
+    session.lock.acquire()
+    g.held = session
+
+
+def _release(_error: BaseException | None) -> None:
+    held: Session | None = g.pop("held", None)
+    if held:
+        held.lock.release()
+
+
+def set_cookie(response: Response, name: str, value: str) -> None:
+    """A cookie no script and no other site can use."""
+    path = request.script_root or "/"
+    response.set_cookie(
+        name, value, path=path, httponly=True, samesite="Strict", secure=request.is_secure
+    )
+
+
+def drop_cookie(response: Response, name: str) -> None:
+    """Make the browser forget the cookie."""
+    path = request.script_root or "/"
+    response.delete_cookie(
+        name, path=path, httponly=True, samesite="Strict", secure=request.is_secure
+    )
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    if "login_nonce" in g:
+        set_cookie(response, LOGIN_COOKIE, g.login_nonce)
+    return response

@@ -1,0 +1,101 @@
+"""What a page works with: the parts of one running web page, and how to reach them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flask import current_app, g
+
+from fwknop_webui.assets import Assets
+from fwknop_webui.auth import Authenticator, PasswordFile
+from fwknop_webui.clock import Clock
+from fwknop_webui.live import LiveDaemon
+from fwknop_webui.lockout import Lockout
+from fwknop_webui.sessions import Session, SessionStore
+from fwknop_webui.staging import Draft
+from fwknop_webui.store import FileStore, Store
+from fwknopd.uci_store import DEFAULT_SAVEDIR
+
+EXTENSION = "fwknop"
+DEFAULT_START = "/etc/init.d/fwknopd start"
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """Where things are. ``allowed_hosts`` are names besides localhost people type."""
+
+    uci: Path
+    control: Path
+    password_file: Path
+    savedir: Path = DEFAULT_SAVEDIR
+    allowed_hosts: tuple[str, ...] = ()
+    host_name: str = field(default_factory=socket.gethostname)
+    start_command: str = DEFAULT_START
+    clock: Clock = field(default_factory=Clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts, built once."""
+
+    config: WebConfig
+    store: Store
+    authenticator: Authenticator
+    live: LiveDaemon
+    sessions: SessionStore
+    lockout: Lockout
+    assets: Assets
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self.config.clock
+
+    def seal(self, purpose: str, text: str) -> str:
+        """A short code only this process can make for ``text``."""
+        message = f"{purpose}\0{text}".encode()
+        return hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:32]
+
+
+def build_services(config: WebConfig) -> Services:
+    """The parts for a machine without rpcd: the UCI file and a password file."""
+    return Services(
+        config=config,
+        store=FileStore(config.uci, config.savedir),
+        authenticator=PasswordFile(config.password_file),
+        live=LiveDaemon(config.control, config.start_command),
+        sessions=SessionStore(config.clock.monotonic),
+        lockout=Lockout(config.clock.monotonic),
+        assets=Assets(),
+    )
+
+
+def services() -> Services:
+    """The parts, from within a request."""
+    found: Services = current_app.extensions[EXTENSION]
+    return found
+
+
+def current_session() -> Session | None:
+    """The session of this request, None when nobody is logged in."""
+    found: Session | None = g.get("session")
+    return found
+
+
+def require_session() -> Session:
+    """The session of a page that isn't public; security.py has made sure there is one."""
+    session = current_session()
+    if session is None:
+        raise RuntimeError("a page that needs a session was reached without one")
+    return session
+
+
+def current_draft() -> Draft:
+    """The configuration with this session's changes. Raises StoreError, ConfigError."""
+    return require_session().staging.on(services().store.load())

@@ -1,0 +1,97 @@
+"""Logged-in sessions, kept in memory: revocable, never on disk, gone at a restart."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fwknop_webui.notices import Notice
+from fwknop_webui.staging import Staging
+
+IDLE_SECONDS = 3600.0
+ABSOLUTE_SECONDS = 12 * 3600.0
+FRESH_SECONDS = 600.0
+"""How long after giving the password keys are shown without asking for it again."""
+
+MAX_SESSIONS = 32
+
+
+def _token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One login. Times are monotonic seconds.
+
+    ``lock`` is held while a request changes something, so that two tabs can't stage or
+    apply across each other.
+    """
+
+    username: str
+    created: float
+    last_used: float
+    authenticated: float
+    id: str = field(default_factory=_token, repr=False)
+    csrf: str = field(default_factory=_token, repr=False)
+    staging: Staging = field(default_factory=Staging, repr=False)
+    notices: list[Notice] = field(default_factory=list, repr=False)
+    server_name: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def take_notices(self) -> list[Notice]:
+        """The messages to show on the next page, once."""
+        taken, self.notices = self.notices, []
+        return taken
+
+
+class SessionStore:
+    """All sessions, by id."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._sessions: dict[str, Session] = {}
+        self._lock = threading.Lock()
+
+    def create(self, username: str) -> Session:
+        """A new session with a new id; the least recently used one goes when there are many."""
+        now = self._now()
+        session = Session(username, now, now, now)
+        with self._lock:
+            self._drop_expired(now)
+            while len(self._sessions) >= MAX_SESSIONS:
+                oldest = min(self._sessions.values(), key=lambda item: item.last_used)
+                del self._sessions[oldest.id]
+            self._sessions[session.id] = session
+        return session
+
+    def find(self, session_id: str, *, touch: bool = True) -> Session | None:
+        """The live session of that id. ``touch`` False: this isn't a person's action (polling)."""
+        now = self._now()
+        with self._lock:
+            self._drop_expired(now)
+            session = self._sessions.get(session_id)
+            if session and touch:
+                session.last_used = now
+            return session
+
+    def close(self, session_id: str) -> None:
+        """Log out."""
+        with self._lock:
+            self._sessions.pop(session_id, None)
+
+    def fresh(self, session: Session) -> bool:
+        """True while the password was given recently enough to show keys."""
+        return self._now() - session.authenticated < FRESH_SECONDS
+
+    def refresh(self, session: Session) -> None:
+        """The password was just given again."""
+        session.authenticated = self._now()
+
+    def _drop_expired(self, now: float) -> None:
+        for session in list(self._sessions.values()):
+            idle = now - session.last_used >= IDLE_SECONDS
+            if idle or now - session.created >= ABSOLUTE_SECONDS:
+                del self._sessions[session.id]

@@ -1,0 +1,107 @@
+"""Everything the overview shows at one moment, and what of it changed since."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from fwknop_webui.i18n import _
+from fwknop_webui.live import Doors, Knock, LiveDaemon, Status
+from fwknop_webui.trouble import Trouble, trouble_of
+from fwknopd.config.problems import Problem, Severity
+from fwknopd.control.client import ControlError
+
+REGIONS = ("status", "doors", "knocks")
+
+
+@dataclass(frozen=True, slots=True)
+class ChecklistItem:
+    """One of the first steps. ``endpoint`` is the page to do it on, "" for none."""
+
+    text: str
+    done: bool
+    endpoint: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """``trouble`` says why there is no status. ``now`` is the router's epoch time."""
+
+    now: float
+    status: Status | None
+    doors: Doors
+    knocks: tuple[Knock, ...]
+    trouble: Trouble | None
+    checklist: tuple[ChecklistItem, ...]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """A short code per region that changes when what the region shows does."""
+        status = (self.status, self.trouble, self.checklist)
+        shown = {
+            "status": status,
+            "doors": (self.doors.doors, self.trouble),
+            "knocks": (self.knocks, self.trouble),
+        }
+        return {name: _version(shown[name]) for name in REGIONS}
+
+
+def _version(shown: object) -> str:
+    # repr of frozen dataclasses: every value in it, in order.
+    return hashlib.sha256(repr(shown).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def take(live: LiveDaemon, now: float, configured: Configured) -> Snapshot:
+    """Ask the daemon; what it can't say is left empty."""
+    try:
+        status, doors, knocks = live.status(), live.doors(), live.knocks()
+    except ControlError as error:
+        trouble = trouble_of(error, live.start_command)
+        return Snapshot(now, None, Doors(now, ()), (), trouble, checklist(None, configured))
+    return Snapshot(doors.now or now, status, doors, knocks, None, checklist(status, configured))
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What the configuration has so far, as far as the first steps go."""
+
+    has_client: bool = False
+    has_unsaved: bool = False
+    overwrite: bool = False
+
+
+def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistItem, ...]:
+    """The first steps, or nothing once all are done."""
+    unsaved = _("Saved, but not applied yet: press Save & Apply.") if configured.has_unsaved else ""
+    items = (
+        ChecklistItem(_("Start the daemon"), status is not None),
+        ChecklistItem(
+            _("Let the router know the time (NTP)"), status is not None and status.clock_ok
+        ),
+        ChecklistItem(
+            _("Add a client and scan its QR code"), configured.has_client, "clients", unsaved
+        ),
+        ChecklistItem(
+            _("Tick “Enable config overwrite”"), configured.overwrite, "settings", unsaved
+        ),
+        ChecklistItem(
+            _("Knock, and see it accepted below"), status is not None and status.accepted > 0
+        ),
+    )
+    return () if all(item.done for item in items) else items
+
+
+def source_text(status: Status) -> str:
+    """Where the running configuration comes from."""
+    return {
+        "uci": _("these pages (UCI)"),
+        "files": _("files in /etc/fwknop"),
+    }.get(status.source, _("none"))
+
+
+def worst(problems: tuple[Problem, ...]) -> str:
+    """The colour of a list of problems."""
+    if any(item.severity is Severity.ERROR for item in problems):
+        return "error"
+    return "warning" if any(p.severity is Severity.WARNING for p in problems) else "info"

@@ -1,0 +1,266 @@
+// The live parts: refreshing the overview, countdowns, copy buttons, tabs, hiding keys.
+// Every page works without this file; nothing here decides anything.
+"use strict";
+
+(() => {
+	const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+	const live = document.getElementById("live");
+	let serverAhead = 0;
+
+	const serverNow = () => Date.now() / 1000 + serverAhead;
+	const setServerNow = (seconds) => { serverAhead = seconds - Date.now() / 1000; };
+
+	// ---- times: the server sends moments, the browser turns them into "12s ago" ----
+
+	const span = (seconds) => {
+		const s = Math.max(0, Math.floor(seconds));
+		if (s < 60) return `${s}s`;
+		if (s < 3600) return `${Math.floor(s / 60)}m ${s % 60}s`;
+		if (s < 86400) return `${Math.floor(s / 3600)}h ${Math.floor(s / 60) % 60}m`;
+		return `${Math.floor(s / 86400)}d ${Math.floor(s / 3600) % 24}h`;
+	};
+
+	const clock = (seconds) => {
+		const s = Math.max(0, Math.ceil(seconds));
+		return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
+	};
+
+	const setText = (element, text) => {
+		if (element.textContent !== text) element.textContent = text;
+	};
+
+	const local = (seconds) => new Date(seconds * 1000).toLocaleString();
+
+	const tick = () => {
+		const now = serverNow();
+		for (const element of all("[data-expires]")) {
+			setText(element, clock(Number(element.dataset.expires) - now));
+		}
+		for (const element of all("[data-ago]")) {
+			const moment = Number(element.dataset.ago);
+			setText(element, `${span(now - moment)} ago`);
+			element.title = local(moment);
+		}
+		for (const element of all("[data-since]")) {
+			const moment = Number(element.dataset.since);
+			setText(element, `for ${span(now - moment)}`);
+			element.title = local(moment);
+		}
+	};
+
+	// ---- refreshing the overview ----
+
+	const POLL_MS = 3000;
+	let polling = true;
+	let timer = 0;
+
+	const replaceRegion = (name, region) => {
+		const place = document.getElementById(`live-${name}`);
+		if (!place || place.dataset.version === region.version) return;
+		const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
+		const opened = all("details[open][id]", place).map((item) => item.id);
+		// The HTML comes from our own templates, which escape every value in it.
+		place.innerHTML = region.html;
+		place.dataset.version = region.version;
+		for (const id of opened) {
+			const item = document.getElementById(id);
+			if (item) item.open = true;
+		}
+		if (focused) document.getElementById(focused)?.focus();
+	};
+
+	const show = (id, visible) => {
+		const element = document.getElementById(id);
+		if (element) element.hidden = !visible;
+	};
+
+	const poll = async () => {
+		const query = new URLSearchParams(
+			all("[data-version]", live).map((item) => [item.id.replace("live-", ""), item.dataset.version]));
+		const answer = await fetch(`${live.dataset.poll}?${query}`, { cache: "no-store", redirect: "error" });
+		if (answer.status === 403) {
+			polling = false;
+			show("session-ended", true);
+			return;
+		}
+		if (!answer.ok) throw new Error(String(answer.status));
+		const data = await answer.json();
+		setServerNow(data.now);
+		for (const [name, region] of Object.entries(data.regions)) replaceRegion(name, region);
+		show("poll-failed", false);
+		tick();
+	};
+
+	const schedule = () => {
+		clearTimeout(timer);
+		if (polling && !document.hidden) timer = setTimeout(refresh, POLL_MS);
+	};
+
+	const refresh = async () => {
+		try {
+			await poll();
+		} catch {
+			show("poll-failed", true);
+		}
+		schedule();
+	};
+
+	const startPolling = () => {
+		setServerNow(Number(live.dataset.now));
+		const button = document.getElementById("polling");
+		button.hidden = false;
+		button.addEventListener("click", () => {
+			polling = !polling;
+			button.setAttribute("aria-pressed", String(polling));
+			button.classList.toggle("active", polling);
+			button.textContent = polling ? "Refreshing" : "Paused";
+			if (polling) refresh(); else clearTimeout(timer);
+		});
+		document.addEventListener("visibilitychange", () => {
+			if (!document.hidden && polling) refresh(); else clearTimeout(timer);
+		});
+		schedule();
+	};
+
+	// ---- copy buttons; clipboard access needs HTTPS, so there is an older way beside it ----
+
+	const copyText = async (element) => {
+		try {
+			await navigator.clipboard.writeText(element.textContent);
+			return true;
+		} catch {
+			getSelection().selectAllChildren(element);
+			const done = document.execCommand("copy");
+			if (done) getSelection().removeAllRanges();
+			return done;
+		}
+	};
+
+	const startCopyButtons = () => {
+		for (const button of all("[data-copy]")) {
+			const label = button.textContent;
+			button.hidden = false;
+			button.addEventListener("click", async () => {
+				const done = await copyText(document.getElementById(button.dataset.copy));
+				button.textContent = done ? "Copied" : "Press Ctrl+C";
+				setTimeout(() => { button.textContent = label; }, 2000);
+			});
+		}
+	};
+
+	// ---- keys on screen: gone after a minute, and when the tab is left ----
+
+	const startHiding = () => {
+		const secret = document.getElementById("secret");
+		if (!secret) return;
+		const ends = Date.now() + Number(secret.dataset.hideAfter) * 1000;
+		const counter = document.querySelector("#hide-note .seconds");
+		show("hide-note", true);
+		const hide = () => {
+			clearInterval(watch);
+			secret.remove();
+			show("hidden-again", true);
+		};
+		const watch = setInterval(() => {
+			setText(counter, String(Math.max(0, Math.ceil((ends - Date.now()) / 1000))));
+			if (Date.now() >= ends) hide();
+		}, 250);
+		document.addEventListener("visibilitychange", () => { if (document.hidden) hide(); });
+		// A page brought back by the Back button would show what was there before.
+		addEventListener("pageshow", (event) => { if (event.persisted) hide(); });
+	};
+
+	// ---- tabs of a form ----
+
+	const startTabs = () => {
+		for (const group of all("[data-tabs]")) {
+			const tabs = all("[data-tab]", group);
+			const menu = document.createElement("ul");
+			menu.className = "cbi-tabmenu";
+			menu.setAttribute("role", "tablist");
+			const buttons = tabs.map((tab) => makeTab(tab, menu));
+			const select = (chosen) => tabs.forEach((tab, index) => {
+				tab.hidden = index !== chosen;
+				buttons[index].setAttribute("aria-selected", String(index === chosen));
+				buttons[index].tabIndex = index === chosen ? 0 : -1;
+			});
+			buttons.forEach((button, index) => {
+				button.addEventListener("click", () => select(index));
+				button.addEventListener("keydown", (event) => {
+					const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+					if (!step) return;
+					const next = (index + step + tabs.length) % tabs.length;
+					select(next);
+					buttons[next].focus();
+				});
+			});
+			group.classList.add("tabbed");
+			group.prepend(menu);
+			select(Math.max(0, tabs.findIndex((tab) => tab.dataset.faults)));
+		}
+	};
+
+	const makeTab = (tab, menu) => {
+		const item = document.createElement("li");
+		const button = document.createElement("button");
+		item.setAttribute("role", "presentation");
+		button.type = "button";
+		button.setAttribute("role", "tab");
+		button.setAttribute("aria-controls", tab.id);
+		button.textContent = tab.dataset.tab;
+		tab.setAttribute("role", "tabpanel");
+		if (tab.dataset.faults) {
+			const bubble = document.createElement("span");
+			bubble.className = "bubble";
+			bubble.textContent = tab.dataset.faults;
+			bubble.title = `${tab.dataset.faults} invalid field(s)`;
+			button.append(bubble);
+		}
+		item.append(button);
+		menu.append(item);
+		return button;
+	};
+
+	// ---- small things ----
+
+	const startSearch = () => {
+		for (const input of all("[data-filter]")) {
+			const rows = all(`#${input.dataset.filter} tbody tr`);
+			input.parentElement.hidden = false;
+			input.addEventListener("input", () => {
+				const wanted = input.value.toLowerCase();
+				for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+			});
+		}
+	};
+
+	const startServerName = () => {
+		const input = document.getElementById("server");
+		if (!input) return;
+		input.addEventListener("input", () => {
+			const typed = input.value.trim();
+			const name = /^[A-Za-z0-9._-]+$/.test(typed) ? typed : input.placeholder;
+			for (const place of all("[data-server]")) setText(place, name);
+		});
+	};
+
+	const startBusyButtons = () => {
+		document.addEventListener("submit", (event) => {
+			const button = event.submitter;
+			// Only the looks: a disabled button would not send its own name and value.
+			if (button?.classList.contains("btn")) button.classList.add("busy");
+		});
+		addEventListener("pageshow", () => all(".btn.busy").forEach((b) => b.classList.remove("busy")));
+	};
+
+	startTabs();
+	startCopyButtons();
+	startHiding();
+	startSearch();
+	startServerName();
+	startBusyButtons();
+	if (live) startPolling();
+	tick();
+	setInterval(tick, 1000);
+	document.querySelector("[aria-invalid=true]")?.focus();
+})();

@@ -1,0 +1,17 @@
+"""The pages, one module each. ``ROUTES`` is every address there is."""
+
+from __future__ import annotations
+
+from fwknop_webui.routes import Route
+from fwknop_webui.views import changes, client, clients, login, overview, qr, settings, static
+
+ROUTES: tuple[Route, ...] = (
+    *static.ROUTES,
+    *login.ROUTES,
+    *overview.ROUTES,
+    *clients.ROUTES,
+    *client.ROUTES,
+    *qr.ROUTES,
+    *settings.ROUTES,
+    *changes.ROUTES,
+)

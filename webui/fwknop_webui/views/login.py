@@ -1,0 +1,107 @@
+"""Logging in and out."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import make_response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui.auth import AuthError
+from fwknop_webui.hosts import is_local_path
+from fwknop_webui.i18n import _
+from fwknop_webui.lockout import minutes_and_seconds
+from fwknop_webui.pages import render
+from fwknop_webui.routes import Route
+from fwknop_webui.security import COOKIE, LOGIN_COOKIE, drop_cookie, set_cookie
+from fwknop_webui.services import current_session, require_session, services
+from fwknop_webui.sessions import Session
+
+log = logging.getLogger(__name__)
+
+
+def login() -> ResponseReturnValue:
+    """The form."""
+    if current_session():
+        return redirect(_target())
+    return _page()
+
+
+def log_in() -> ResponseReturnValue:
+    """Check the password and start a session."""
+    wait = services().lockout.wait(address())
+    if wait:
+        return too_many(wait)
+    username = request.form.get("username", "")
+    try:
+        right = services().authenticator.authenticate(username, request.form.get("password", ""))
+    except AuthError as error:
+        return _page(str(error)), 503
+    return _succeeded(username) if right else _failed()
+
+
+def log_out() -> ResponseReturnValue:
+    """End the session."""
+    services().sessions.close(require_session().id)
+    response = make_response(redirect(url_for("login"), 303))
+    drop_cookie(response, COOKIE)
+    return response
+
+
+def address() -> str:
+    """Who is asking."""
+    return request.remote_addr or "unknown"
+
+
+def count_failure() -> None:
+    """Count a wrong password; a burst is logged once."""
+    if services().lockout.failed(address()):
+        log.warning("too many wrong passwords from %s: locked for a while", address())
+
+
+def too_many(wait: int) -> ResponseReturnValue:
+    """The answer while an address has to wait."""
+    text = _("Too many wrong passwords. Try again in {time}.")
+    response = make_response(_page(text.format(time=minutes_and_seconds(wait)), wait), 429)
+    response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def _page(trouble: str = "", wait: int = 0) -> str:
+    return render(
+        "login.html",
+        trouble=trouble,
+        wait=wait,
+        username=request.form.get("username") or services().authenticator.suggested_user,
+        next=request.values.get("next", ""),
+    )
+
+
+def _failed() -> ResponseReturnValue:
+    count_failure()
+    wait = services().lockout.wait(address())
+    return too_many(wait) if wait else (_page(_("Wrong username or password.")), 401)
+
+
+def _succeeded(username: str) -> ResponseReturnValue:
+    old = current_session()
+    if old:
+        services().sessions.close(old.id)
+    services().lockout.succeeded(address())
+    session: Session = services().sessions.create(username)
+    response = make_response(redirect(_target(), 303))
+    set_cookie(response, COOKIE, session.id)
+    drop_cookie(response, LOGIN_COOKIE)
+    return response
+
+
+def _target() -> str:
+    wanted = request.values.get("next", "")
+    return wanted if is_local_path(wanted, request.script_root) else url_for("overview")
+
+
+ROUTES = (
+    Route("GET", "/login", login, public=True),
+    Route("POST", "/login", log_in, public=True),
+    Route("POST", "/logout", log_out),
+)

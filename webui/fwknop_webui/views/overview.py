@@ -1,0 +1,102 @@
+"""What is open, who knocked, how the daemon is."""
+
+from __future__ import annotations
+
+from flask import jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui.client_keys import summarise
+from fwknop_webui.i18n import _
+from fwknop_webui.notices import Level
+from fwknop_webui.pages import notify, render
+from fwknop_webui.routes import Route
+from fwknop_webui.services import current_draft, services
+from fwknop_webui.settings_form import UCI_ENABLED
+from fwknop_webui.snapshot import REGIONS, Configured, Snapshot, source_text, take, worst
+from fwknop_webui.trouble import trouble_of
+from fwknopd.config.problems import ConfigError
+from fwknopd.config.uci_format import UciPackage
+from fwknopd.control.client import ControlError
+from fwknopd.uci_store import StoreError
+
+
+def overview() -> ResponseReturnValue:
+    """The page."""
+    return render("overview.html", "overview", regions=REGIONS, **_context(_snapshot()))
+
+
+def overview_data() -> ResponseReturnValue:
+    """What changed since the versions in the query: for polling."""
+    snapshot = _snapshot()
+    changed = {
+        name: {"version": version, "html": _region(name, snapshot)}
+        for name, version in snapshot.versions.items()
+        if request.args.get(name) != version
+    }
+    return jsonify(now=snapshot.now, regions=changed)
+
+
+def revoke() -> ResponseReturnValue:
+    """Ask whether to close a door."""
+    wanted = request.args.get("id", "")
+    try:
+        doors = services().live.doors().doors
+    except ControlError as error:
+        return render("revoke.html", "overview", door=None, trouble=_words(error))
+    door = next((item for item in doors if item.id == wanted), None)
+    return render("revoke.html", "overview", door=door, trouble="")
+
+
+def revoke_now() -> ResponseReturnValue:
+    """Close a door."""
+    try:
+        closed = services().live.revoke(request.form.get("id", ""))
+    except ControlError as error:
+        notify(Level.ERROR, _("The door could not be closed"), _words(error))
+    else:
+        text = _("The door is closed.") if closed else _("This door was closed already.")
+        notify(Level.SUCCESS, text)
+    return redirect(url_for("overview"), 303)
+
+
+def _snapshot() -> Snapshot:
+    return take(services().live, services().clock.wall(), _configured())
+
+
+def _configured() -> Configured:
+    try:
+        draft = current_draft()
+    except (StoreError, ConfigError):
+        # The overview shows the daemon; the other pages say what is wrong with the file.
+        return Configured()
+    package = draft.base.package
+    unsaved = bool(draft.changes)
+    return Configured(_has_client(package), unsaved, _overwrites(package))
+
+
+def _has_client(package: UciPackage) -> bool:
+    return any(summarise(section).is_usable for section in package.of_type("access"))
+
+
+def _overwrites(package: UciPackage) -> bool:
+    return any(UCI_ENABLED.read(section) for section in package.of_type("global"))
+
+
+def _words(error: ControlError) -> str:
+    return trouble_of(error, services().live.start_command).text
+
+
+def _region(name: str, snapshot: Snapshot) -> str:
+    return render_template(f"live_{name}.html", **_context(snapshot))
+
+
+def _context(snapshot: Snapshot) -> dict[str, object]:
+    return {"snapshot": snapshot, "source_text": source_text, "worst": worst}
+
+
+ROUTES = (
+    Route("GET", "/", overview),
+    Route("GET", "/api/overview", overview_data, polled=True),
+    Route("GET", "/revoke", revoke),
+    Route("POST", "/revoke", revoke_now),
+)

@@ -1,0 +1,95 @@
+"""Showing a client's keys: as a QR code, and as text for other programs."""
+
+from __future__ import annotations
+
+from flask import abort, request
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui import qr
+from fwknop_webui.auth import AuthError
+from fwknop_webui.client_rows import ClientRow, find_row
+from fwknop_webui.editing import base_seal, is_current
+from fwknop_webui.i18n import _
+from fwknop_webui.lockout import minutes_and_seconds
+from fwknop_webui.pages import render
+from fwknop_webui.phone import Phone, phone_of
+from fwknop_webui.routes import Route
+from fwknop_webui.services import current_draft, require_session, services
+from fwknop_webui.settings_form import port_options
+from fwknop_webui.staging import Draft
+from fwknop_webui.views.login import address, count_failure
+from fwknopd.config.uci_format import UciSection
+from fwknopd.keys import KeyTextError
+
+
+def show_qr(section: str) -> ResponseReturnValue:
+    """The dialog; asks for the password first when it was given long ago."""
+    draft = current_draft()
+    row = find_row(draft, section) or abort(404)
+    stored = draft.package.section(section) or abort(404)
+    if not is_current(draft, request.form.get("base", "")):
+        abort(409)
+    obstacle = _password_obstacle(row, draft)
+    return obstacle if obstacle is not None else _dialog(row, stored, draft)
+
+
+def _password_obstacle(row: ClientRow, draft: Draft) -> ResponseReturnValue | None:
+    session, sessions = require_session(), services().sessions
+    if sessions.fresh(session):
+        return None
+    if not request.form.get("password"):
+        return _ask(row, draft, "")
+    wait = services().lockout.wait(address())
+    if wait:
+        text = _("Too many wrong passwords. Try again in {time}.")
+        return _ask(row, draft, text.format(time=minutes_and_seconds(wait))), 429
+    try:
+        right = services().authenticator.authenticate(session.username, request.form["password"])
+    except AuthError as error:
+        return _ask(row, draft, str(error)), 503
+    if not right:
+        count_failure()
+        return _ask(row, draft, _("Wrong password.")), 401
+    services().lockout.succeeded(address())
+    sessions.refresh(session)
+    return None
+
+
+def _ask(row: ClientRow, draft: Draft, trouble: str) -> str:
+    return render("password_again.html", "clients", row=row, base=base_seal(draft), trouble=trouble)
+
+
+def _dialog(row: ClientRow, stored: UciSection, draft: Draft) -> ResponseReturnValue:
+    session = require_session()
+    typed = request.form.get("server", session.server_name).strip()
+    try:
+        phone, fault = _phone(row, stored, draft, typed)
+        picture = qr.draw(phone.payload)
+    except (KeyTextError, qr.QrTooLong) as error:
+        return render("no_qr.html", "clients", row=row, trouble=str(error)), 422
+    if not fault:
+        session.server_name = typed
+    return render(
+        "qr.html",
+        "clients",
+        row=row,
+        base=base_seal(draft),
+        phone=phone,
+        picture=picture,
+        typed=typed,
+        server_error=fault,
+    )
+
+
+def _phone(row: ClientRow, stored: UciSection, draft: Draft, server: str) -> tuple[Phone, str]:
+    port = port_options(draft.package).port
+    try:
+        return phone_of(stored, row.label, server, port), ""
+    except KeyTextError:
+        raise
+    except ValueError:
+        fault = _("Expecting: a host name or an IPv4 address, such as router.example.net.")
+        return phone_of(stored, row.label, "", port), fault
+
+
+ROUTES = (Route("POST", "/clients/<section>/qr", show_qr),)

@@ -1,0 +1,78 @@
+"""The daemon's settings."""
+
+from __future__ import annotations
+
+import socket
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui import settings_form
+from fwknop_webui.check import check
+from fwknop_webui.editing import (
+    base_seal,
+    is_current,
+    outdated_notice,
+    problem_notices,
+    stage_and_go,
+)
+from fwknop_webui.i18n import _
+from fwknop_webui.notices import Level, Notice
+from fwknop_webui.pages import render
+from fwknop_webui.routes import Route
+from fwknop_webui.services import current_draft, services
+from fwknop_webui.settings_form import SettingsForm
+from fwknop_webui.staging import Draft
+
+COMMON_NETWORKS = ("wan", "wan6", "lan")
+
+
+def settings() -> ResponseReturnValue:
+    """The form."""
+    draft = current_draft()
+    checked = check(draft.package, services().store.file)
+    return _page(settings_form.stored_form(draft.package), draft, problem_notices(draft, checked))
+
+
+def save_settings() -> ResponseReturnValue:
+    """Change what was typed."""
+    draft = current_draft()
+    changed, faulty = settings_form.judge(request.form, draft, services().store.file)
+    if faulty:
+        return _page(faulty, draft, _problem_notices(faulty)), 422
+    if not is_current(draft, request.form.get("base", "")):
+        form = settings_form.typed_form(request.form, draft)
+        return _page(form, draft, [outdated_notice()]), 409
+    return stage_and_go(changed, "settings")
+
+
+def _page(form: SettingsForm, draft: Draft, warnings: list[Notice]) -> str:
+    return render(
+        "settings.html",
+        "settings",
+        form=form,
+        base=base_seal(draft),
+        warnings=warnings,
+        networks=COMMON_NETWORKS,
+        devices=_devices(),
+    )
+
+
+def _problem_notices(form: SettingsForm) -> list[Notice]:
+    if not form.problems:
+        return []
+    return [Notice(Level.ERROR, _("Not saved"), _("Mend these first:"), form.problems)]
+
+
+def _devices() -> list[str]:
+    """Names of this machine's network devices, for the suggestions of the field."""
+    try:
+        return sorted(name for _index, name in socket.if_nameindex() if name != "lo")
+    except OSError:
+        return []
+
+
+ROUTES = (
+    Route("GET", "/settings", settings),
+    Route("POST", "/settings", save_settings),
+)
