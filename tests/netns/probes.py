@@ -1,0 +1,106 @@
+"""Connections across a firewall, all within this process."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from ipaddress import ip_address
+
+from tests.netns.namespaces import Machine
+
+# Seconds. Within one computer a packet needs 0.1 ms; a lost SYN is sent again after 1 s,
+# and that must not count as an answer to the first.
+PATIENCE = 0.4
+BACKLOG = 4096
+
+
+class Outcome(StrEnum):
+    """What became of a connection attempt."""
+
+    CONNECTED = "connected"
+    REFUSED = "refused"
+    SILENT = "silent"
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    """The socket family of an address."""
+    return socket.AF_INET if ip_address(address).version == 4 else socket.AF_INET6
+
+
+def listen_tcp(machine: Machine, port: int) -> socket.socket:
+    """A TCP listener for both families on every address of the machine."""
+    with machine.entered():
+        listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listener.bind(("::", port))
+    listener.listen(BACKLOG)
+    listener.settimeout(5)
+    return listener
+
+
+def connect(machine: Machine, source: str, address: str, port: int) -> socket.socket:
+    """A TCP connection from ``source`` on that machine. Raises OSError."""
+    with machine.entered():
+        client = socket.socket(family_of(address), socket.SOCK_STREAM)
+    try:
+        client.bind((source, 0))
+        client.settimeout(PATIENCE)
+        client.connect((address, port))
+    except OSError:
+        client.close()
+        raise
+    client.settimeout(5)
+    return client
+
+
+def try_tcp(machine: Machine, source: str, address: str, port: int) -> Outcome:
+    """Whether a TCP connection comes about; it is closed at once."""
+    try:
+        connect(machine, source, address, port).close()
+    except ConnectionRefusedError:
+        return Outcome.REFUSED
+    except TimeoutError:
+        return Outcome.SILENT
+    return Outcome.CONNECTED
+
+
+@contextmanager
+def udp_server(machine: Machine, address: str, port: int) -> Iterator[socket.socket]:
+    """A bound UDP socket of that machine."""
+    with machine.entered():
+        server = socket.socket(family_of(address), socket.SOCK_DGRAM)
+    with server:
+        server.bind((address, port))
+        yield server
+
+
+def arrives(machine: Machine, source: str, server: socket.socket, address: str, port: int) -> bool:
+    """Whether a datagram sent from ``source`` reaches ``server``."""
+    with machine.entered():
+        client = socket.socket(family_of(address), socket.SOCK_DGRAM)
+    with client, suppress(ConnectionRefusedError):
+        client.bind((source, 0))
+        client.sendto(b"ping", (address, port))
+        if select.select([server], [], [], PATIENCE)[0]:
+            return server.recv(100) == b"ping"
+    return False
+
+
+def closing_time(machine: Machine, source: str, address: str, port: int) -> tuple[float, float]:
+    """When the door was last seen open and first seen shut, in monotonic seconds.
+
+    The door shut in between. The first is the time before an attempt, the second the
+    time after one, so a slow machine widens the gap but never falsifies it.
+    """
+    last_open = time.monotonic()
+    while True:
+        before = time.monotonic()
+        if try_tcp(machine, source, address, port) is not Outcome.CONNECTED:
+            return last_open, time.monotonic()
+        last_open = before
+        time.sleep(0.002)  # A pause between attempts: thousands of them fill the tables.
