@@ -7,7 +7,7 @@ from fwknopd.config.variable import Kind, Variable, boolean, ignored, later, ser
 FORWARDING = "Forwarding"
 FIREWALL = "Firewall"
 
-IPTABLES_LATER = "it belongs to the iptables firewall, which is not supported yet"
+IPTABLES_LATER = "it belongs to the iptables firewall"
 
 FORWARDING_VARIABLES: tuple[Variable, ...] = (
     boolean(

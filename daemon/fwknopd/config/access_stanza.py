@@ -1,0 +1,169 @@
+"""One client from its directives, wherever those were read.
+
+Three outcomes: a Stanza; nothing, with a warning, for a client nobody could use (stock
+placeholder keys, features to come); an error for a client that says something wrong, because
+guessing what a firewall rule was meant to say is worse than refusing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fwknopd.config.directive import Directive, Findings
+from fwknopd.config.problems import Severity
+from fwknopd.config.settings import ServerSettings
+from fwknopd.config.stanza_keys import NoKeys, Unusable, build_keys, split_placeholders
+from fwknopd.config.typed_values import TypedValue, typed_values
+from fwknopd.config.variable import Scope
+from fwknopd.policy.stanza import Stanza
+
+DEFAULT_TIMEOUT = 30
+DEFAULT_MAX_TIMEOUT = 300
+
+_PLAIN_FIELDS = {
+    "RESTRICT_PORTS": "restrict_ports",
+    "OPEN_PORTS": "open_ports",
+    "DESTINATION": "destinations",
+    "REQUIRE_USERNAME": "require_username",
+    "REQUIRE_SOURCE_ADDRESS": "require_source_address",
+    "ENABLE_CMD_EXEC": "enable_cmd_exec",
+    "FORCE_NAT": "force_nat",
+    "DISABLE_DNAT": "disable_dnat",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StanzaText:
+    """A stanza as found. ``head`` is its SOURCE line, or the section it should be in.
+
+    ``needs_keys``: a stanza without keys is an error, as in the classic files, rather than a
+    client that still has to get its keys. ``tolerant``: whatever is wrong drops only this
+    stanza, as after %include_keys.
+    """
+
+    number: int
+    head: Directive
+    directives: Sequence[Directive]
+    name: str = ""
+    needs_keys: bool = False
+    tolerant: bool = False
+
+
+def build_stanza(text: StanzaText, settings: ServerSettings, findings: Findings) -> Stanza | None:
+    """The client, or None when it can't be used; the reason is in ``findings``."""
+    own = Findings()
+    stanza = None
+    try:
+        stanza = _build(text, settings, own)
+    except NoKeys as error:
+        severity = Severity.ERROR if text.needs_keys else Severity.WARNING
+        own.add(severity, error.place, f"{error.message}: this client can't knock", error.remedy)
+    except Unusable as error:
+        own.warn(error.place, f"{error.message}: this client can't knock", error.remedy)
+    failed = any(problem.severity is Severity.ERROR for problem in own.problems())
+    findings.extend(own.problems(), demote=text.tolerant or _is_disabled(text))
+    return None if failed else stanza
+
+
+def _is_disabled(text: StanzaText) -> bool:
+    """A client that is switched off may be as unfinished as it likes."""
+    return any(item.name == "enabled" and _off(item.value) for item in text.directives)
+
+
+def _off(value: str) -> bool:
+    return value.strip().lower() in ("0", "off", "false", "no", "disabled")
+
+
+def _build(text: StanzaText, settings: ServerSettings, findings: Findings) -> Stanza:
+    directives, placeholders = split_placeholders(text.directives)
+    values = typed_values(Scope.ACCESS, directives, findings)
+    if not any(item.name == "SOURCE" for item in directives):
+        findings.error(text.head, "SOURCE is missing", "Set SOURCE, to ANY for everywhere.")
+    _refuse_cycles(directives)
+    _refuse_gpg_only(text.head, directives, values)
+    keys = build_keys(text.head, values, placeholders, findings)
+    _check_nat(values, settings, findings)
+    chosen: dict[str, Any] = {
+        field: values[name].value for name, field in _PLAIN_FIELDS.items() if name in values
+    }
+    chosen.update(_timeouts(values, findings))
+    return Stanza(
+        number=text.number,
+        keys=keys,
+        name=values["name"].value if "name" in values else text.name,
+        enabled=values["enabled"].value if "enabled" in values else True,
+        sources=values["SOURCE"].value if "SOURCE" in values else (),
+        access_expire=_expiry(values),
+        **chosen,
+    )
+
+
+def _refuse_cycles(directives: Sequence[Directive]) -> None:
+    """Opening ports for a client that was to run a command instead would be a surprise."""
+    for item in directives:
+        if item.name == "CMD_CYCLE_OPEN":
+            raise Unusable(
+                item,
+                "commands that open and close are not supported yet",
+                "Delete the CMD_CYCLE lines to let the client open ports instead.",
+            )
+
+
+def _refuse_gpg_only(
+    head: Directive, directives: Sequence[Directive], values: dict[str, TypedValue]
+) -> None:
+    has_gpg = any(item.name in ("GPG_DECRYPT_PW", "GPG_ALLOW_NO_PW") for item in directives)
+    if has_gpg and "KEY" not in values and "KEY_BASE64" not in values:
+        raise Unusable(
+            head,
+            "the client has only GPG keys, which are not supported yet",
+            "Generate keys for this client.",
+        )
+
+
+def _check_nat(values: dict[str, TypedValue], settings: ServerSettings, findings: Findings) -> None:
+    nat_allowed = settings.enable_ipt_forwarding or settings.enable_ipt_local_nat
+    if "FORCE_NAT" in values and not nat_allowed:
+        findings.error(
+            values["FORCE_NAT"].place,
+            "forwarding is switched off",
+            "Set ENABLE_IPT_FORWARDING to Y in the server settings (fwknopd.conf).",
+        )
+
+
+def _expiry(values: dict[str, TypedValue]) -> int | None:
+    """Both directives mean the same; the last one counts."""
+    found = [
+        typed.value
+        for name, typed in values.items()
+        if name in ("ACCESS_EXPIRE", "ACCESS_EXPIRE_EPOCH")
+    ]
+    return found[-1] if found else None
+
+
+def _timeouts(values: dict[str, TypedValue], findings: Findings) -> dict[str, int]:
+    timeout = _seconds(values, "FW_ACCESS_TIMEOUT", DEFAULT_TIMEOUT, findings)
+    # Every lifetime is capped here, not only the client's wish as in fwknopd; so a long
+    # FW_ACCESS_TIMEOUT alone must raise the cap that nobody set.
+    maximum = _seconds(values, "MAX_FW_TIMEOUT", max(DEFAULT_MAX_TIMEOUT, timeout), findings)
+    if timeout > maximum:
+        findings.warn(
+            values["MAX_FW_TIMEOUT"].place,
+            f"it is shorter than FW_ACCESS_TIMEOUT ({timeout}), so doors close after {maximum} "
+            "seconds",
+            "Raise it, or lower FW_ACCESS_TIMEOUT.",
+        )
+    return {"fw_access_timeout": timeout, "max_fw_timeout": maximum}
+
+
+def _seconds(values: dict[str, TypedValue], name: str, default: int, findings: Findings) -> int:
+    typed = values.get(name)
+    if typed is None:
+        return default
+    if typed.value == 0:
+        findings.warn(typed.place, f"0 means {default} seconds", "Write the time you want.")
+        return default
+    seconds: int = typed.value
+    return seconds

@@ -1,0 +1,61 @@
+"""A variable as it was found, and the collecting of what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from fwknopd.config.problems import ConfigError, Problem, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One line or option: its name, its text and its place. ``section`` is the UCI section id."""
+
+    name: str
+    value: str = field(repr=False)
+    file: str
+    line: int | None = None
+    section: str = ""
+
+
+class Findings:
+    """Collects problems, so that a person sees all of them at once."""
+
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
+
+    def add(self, severity: Severity, place: Directive, message: str, remedy: str) -> None:
+        """Record a problem of the directive ``place``."""
+        self._problems.append(
+            Problem(severity, place.file, place.line, place.name, message, remedy, place.section)
+        )
+
+    def error(self, place: Directive, message: str, remedy: str) -> None:
+        """Record something that makes the configuration unusable."""
+        self.add(Severity.ERROR, place, message, remedy)
+
+    def warn(self, place: Directive, message: str, remedy: str) -> None:
+        """Record something a person should look at."""
+        self.add(Severity.WARNING, place, message, remedy)
+
+    def note(self, place: Directive, message: str, remedy: str) -> None:
+        """Record something harmless."""
+        self.add(Severity.NOTE, place, message, remedy)
+
+    def extend(self, problems: Iterable[Problem], demote: bool = False) -> None:
+        """Take over problems; with ``demote``, errors become warnings."""
+        for problem in problems:
+            if demote and problem.severity is Severity.ERROR:
+                problem = replace(problem, severity=Severity.WARNING)
+            self._problems.append(problem)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything recorded so far, in order."""
+        return tuple(self._problems)
+
+    def result(self) -> tuple[Problem, ...]:
+        """All warnings and notes in the order found. Raises ConfigError if there is an error."""
+        if any(problem.severity is Severity.ERROR for problem in self._problems):
+            raise ConfigError(self._problems)
+        return tuple(self._problems)

@@ -1,0 +1,23 @@
+"""How a value's reader says that a value is wrong, or odd but readable."""
+
+from __future__ import annotations
+
+
+class InvalidValue(ValueError):
+    """The value can't be used: what is wrong, and what to write instead. Never quotes a key."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class Leniencies:
+    """What was read although it is odd, so that a person can be told how it was understood."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = []
+
+    def add(self, message: str, remedy: str) -> None:
+        """Record how the odd value was understood, and what to write instead."""
+        self.found.append((message, remedy))

@@ -1,0 +1,158 @@
+"""The UCI package ``fwknopd`` as a configuration.
+
+Sections may stand in any order. Stock's init script reads them top down and loses those
+above ``global``, and hands an ``access`` section without SOURCE to the client before it;
+neither happens here. Old LuCI's keytype and hkeytype say nothing the keys do not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fwknopd.config.access_stanza import StanzaText, build_stanza
+from fwknopd.config.directive import Directive, Findings
+from fwknopd.config.server_settings import build_settings
+from fwknopd.config.settings import Configuration, ServerSettings
+from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
+from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS
+from fwknopd.config.variable import Kind, Scope
+from fwknopd.config.variables import lookup
+from fwknopd.policy.stanza import Stanza
+
+DEFAULT_NETWORK = "wan"
+DROPPED_OPTIONS = frozenset({"keytype", "hkeytype"})
+_LIST_KINDS = frozenset({Kind.NETWORKS, Kind.PORTS, Kind.INTERFACE})
+
+
+def uci_enabled(package: UciPackage) -> bool:
+    """Is the daemon to run from UCI ("Enable config overwrite")?"""
+    return any(
+        section.get("uci_enabled").strip() in TRUE_WORDS for section in package.of_type("global")
+    )
+
+
+def configuration_from_uci(package: UciPackage, file: str) -> Configuration:
+    """The configuration of the package, whether ``uci_enabled`` or not.
+
+    Clients that can't be used are left out with a warning; their numbers stay reserved, so
+    that numbers always count the ``access`` sections. Raises ConfigError with all problems.
+    """
+    findings = Findings()
+    _check_enabled(package, file, findings)
+    settings = build_settings(_server_directives(package, file, findings), findings)
+    network = _network(package, file, settings, findings)
+    stanzas = tuple(_stanzas(package, file, settings, findings))
+    _check_names(package, file, findings)
+    return Configuration(settings, stanzas, network, "uci", findings.result())
+
+
+def option_directives(
+    section: UciSection, scope: Scope, file: str, findings: Findings
+) -> list[Directive]:
+    """The options of a section as directives; lists of networks and ports become one text."""
+    directives = []
+    for option in section.options:
+        place = Directive(option.name, _joined(option), file, option.line, section.id)
+        if option.name in DROPPED_OPTIONS:
+            continue
+        if _is_stray_list(option, scope):
+            findings.error(place, "it is a list", "Write it as one `option` instead of `list`.")
+        else:
+            directives.append(place)
+    return directives
+
+
+def _joined(option: UciOption) -> str:
+    return ", ".join(option.items)
+
+
+def _is_stray_list(option: UciOption, scope: Scope) -> bool:
+    variable = lookup(scope, option.name)
+    return (
+        not isinstance(option.value, str)
+        and len(option.value) > 1
+        and variable is not None
+        and variable.kind not in _LIST_KINDS
+    )
+
+
+def _check_enabled(package: UciPackage, file: str, findings: Findings) -> None:
+    for section in package.of_type("global"):
+        option = section.option("uci_enabled")
+        if option is not None and option.text.strip() not in TRUE_WORDS | FALSE_WORDS:
+            findings.warn(
+                Directive(option.name, option.text, file, option.line, section.id),
+                "it is neither on nor off and counts as off",
+                "Write 1 or 0.",
+            )
+
+
+def _server_directives(package: UciPackage, file: str, findings: Findings) -> list[Directive]:
+    return [
+        directive
+        for section in package.of_type("config")
+        for directive in option_directives(section, Scope.SERVER, file, findings)
+    ]
+
+
+def _network(
+    package: UciPackage, file: str, settings: ServerSettings, findings: Findings
+) -> str | None:
+    """The network to capture on: what is set, else none if a device is set, else wan."""
+    options = [
+        (section, option)
+        for section in package.of_type("network")
+        if (option := section.option("network")) is not None and option.text.strip()
+    ]
+    if not options:
+        return None if settings.pcap_intf else DEFAULT_NETWORK
+    section, option = options[-1]
+    if settings.pcap_intf:
+        findings.warn(
+            Directive(option.name, option.text, file, option.line, section.id),
+            f"the device of this network is used and PCAP_INTF {settings.pcap_intf} is not",
+            "Delete one of the two.",
+        )
+    return " ".join(option.text.split())
+
+
+def _stanzas(
+    package: UciPackage, file: str, settings: ServerSettings, findings: Findings
+) -> Iterator[Stanza]:
+    for number, section in enumerate(package.of_type("access"), start=1):
+        stanza = stanza_from_section(section, number, file, settings, findings)
+        if stanza is not None:
+            yield stanza
+
+
+def stanza_from_section(
+    section: UciSection,
+    number: int,
+    file: str,
+    settings: ServerSettings,
+    findings: Findings,
+) -> Stanza | None:
+    """The client of one ``access`` section, or None when it can't be used (see findings)."""
+    text = StanzaText(
+        number,
+        Directive("SOURCE", "", file, section.line, section.id),
+        option_directives(section, Scope.ACCESS, file, findings),
+        name=section.name or "",
+    )
+    return build_stanza(text, settings, findings)
+
+
+def _check_names(package: UciPackage, file: str, findings: Findings) -> None:
+    """Events name the client; two of one name can't be told apart."""
+    seen: set[str] = set()
+    for section in package.of_type("access"):
+        option = section.option("name")
+        if option is None:
+            continue
+        if option.text in seen:
+            findings.warn(
+                Directive(option.name, option.text, file, option.line, section.id),
+                "another client has the same name",
+                "Give each client its own name, so that the log tells them apart.",
+            )
+        seen.add(option.text)

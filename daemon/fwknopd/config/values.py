@@ -1,0 +1,240 @@
+"""Values from text: one reader for each kind of variable.
+
+Whatever these functions get, they return a value or raise InvalidValue; where fwknopd
+is lenient and people's files rely on it they accept the text and record that.
+Ranges, choices and lengths come from the variable table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from fwknopd.config.addresses import parse_host_v4, parse_networks
+from fwknopd.config.dates import parse_date
+from fwknopd.config.invalid import InvalidValue, Leniencies
+from fwknopd.config.uci_format import encode_text
+from fwknopd.config.variable import Kind, Variable
+from fwknopd.keys import KeyTextError, decode_key_base64
+from fwknopd.policy.stanza import NatTarget
+from fwknopd.spa.request import PortSpec, Protocol
+
+TRUE_WORDS = frozenset({"1", "on", "true", "yes", "enabled"})
+FALSE_WORDS = frozenset({"0", "off", "false", "no", "disabled"})
+"""UCI's words for a switch; platform notes 1.7."""
+
+_MAX_SHOWN = 40
+_MAX_PORT = 65535
+_COMMENT = re.compile(r"\s+#.*\Z", re.DOTALL)
+_PORT = re.compile(
+    r"(?P<protocol>[A-Za-z]+)\s*/\s*(?P<port>[0-9]{1,5})(?P<rest>(?![0-9]).*)\Z", re.DOTALL
+)
+_INTERFACE = re.compile(r"[!-.0-~]{1,15}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_FREE_TEXT = frozenset({Kind.TEXT, Kind.KEY_TEXT, Kind.PATH, Kind.FILTER})
+
+
+def parse_value(variable: Variable, text: str, leniencies: Leniencies) -> Any:
+    """The typed value of ``variable``. Raises InvalidValue.
+
+    Types: bool (BOOLEAN, SWITCH), int (INTEGER, MARK, DATE and EPOCH as seconds since
+    1970), bytes (keys), tuple of networks or None for ANY, frozenset of PortSpec,
+    NatTarget, else str.
+    """
+    text = text.strip()
+    if variable.kind not in _FREE_TEXT:
+        text = _without_comment(variable, text, leniencies)
+    return _READERS[variable.kind](variable, text, leniencies)
+
+
+def shown(text: str) -> str:
+    """A value for a message: cut, and without characters that could disturb a log."""
+    clean = _CONTROL.sub("?", text)
+    return f"'{clean[:_MAX_SHOWN]}...'" if len(clean) > _MAX_SHOWN else f"'{clean}'"
+
+
+def _without_comment(variable: Variable, text: str, leniencies: Leniencies) -> str:
+    """fwknopd has no comments after values, yet its lenient readers let them pass."""
+    plain = _COMMENT.sub("", text)
+    if plain != text:
+        leniencies.add(
+            "'#' does not start a comment after a value; what follows it is ignored here",
+            f"End the value with ; or put the comment on a line above {variable.name}.",
+        )
+    return plain
+
+
+def _boolean(variable: Variable, text: str, leniencies: Leniencies) -> bool:
+    if text[:1] in ("Y", "y"):
+        return True
+    if text[:1] not in ("N", "n"):
+        leniencies.add(
+            f"{shown(text)} means No: fwknopd takes only words that begin with Y as Yes",
+            f"Write {variable.name} Y or {variable.name} N.",
+        )
+    return False
+
+
+def _switch(variable: Variable, text: str, leniencies: Leniencies) -> bool:
+    if text.lower() in TRUE_WORDS:
+        return True
+    if text.lower() in FALSE_WORDS:
+        return False
+    raise InvalidValue(f"{shown(text)} is neither on nor off", "Write 1 or 0.")
+
+
+def _integer(variable: Variable, text: str, leniencies: Leniencies) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 20:
+        number = int(text)
+        if (variable.minimum or 0) <= number <= (variable.maximum or number):
+            return number
+    unit = f" ({variable.unit})" if variable.unit else ""
+    raise InvalidValue(
+        f"{shown(text)} is not a number from {variable.minimum} to {variable.maximum}{unit}",
+        f"Write only digits, for example {variable.example}.",
+    )
+
+
+def _mark(variable: Variable, text: str, leniencies: Leniencies) -> int:
+    base = 16 if text.lower().startswith("0x") else 10
+    try:
+        number = int(text, base) if len(text) < 20 and "_" not in text else 0
+    except ValueError:
+        number = 0
+    if number < 1 or number > 0x80000000 or number & (number - 1):
+        raise InvalidValue(
+            f"{shown(text)} is not a single bit of a 32-bit mark",
+            f"Write one bit as a hexadecimal number, for example {variable.example}.",
+        )
+    return number
+
+
+def _text(variable: Variable, text: str, leniencies: Leniencies) -> str:
+    if _CONTROL.search(text):
+        raise InvalidValue("it holds a line break or control character", "Write it on one line.")
+    if variable.maximum is not None and len(text) > variable.maximum:
+        raise InvalidValue(
+            f"it has {len(text)} characters, more than {variable.maximum}", "Shorten it."
+        )
+    return text
+
+
+def _run_dir_or_path(variable: Variable, text: str, leniencies: Leniencies) -> str:
+    if variable.name == "FWKNOP_RUN_DIR" and not text.startswith("/"):
+        raise InvalidValue(
+            f"{shown(text)} is not a full path", f"Write it from /, as {variable.example}."
+        )
+    return _text(variable, text, leniencies)
+
+
+def _interface(variable: Variable, text: str, leniencies: Leniencies) -> str:
+    names = text.replace(",", " ").split()
+    if not names or not all(_INTERFACE.fullmatch(name) for name in names):
+        raise InvalidValue(
+            f"{shown(text)} is no device name (1 to 15 characters without /)",
+            f"Write a name that `ip link` shows, for example {variable.example}.",
+        )
+    return " ".join(names)
+
+
+def _choice(variable: Variable, text: str, leniencies: Leniencies) -> str:
+    for choice in variable.choices:
+        if choice.lower() == text.lower():
+            return choice
+    raise InvalidValue(
+        f"{shown(text)} is not one of the possible values",
+        f"Write one of {', '.join(variable.choices)}.",
+    )
+
+
+def _address(variable: Variable, text: str, leniencies: Leniencies) -> str:
+    address = parse_host_v4(text)
+    if address is None:
+        raise InvalidValue(f"{shown(text)} is no IPv4 address", "Write it like 192.0.2.7.")
+    return str(address)
+
+
+def _networks(variable: Variable, text: str, leniencies: Leniencies) -> Any:
+    return parse_networks(text, leniencies)
+
+
+def _ports(variable: Variable, text: str, leniencies: Leniencies) -> frozenset[PortSpec]:
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    if not items:
+        raise InvalidValue("it names no port", f"Write {variable.example}, or leave it out.")
+    # Reading only part of an entry opens fewer ports than were written, which is safe. In a
+    # list of forbidden ports the same would forbid fewer.
+    strict = variable.name == "RESTRICT_PORTS"
+    return frozenset(_port(item, variable, strict, leniencies) for item in items)
+
+
+def _port(item: str, variable: Variable, strict: bool, leniencies: Leniencies) -> PortSpec:
+    found = _PORT.match(item)
+    protocol = found["protocol"].lower() if found else ""
+    known = protocol in tuple(Protocol)
+    if found is None or not known or int(found["port"]) > _MAX_PORT or (found["rest"] and strict):
+        raise InvalidValue(
+            f"{shown(item)} is no port; expected tcp/ or udp/ and a number from 0 to {_MAX_PORT}",
+            f"Write one entry for each port, for example {variable.example}.",
+        )
+    port = PortSpec(Protocol(protocol), int(found["port"]))
+    if found["rest"]:
+        leniencies.add(
+            f"of {shown(item)} only {port} counts",
+            "Write one entry for each port; ranges and port names are not possible.",
+        )
+    return port
+
+
+def _key_text(variable: Variable, text: str, leniencies: Leniencies) -> bytes:
+    if _CONTROL.search(text):
+        raise InvalidValue(
+            "the key holds a line break or control character",
+            f"Use {variable.name}_BASE64 for such a key.",
+        )
+    return encode_text(text)
+
+
+def _key_base64(variable: Variable, text: str, leniencies: Leniencies) -> bytes:
+    try:
+        return decode_key_base64(text)
+    except KeyTextError as error:
+        raise InvalidValue(error.message, error.remedy) from error
+
+
+def _date(variable: Variable, text: str, leniencies: Leniencies) -> int:
+    return parse_date(text, leniencies)
+
+
+def _nat_target(variable: Variable, text: str, leniencies: Leniencies) -> NatTarget:
+    words = text.split()
+    address = parse_host_v4(words[0]) if len(words) == 2 else None
+    port = words[1] if len(words) == 2 and words[1].isascii() and words[1].isdigit() else ""
+    if address is None or not port or len(port) > 5 or int(port) > _MAX_PORT:
+        raise InvalidValue(
+            f"{shown(text)} is not an IPv4 address, a blank and a port from 0 to {_MAX_PORT}",
+            f"Write it like {variable.example}.",
+        )
+    return NatTarget(address, int(port))
+
+
+_READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
+    Kind.BOOLEAN: _boolean,
+    Kind.SWITCH: _switch,
+    Kind.INTEGER: _integer,
+    Kind.MARK: _mark,
+    Kind.TEXT: _text,
+    Kind.CHOICE: _choice,
+    Kind.PATH: _run_dir_or_path,
+    Kind.INTERFACE: _interface,
+    Kind.FILTER: _text,
+    Kind.ADDRESS: _address,
+    Kind.NETWORKS: _networks,
+    Kind.PORTS: _ports,
+    Kind.KEY_TEXT: _key_text,
+    Kind.KEY_BASE64: _key_base64,
+    Kind.DATE: _date,
+    Kind.EPOCH: _integer,
+    Kind.NAT_TARGET: _nat_target,
+}
