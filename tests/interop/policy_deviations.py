@@ -1,0 +1,43 @@
+"""Recorded packets that the C daemon and our policy judge differently, and why.
+
+Differences that arise before policy, in reading the packet, are in `deviations.py`.
+The vector tests fail for a difference not listed, and for one listed that is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fwknopd.policy.verdict import Reason
+
+_NAMES = "host names are not resolved yet, and what is neither address nor name never is"
+_NOBODY = "no client can connect from such an address"
+_SETS = "a port list is a set; the C daemon counts matches, so a port listed twice miscounts"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDeviation:
+    """What we answer instead."""
+
+    ours: Reason
+    why: str
+
+
+POLICY_DEVIATIONS: dict[str, PolicyDeviation] = {
+    # Accepted by the C daemon, refused here.
+    "pol-open-dup-trick": PolicyDeviation(Reason.PORT_NOT_ALLOWED, _SETS),
+    "ip-01": PolicyDeviation(Reason.MALFORMED, _NOBODY),
+    "ip-03": PolicyDeviation(Reason.MALFORMED, _NOBODY),
+    "ip-04": PolicyDeviation(Reason.MALFORMED, _NOBODY),
+    "forge-nat-host": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
+    "forge-nat-bad-ip": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
+    "forge-nat-empty-host": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
+    "forge-nat-semicolon": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
+    "forge-nat-v6": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
+    "forge-nat-long": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
+    "forge-nat-newline": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
+    "nat-host-max": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
+    "nat-host-64": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
+    # Refused by the C daemon, accepted here.
+    "pol-open-dup-in-stanza": PolicyDeviation(Reason.ACCEPTED, _SETS),
+}
