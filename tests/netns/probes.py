@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +42,28 @@ def listen_tcp(machine: Machine, port: int) -> socket.socket:
     listener.listen(BACKLOG)
     listener.settimeout(5)
     return listener
+
+
+@contextmanager
+def greeter(machine: Machine, port: int, greeting: str) -> Iterator[None]:
+    """A server on every address of the machine that says who it is, and hangs up."""
+    listener = listen_tcp(machine, port)
+    listener.settimeout(None)
+
+    def greet() -> None:
+        with suppress(OSError):  # The listener was shut down: the end.
+            while True:
+                with listener.accept()[0] as client:
+                    client.sendall(greeting.encode())
+
+    thread = threading.Thread(target=greet)
+    thread.start()
+    try:
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()
 
 
 def connect(machine: Machine, source: str, address: str, port: int) -> socket.socket:

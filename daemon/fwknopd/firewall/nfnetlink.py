@@ -117,7 +117,7 @@ class Message:
 
 
 def add_element(table: str, element: Element, milliseconds: int) -> Request:
-    """Add ``element`` for that long; EBUSY if a map has the key with other data.
+    """Add ``element`` for that long; no error if it is there, unless with other data.
 
     To the kernel a time of 0 means for ever, so it is refused with ValueError.
     """

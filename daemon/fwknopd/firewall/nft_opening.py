@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 
 from fwknopd.firewall.nfnetlink import Element
 
+# A map has the key with other data, which an add doesn't replace. Kernels differ.
+_OCCUPIED = (errno.EBUSY, errno.EEXIST)
 # To delete is a step with no time to live.
 DELETE = 0
 Step = tuple[Element, int]
@@ -41,8 +43,7 @@ class Opening:
         Raises OSError for a failure that no next attempt can mend.
         """
         for (element, milliseconds), code in zip(steps, errors, strict=True):
-            if code == errno.EBUSY and milliseconds != DELETE:
-                # A map has this key with other data, which an add doesn't replace.
+            if code in _OCCUPIED and milliseconds != DELETE:
                 self._occupied.add(element)
             elif code == errno.ENOENT and milliseconds == DELETE:
                 # It expired under our hands.

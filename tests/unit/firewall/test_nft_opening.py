@@ -14,22 +14,22 @@ from fwknopd.firewall.nft_opening import DELETE, Opening, Step
 State = dict[bytes, tuple[bytes, int]]
 
 
-def perform(state: State, steps: list[Step]) -> list[int]:
+def perform(state: State, steps: list[Step], clash: int = errno.EBUSY) -> list[int]:
     """Do all steps or none on a map of key to (data, ms), as kernels before 6.12 do."""
     after = dict(state)
-    errors = [_perform_step(after, *step) for step in steps]
+    errors = [_perform_step(after, clash, *step) for step in steps]
     if not any(errors):
         state.clear()
         state.update(after)
     return errors
 
 
-def _perform_step(state: State, element: Element, milliseconds: int) -> int:
+def _perform_step(state: State, clash: int, element: Element, milliseconds: int) -> int:
     there = state.get(element.key)
     if milliseconds == DELETE:
         return 0 if state.pop(element.key, None) else errno.ENOENT
     if there and there[0] != element.data:
-        return errno.EBUSY
+        return clash
     state.setdefault(element.key, (element.data, milliseconds))
     return 0
 
@@ -52,16 +52,16 @@ CONTENT = st.tuples(st.sampled_from([b"1", b"2"]), st.integers(1, 9))
 STATES = st.dictionaries(KEYS, CONTENT)
 
 
-@given(STATES, STATES.filter(bool), st.sets(KEYS))
+@given(STATES, STATES.filter(bool), st.sets(KEYS), st.sampled_from([errno.EBUSY, errno.EEXIST]))
 def test_any_state_becomes_the_wanted_one(
-    state: State, wanted: State, expiring: set[bytes]
+    state: State, wanted: State, expiring: set[bytes], clash: int
 ) -> None:
     """Even if other elements than thought are gone at the second attempt."""
     others = {key: value for key, value in state.items() if key not in wanted}
     opening = Opening({Element("m", key, data): time for key, (data, time) in wanted.items()})
     for attempt in range(4):
         steps = opening.steps()
-        errors = perform(state, steps)
+        errors = perform(state, steps, clash)
         if not any(errors):
             break
         opening.learn(steps, errors)
