@@ -47,8 +47,8 @@ _LOCK_POLL = 0.02
 _SECRET_MODE = 0o600
 
 
-class StoreError(FileError):
-    """The file can't be read or written: ``message`` says why, ``remedy`` what to do."""
+StoreError = FileError
+"""The file can't be read or written: ``message`` says why, ``remedy`` what to do."""
 
 
 class ConcurrentEdit(StoreError):
@@ -92,7 +92,7 @@ class UciStore:
     def load(self) -> Loaded:
         """Read file and pending changes under a shared lock.
 
-        Raises FileError (missing, no permission, not a regular file; locked: StoreError) or
+        Raises StoreError (missing, no permission, not a regular file, locked for too long) or
         UciSyntaxError.
         """
         with self._locked_file(os.O_RDONLY) as file, self._locked_delta(os.O_RDONLY) as delta:
@@ -106,15 +106,13 @@ class UciStore:
         except OSError as error:
             raise file_error(self.path, error) from error
 
-    def commit(
-        self, changes: Sequence[UciChange], etag: str, include_pending: bool = False
-    ) -> None:
+    def commit(self, changes: Sequence[UciChange], etag: str, include_pending: bool = True) -> None:
         """Apply ``changes`` to what was loaded and write the file.
 
-        Pending changes of others are a reason to refuse (PendingChanges), unless
-        ``include_pending``: then they are committed as well, as ``uci commit`` would do.
-        Without any change the file is not touched. Raises ConcurrentEdit when file or pending
-        changes are not those of ``etag``, and FileError.
+        Pending changes of others, which ``Loaded.pending`` has shown, are committed as well,
+        as ``uci commit`` does; without ``include_pending`` they are a reason to refuse
+        (PendingChanges). Without any change the file is not touched. Raises ConcurrentEdit
+        when file or pending changes are not those of ``etag``, and StoreError.
         """
         with self._locked_file(os.O_RDWR) as file, self._locked_delta(os.O_RDWR) as delta:
             loaded = self._loaded(file, delta)
@@ -122,7 +120,9 @@ class UciStore:
             try:
                 package = apply(loaded.package, changes)
             except ChangeError as error:
-                raise StoreError(str(error), "Load the page again and repeat the change.") from error
+                raise StoreError(
+                    str(error), "Load the page again and repeat the change."
+                ) from error
             if changes or loaded.pending:
                 self._replace(file, encode_text(format_uci(package)))
             if loaded.pending and delta is not None:

@@ -34,7 +34,7 @@ ADAPTERS = (
     ("firewall",),
     ("control",),
     ("events", "event_sinks", "log_lines"),
-    ("uci_store",),
+    ("uci_store", "regular_file"),
     ("replay_journal",),
     ("clock",),
     ("commands",),
