@@ -95,7 +95,7 @@ def parse_plaintext(text: bytes, *, gpg: bool = False) -> SpaMessage:
     ``gpg``: the text came out of a GPG packet, whose random value need not be digits.
     """
     if not gpg and not _RANDOM_START.match(text):
-        # Rubbish looks like this once in 2**60 packets, so it is the test of the key too.
+        # Rubbish looks like this once in 2**82 packets, so it is the test of the key too.
         raise SpaError(
             SpaErrorCode.DECRYPTION_FAILURE, "the text is rubbish: another encryption key or mode"
         )
