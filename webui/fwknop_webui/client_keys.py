@@ -11,6 +11,7 @@ from fwknopd.config.problems import Problem, Severity
 from fwknopd.config.uci_changes import DeleteOption, SetOption, UciChange
 from fwknopd.config.uci_format import UciSection
 from fwknopd.keys import (
+    HMAC_KEY_LENGTHS,
     KeyFields,
     KeyTextError,
     decode_key_base64,
@@ -20,7 +21,6 @@ from fwknopd.keys import (
     is_placeholder,
     weaknesses,
 )
-from fwknopd.spa.digest import DigestType
 
 ENCRYPTION_OPTIONS = ("KEY_BASE64", "KEY")
 HMAC_OPTIONS = ("HMAC_KEY_BASE64", "HMAC_KEY")
@@ -29,6 +29,8 @@ KEY_FIELDS = {
     **dict.fromkeys(HMAC_OPTIONS, "hmac_key"),
 }
 """The form field that shows what is wrong with an option."""
+
+_HMAC_TYPES = {kind.value: kind for kind in HMAC_KEY_LENGTHS}
 
 KINDS = (N_("Base64 key"), N_("Normal key"))
 
@@ -105,10 +107,7 @@ def new_keys(
 
 def new_hmac_key(section_id: str, section: UciSection | None, hmac_type: str) -> list[UciChange]:
     """A fresh HMAC key, as long as its type wants it."""
-    try:
-        kind = DigestType(hmac_type.lower() or "sha256")
-    except ValueError:
-        kind = DigestType.SHA256
+    kind = _HMAC_TYPES.get(hmac_type.lower(), _HMAC_TYPES["sha256"])
     made = encode_key_base64(generate_hmac_key(kind))
     return replace(section_id, section, HMAC_OPTIONS, "HMAC_KEY_BASE64", made)
 

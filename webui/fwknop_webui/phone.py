@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fwknop_webui.client_keys import key_bytes, key_fields
+from fwknop_webui.client_keys import key_fields
 from fwknop_webui.i18n import _
 from fwknop_webui.ports import split
+from fwknopd.config.directive import Findings
+from fwknopd.config.settings import ServerSettings
+from fwknopd.config.uci_config import stanza_from_section
 from fwknopd.config.uci_format import UciSection
 from fwknopd.keys import (
     ClientProfile,
-    KeyFields,
     client_command,
     fwknoprc_stanza,
     qr_payload,
     qr_problems,
 )
-from fwknopd.spa.digest import DigestType
-from fwknopd.spa.mode import EncryptionMode
-from fwknopd.spa.packet import SpaKeys
 
 UNKNOWN_SERVER = "router.example.net"
 """Stands in the texts until the router's own name is typed."""
+
+
+class NotUsable(Exception):
+    """The client can't knock as it is; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,74 +51,69 @@ class Phone:
     @property
     def rc_parts(self) -> tuple[str, str, str]:
         """The stanza before, at and after the server's name, which the page can exchange."""
-        before, name, after = self.rc_stanza.partition(f" {self.server or UNKNOWN_SERVER}\n")
-        return before + " ", name.strip(), "\n" + after
+        name = self.server or UNKNOWN_SERVER
+        before, _name, after = self.rc_stanza.partition(f" {name}\n")
+        return f"{before} ", name, f"\n{after}"
 
 
 def phone_of(section: UciSection, label: str, server: str, spa_port: int) -> Phone:
-    """The dialog's content. Raises KeyTextError (a key is no key), ValueError (bad server)."""
-    fields = key_fields(section)
-    keys = _spa_keys(section, fields)
-    ports = ",".join(split(section.get("OPEN_PORTS")))
-    profile = ClientProfile(
-        label=section.get("name") or label.replace("#", "client-"),
-        server=server or UNKNOWN_SERVER,
-        keys=keys,
-        access=ports,
-        port=spa_port,
-    )
+    """The dialog's content. Raises NotUsable, and ValueError when ``server`` is no host."""
+    profile, rules = _read(section, label, server or UNKNOWN_SERVER, spa_port)
+    fields, keys = key_fields(section), profile.keys
+    hmac_type = keys.hmac_type.upper() if keys.hmac_key else _("none")
     return Phone(
         payload=qr_payload(fields),
         server=server,
-        by_hand=_by_hand(section, keys, ports, spa_port),
+        by_hand=_by_hand(profile, rules, hmac_type),
         steps=_steps(),
         warnings=qr_problems(fields, keys.hmac_type, keys.mode),
-        rc_stanza=fwknoprc_stanza(profile) + _user_line(section),
+        rc_stanza=fwknoprc_stanza(profile) + _user_line(rules.user),
         command=client_command(profile),
     )
 
 
-def _user_line(section: UciSection) -> str:
-    user = section.get("REQUIRE_USERNAME")
-    return f"{'SPOOF_USER':<19} {user}\n" if user.isprintable() and user else ""
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What the client must heed besides its keys."""
+
+    user: str
+    needs_address: bool
 
 
-def _spa_keys(section: UciSection, fields: KeyFields) -> SpaKeys:
-    return SpaKeys(
-        encryption_key=key_bytes(fields.key_base64, fields.key),
-        hmac_key=key_bytes(fields.hmac_key_base64, fields.hmac_key),
-        mode=_mode(section.get("ENCRYPTION_MODE")),
-        hmac_type=_hmac_type(section.get("HMAC_DIGEST_TYPE")),
+def _read(
+    section: UciSection, label: str, server: str, spa_port: int
+) -> tuple[ClientProfile, _Rules]:
+    """The client as the daemon reads it, whatever the rest of the file is like."""
+    findings = Findings()
+    settings = ServerSettings(enable_ipt_forwarding=True)
+    stanza = stanza_from_section(section, 1, "", settings, findings)
+    if stanza is None:
+        found = (f"{p.option}: {p.message}. {p.remedy}" for p in findings.problems())
+        raise NotUsable(" ".join(found))
+    profile = ClientProfile(
+        label=label.replace("#", "client-"),
+        server=server,
+        keys=stanza.keys,
+        access=",".join(str(port) for port in sorted(stanza.open_ports or ())),
+        port=spa_port,
     )
+    return profile, _Rules(stanza.require_username or "", stanza.require_source_address)
 
 
-def _mode(text: str) -> EncryptionMode:
-    try:
-        return EncryptionMode.from_text(text or "CBC")
-    except ValueError:
-        return EncryptionMode.CBC
+def _user_line(user: str) -> str:
+    return f"{'SPOOF_USER':<19} {user}\n" if user and user.isprintable() else ""
 
 
-def _hmac_type(text: str) -> DigestType:
-    known: Mapping[str, DigestType] = {item.value: item for item in DigestType}
-    return known.get(text.lower(), DigestType.SHA256)
-
-
-def _by_hand(section: UciSection, keys: SpaKeys, ports: str, spa_port: int) -> tuple[ByHand, ...]:
-    needs_address = section.get("REQUIRE_SOURCE_ADDRESS")[:1] in ("Y", "y")
-    rows = [
-        ByHand(_("SPA port"), str(spa_port)),
+def _by_hand(profile: ClientProfile, rules: _Rules, hmac_type: str) -> tuple[ByHand, ...]:
+    ports = ", ".join(split(profile.access))
+    address = _("Resolve IP") if rules.needs_address else _("Resolve IP or Source IP")
+    rows = (
+        ByHand(_("SPA port"), str(profile.port)),
         ByHand(_("Ports to open"), ports or _("any, such as tcp/22"), copy=bool(ports)),
-        ByHand(_("HMAC type"), keys.hmac_type.upper() if keys.hmac_key else _("none"), copy=False),
-        ByHand(
-            _("Allow IP"),
-            _("Resolve IP") if needs_address else _("Resolve IP or Source IP"),
-            copy=False,
-        ),
-    ]
-    if section.get("REQUIRE_USERNAME"):
-        rows.append(ByHand(_("User name"), section.get("REQUIRE_USERNAME")))
-    return tuple(rows)
+        ByHand(_("HMAC type"), hmac_type, copy=False),
+        ByHand(_("Allow IP"), address, copy=False),
+    )
+    return (*rows, ByHand(_("User name"), rules.user)) if rules.user else rows
 
 
 def _steps() -> tuple[str, ...]:

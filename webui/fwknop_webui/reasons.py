@@ -53,6 +53,10 @@ _TABLE: dict[Reason, Explanation] = {
             "somebody recorded a knock and tried it; it opened nothing."
         ),
     ),
+    Reason.REPLAY_CACHE_FULL: Explanation(
+        N_("The router has too many knocks to remember, so it can't rule out a repeated one"),
+        N_("Wait two minutes and knock again. If it persists, somebody floods it with knocks."),
+    ),
     Reason.TOO_OLD: Explanation(
         N_("The knock is too old"),
         N_("Set the phone's clock to automatic, and check the router's time (NTP)."),

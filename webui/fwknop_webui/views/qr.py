@@ -12,14 +12,13 @@ from fwknop_webui.editing import base_seal, is_current
 from fwknop_webui.i18n import _
 from fwknop_webui.lockout import minutes_and_seconds
 from fwknop_webui.pages import render
-from fwknop_webui.phone import Phone, phone_of
+from fwknop_webui.phone import NotUsable, Phone, phone_of
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.settings_form import port_options
 from fwknop_webui.staging import Draft
 from fwknop_webui.views.login import address, count_failure
 from fwknopd.config.uci_format import UciSection
-from fwknopd.keys import KeyTextError
 
 
 def show_qr(section: str) -> ResponseReturnValue:
@@ -65,7 +64,7 @@ def _dialog(row: ClientRow, stored: UciSection, draft: Draft) -> ResponseReturnV
     try:
         phone, fault = _phone(row, stored, draft, typed)
         picture = qr.draw(phone.payload)
-    except (KeyTextError, qr.QrTooLong) as error:
+    except (NotUsable, qr.QrTooLong) as error:
         return render("no_qr.html", "clients", row=row, trouble=str(error)), 422
     if not fault:
         session.server_name = typed
@@ -85,8 +84,6 @@ def _phone(row: ClientRow, stored: UciSection, draft: Draft, server: str) -> tup
     port = port_options(draft.package).port
     try:
         return phone_of(stored, row.label, server, port), ""
-    except KeyTextError:
-        raise
     except ValueError:
         fault = _("Expecting: a host name or an IPv4 address, such as router.example.net.")
         return phone_of(stored, row.label, "", port), fault
