@@ -64,7 +64,8 @@ class Loaded:
     """One consistent reading.
 
     ``package`` has the pending changes applied, as every reader of libuci sees it; ``saved``
-    is the file alone. ``problems`` are warnings about the files themselves.
+    is the file alone. ``pending`` leaves out recorded changes that fit nothing any more.
+    ``problems`` are warnings about the files themselves.
     """
 
     package: UciPackage
@@ -147,8 +148,8 @@ class UciStore:
         place = self.savedir / self.name
         delta_data = b"" if delta is None else read_limited(delta, place, MAX_FILE_SIZE)
         saved = parse_uci(data, str(self.path))
-        pending = parse_delta(decode_text(delta_data), self.name)
-        package, _ = apply_delta(saved, pending)
+        recorded = parse_delta(decode_text(delta_data), self.name)
+        package, pending = apply_delta(saved, recorded)
         seen = hashlib.sha256(b"%d:" % len(data) + data + delta_data).hexdigest()
         return Loaded(package, saved, seen, pending, problems)
 

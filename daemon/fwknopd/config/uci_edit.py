@@ -45,16 +45,18 @@ def apply(package: UciPackage, changes: Iterable[UciChange]) -> UciPackage:
     return package
 
 
-def apply_delta(package: UciPackage, changes: Iterable[UciChange]) -> tuple[UciPackage, int]:
-    """Apply what can be applied, as libuci does with a delta file, and count that."""
-    applied = 0
+def apply_delta(
+    package: UciPackage, changes: Iterable[UciChange]
+) -> tuple[UciPackage, tuple[UciChange, ...]]:
+    """Apply what can be applied, as libuci does with a delta file; also returns just that."""
+    applied = []
     for change in changes:
         try:
             package = _apply(package, change)
         except ChangeError:
             continue
-        applied += 1
-    return package, applied
+        applied.append(change)
+    return package, tuple(applied)
 
 
 def new_section_id(package: UciPackage, section_type: str) -> str:
