@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,7 @@ def set_up(case: dict[str, Any], confdir: Path, savedir: Path) -> None:
     for name, data in setup.get("delta", {}).items():
         (savedir / name).write_bytes(raw(data))
     for name, target in setup.get("symlink", {}).items():
-        os.symlink(target, confdir / name)
+        (confdir / name).symlink_to(target)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

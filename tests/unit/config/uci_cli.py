@@ -40,34 +40,15 @@ from fwknopd.config.uci_format import (
 from fwknopd.config.uci_model import is_name, is_package_name
 from fwknopd.config.uci_scanner import Scanner
 from fwknopd.uci_store import StoreError, UciStore
+from tests.unit.config.uci_words import (
+    CommandFailed,
+    Pointer,
+    by_package,
+    change_line,
+    parse_pointer,
+)
 
 _EXTENDED = re.compile(r"@([^\[\]]*)\[(-?[0-9]*)\]")
-
-
-class CommandFailed(Exception):
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Pointer:
-    package: str
-    section: str | None = None
-    option: str | None = None
-    value: str | None = None
-
-
-def parse_pointer(text: str) -> Pointer:
-    path, equals, value = text.partition("=")
-    names = path.split(".")
-    if len(names) > 3 or not is_package_name(names[0]):
-        raise CommandFailed(1)
-    section = names[1] if len(names) > 1 else None
-    option = names[2] if len(names) > 2 else None
-    if option is not None and not is_name(option):
-        raise CommandFailed(1)
-    return Pointer(names[0], section, option, value if equals else None)
 
 
 @dataclass
@@ -248,7 +229,7 @@ class UciCommand:
             place = self.savedir / name
             if place.exists():
                 recorded = parse_delta(decode_text(place.read_bytes()), name)
-                self.output += [_change_line(change, name) for change in recorded]
+                self.output += [change_line(change, name) for change in recorded]
 
     # Changing
 
@@ -352,7 +333,7 @@ class UciCommand:
             store.commit([], store.load().etag)
 
     def import_text(self, name: str | None, text: str) -> None:
-        parts = [(name, text)] if name else _by_package(text)
+        parts = [(name, text)] if name else by_package(text)
         if not parts:
             raise CommandFailed(1)
         for target, part in parts:
@@ -386,22 +367,3 @@ class UciCommand:
                 return
             if 0 < len(words) <= 5:
                 self._command(words)
-
-
-def _by_package(text: str) -> list[tuple[str, str]]:
-    found = re.split(r"^package (\S+)$", text, flags=re.MULTILINE)
-    return list(zip(found[1::2], found[2::2], strict=True))
-
-
-def _change_line(change: UciChange, package: str) -> str:
-    """A line of `uci changes`: the delta line, with its mark moved or left out."""
-    line = format_delta([change], package)
-    match change:
-        case AddListItem() | DeleteListItem():
-            sign = "+=" if isinstance(change, AddListItem) else "-="
-            return line[1:].replace("=", sign, 1)
-        case DeleteOption(index=int()):
-            return line.partition("=")[0] + "\n"
-        case AddSection() | Rename() | Reorder():
-            return line[1:]
-    return line
