@@ -55,12 +55,13 @@ class ReplayCache:
     """Every packet that may not be used again. Times are epoch seconds.
 
     - ``max_age``: seconds a timestamp may lie in the past or the future; None when
-      packets don't age, and then nothing is ever forgotten
+      packets don't age, and then nothing is ever forgotten. It is None until the
+      settings are known, so that what was loaded before isn't forgotten too early
     - ``blind_before``: packets stamped before this second count as used, because the
       record of that time was lost; None when nothing was lost
     """
 
-    def __init__(self, max_age: int | None = 120, *, limit: int = LIMIT, keep: int = KEEP) -> None:
+    def __init__(self, max_age: int | None = None, *, limit: int = LIMIT, keep: int = KEEP) -> None:
         self._max_age = max_age
         self.blind_before: int | None = None
         self._limit = limit
@@ -79,6 +80,7 @@ class ReplayCache:
     def max_age(self, seconds: int | None) -> None:
         self._max_age = seconds
         self._first_expiry = 0
+        self._prune_at = 0
 
     def __len__(self) -> int:
         return len(self._by_digest)
@@ -110,8 +112,8 @@ class ReplayCache:
         for entry in entries:
             self._put(entry)
         self.prune(now)
-        while len(self) > self._limit:
-            self._forget(next(iter(self._by_digest.values())))
+        for entry in self.entries()[: max(0, len(self) - self._limit)]:
+            self._forget(entry)
         self._prune_at = self._grown_size()
 
     def prune(self, now: int) -> int:

@@ -27,7 +27,7 @@ def entry(number: int, *, timestamp: int | None = NOW, seen: int = NOW) -> Repla
 
 
 def filled(count: int, **options: int) -> ReplayCache:
-    cache = ReplayCache(**options)
+    cache = ReplayCache(120, **options)
     for number in range(count):
         cache.add(entry(number), NOW)
     return cache
@@ -145,6 +145,17 @@ def test_loading_drops_what_expired() -> None:
     cache = ReplayCache(max_age=120, keep=0)
     cache.load([entry(1, timestamp=NOW - 500), entry(2)], NOW)
     assert cache.entries() == [entry(2)]
+
+
+@pytest.mark.parametrize(("max_age", "kept"), [(None, True), (600, True), (120, False)])
+def test_loading_before_the_settings_are_known_loses_nothing(
+    max_age: int | None, kept: bool
+) -> None:
+    cache = ReplayCache(keep=0)
+    cache.load([entry(1, timestamp=NOW - 500)], NOW)
+    cache.max_age = max_age
+    cache.add(entry(3), NOW)
+    assert (cache.seen("digest1") is not None) is kept
 
 
 def test_loading_the_same_line_twice_is_one_entry() -> None:

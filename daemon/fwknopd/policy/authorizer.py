@@ -87,8 +87,10 @@ class Authorizer:
     ) -> None:
         self._settings = settings
         self._replay = replay
-        replay.max_age = settings.max_age
+        if stanzas:
+            replay.max_age = settings.max_age
         self._candidates = tuple(map(Candidate, stanzas))
+        self._by_label = {stanza.label: stanza for stanza in reversed(stanzas)}
         self._any_source = all(candidate.sources is None for candidate in self._candidates)
 
     def judge(self, packet: Packet, now: int, clock_problem: str = "") -> Verdict:
@@ -119,11 +121,12 @@ class Authorizer:
         return [candidate for candidate in self._candidates if candidate.hears(source)]
 
     def _ask(self, candidates: Sequence[Candidate], attempt: _Attempt) -> Verdict:
-        furthest, barred = _NO_MATCH, []
+        furthest = _NO_MATCH
+        barred: list[tuple[Candidate, Reason]] = []
         text, destination, now = attempt.wire.text, plain(attempt.packet.destination), attempt.now
         for candidate in candidates:
-            if candidate.conditional and candidate.barred(destination, now) is not None:
-                barred.append(candidate)
+            if candidate.conditional and (bar := candidate.barred(destination, now)):
+                barred.append((candidate, bar))
             elif candidate.matches is None or candidate.matches(text):
                 verdict = self._try(candidate, attempt)
                 if not isinstance(verdict, Refusal) or verdict.reason in _FINAL:
@@ -186,13 +189,7 @@ class Authorizer:
         if entry is None:
             return None
         detail = f"this packet was used before, on {utc(entry.seen)} from {entry.source}"
-        return Refusal(Reason.REPLAY, detail, self._stanza_of(entry))
-
-    def _stanza_of(self, entry: ReplayEntry) -> Stanza | None:
-        for candidate in self._candidates:
-            if candidate.stanza.label == entry.client:
-                return candidate.stanza
-        return None
+        return Refusal(Reason.REPLAY, detail, self._by_label.get(entry.client))
 
     def _remember(self, stanza: Stanza, message: SpaMessage, attempt: _Attempt) -> Refusal | None:
         """Note the packet as used, once; a refusal when it was used or can't be noted."""
@@ -231,31 +228,28 @@ class Authorizer:
 
     # Clients that can't grant
 
-    def _explain_barred(self, barred: Sequence[Candidate], attempt: _Attempt) -> Refusal | None:
+    def _explain_barred(
+        self, barred: Sequence[tuple[Candidate, Reason]], attempt: _Attempt
+    ) -> Refusal | None:
         """The refusal of the first barred client whose packet this is."""
-        for candidate in barred:
+        for candidate, reason in barred:
             if candidate.matches is not None and not candidate.matches(attempt.wire.text):
                 continue
             try:
                 message = self._open(candidate, attempt)
             except SpaError:
                 continue
-            return _barred(candidate, message, attempt)
+            stanza = candidate.stanza
+            return Refusal(reason, _why_barred(reason, stanza, attempt.packet), stanza, message)
         return None
 
 
-def _barred(candidate: Candidate, message: SpaMessage, attempt: _Attempt) -> Refusal | None:
-    stanza, destination = candidate.stanza, plain(attempt.packet.destination)
-    reason = candidate.barred(destination, attempt.now)
-    if reason is None:
-        return None
+def _why_barred(reason: Reason, stanza: Stanza, packet: Packet) -> str:
     if reason is Reason.DESTINATION_NOT_ALLOWED:
-        detail = f"sent to {destination}, which this client's DESTINATION does not cover"
-    elif reason is Reason.CLIENT_DISABLED:
-        detail = "this client is switched off"
-    else:
-        detail = f"this client's access ended on {utc(stanza.access_expire or 0)}"
-    return Refusal(reason, detail, stanza, message)
+        return f"sent to {packet.destination}, which this client's DESTINATION does not cover"
+    if reason is Reason.CLIENT_DISABLED:
+        return "this client is switched off"
+    return f"this client's access ended on {utc(stanza.access_expire or 0)}"
 
 
 def _further(one: Refusal, other: Refusal) -> Refusal:

@@ -6,8 +6,9 @@ from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 
-from fwknopd.policy.verdict import Reason
+from fwknopd.policy.verdict import Reason, Refusal
 from fwknopd.replay import ReplayCache
+from fwknopd.spa.mode import EncryptionMode
 from fwknopd.spa.packet import SpaKeys
 from tests.unit.policy.knocks import NOW, Gate, client, keys, knock, ports, switched
 
@@ -142,6 +143,12 @@ def test_refusal_of_a_living_client_beats_the_barred_one() -> None:
     assert (refusal.reason, refusal.stanza) == (Reason.PORT_NOT_ALLOWED, new)
 
 
+def test_barred_client_with_a_fitting_hmac_and_rubbish_inside_is_not_named() -> None:
+    phone = client(enabled=False)
+    sender = client(keys=SpaKeys(b"another key", phone.keys.hmac_key))
+    assert Gate(phone).reason(knock(sender)) is Reason.NO_CLIENT_MATCHED
+
+
 # Several clients
 
 
@@ -212,6 +219,27 @@ def test_request_for_too_many_ports_is_told_to_its_client() -> None:
     refusal = Gate(phone).refusal(knock(phone, wish))
     assert (refusal.reason, refusal.stanza) == (Reason.WRONG_LENGTH, phone)
     assert "400" in refusal.detail
+
+
+def test_gpg_client_is_told_that_gpg_is_not_supported() -> None:
+    phone = client(keys=SpaKeys(None, b"hmac key", EncryptionMode.ASYMMETRIC))
+    authenticator = phone.keys.authenticator()
+    assert authenticator is not None
+    body = b"A" * 600
+    refusal = Gate(phone).refusal(body + authenticator.tag(body))
+    assert (refusal.reason, refusal.stanza) == (Reason.NOT_SUPPORTED, phone)
+    assert Gate(phone).reason(b"A" * 600) is Reason.NO_CLIENT_MATCHED
+
+
+def test_a_long_packet_without_hmac_is_nobodys() -> None:
+    phone = client(keys=keys("phone", hmac=False))
+    refusal = Gate(phone).refusal(b"A" * 400)
+    assert (refusal.reason, refusal.stanza) == (Reason.WRONG_LENGTH, None)
+
+
+def test_a_refusal_cannot_say_accepted() -> None:
+    with pytest.raises(ValueError, match="accepted"):
+        Refusal(Reason.ACCEPTED)
 
 
 # HTTP
