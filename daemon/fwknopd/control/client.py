@@ -1,0 +1,179 @@
+"""Asking a running daemon: what fwknopctl and the web UI use."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from fwknopd.control.protocol import (
+    MAX_ANSWER,
+    Json,
+    VerbError,
+    decode_answer,
+    decode_event,
+    encode_request,
+)
+
+TIMEOUT = 10.0
+NOT_RUNNING = "not-running"
+
+
+class ControlError(Exception):
+    """The daemon can't be asked, or refused; says why and what to do."""
+
+    def __init__(self, code: str, message: str, remedy: str) -> None:
+        super().__init__(f"{message}. {remedy}" if remedy else message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+
+    @property
+    def is_down(self) -> bool:
+        """Is there simply no daemon?"""
+        return self.code == NOT_RUNNING
+
+
+class ControlClient:
+    """A client of the socket at ``path``; every call makes its own connection.
+
+    ``timeout`` is the seconds to wait for each answer.
+    """
+
+    def __init__(self, path: Path | str, timeout: float = TIMEOUT) -> None:
+        self._path = str(path)
+        self._timeout = timeout
+
+    def call(self, verb: str, **arguments: object) -> Json:
+        """The result of a verb. Raises ControlError."""
+        with self._ask(verb, arguments) as lines:
+            return lines.answer()
+
+    def follow(self, after: int | None = None, limit: int = 0) -> Iterator[Json]:
+        """Events as they happen, beginning with ``limit`` past ones later than ``after``.
+
+        Ends only by ControlError (code ``closed`` when the daemon stops) or by being
+        closed. Nothing is missed between the past and the present.
+        """
+        arguments: dict[str, object] = {"follow": True, "limit": limit}
+        if after is not None:
+            arguments["after"] = after
+        with self._ask("events", arguments) as lines:
+            yield from lines.answer()["events"]
+            lines.wait_for_ever()
+            while True:
+                yield lines.event()
+
+    def _ask(self, verb: str, arguments: dict[str, object]) -> _Lines:
+        lines = _Lines(self._connect(), self._timeout)
+        try:
+            lines.send(encode_request(verb, arguments))
+        except BaseException:
+            lines.close()
+            raise
+        return lines
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(self._timeout)
+        try:
+            connection.connect(self._path)
+        except OSError as error:
+            connection.close()
+            raise _connect_error(self._path, error) from None
+        return connection
+
+
+class _Lines:
+    """A connection as a sequence of lines, none longer than an answer may be."""
+
+    def __init__(self, connection: socket.socket, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._buffer = bytearray()
+
+    def __enter__(self) -> _Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def wait_for_ever(self) -> None:
+        """Events may be hours apart."""
+        self._connection.settimeout(None)
+
+    def send(self, line: bytes) -> None:
+        try:
+            self._connection.sendall(line)
+        except OSError as error:
+            raise self._broken(error) from None
+
+    def answer(self) -> Json:
+        try:
+            return decode_answer(self._line())
+        except VerbError as error:
+            raise ControlError(error.code, error.message, error.remedy) from None
+
+    def event(self) -> Json:
+        try:
+            return decode_event(self._line())
+        except VerbError as error:
+            raise ControlError("bad-answer", error.message, error.remedy) from None
+
+    def _line(self) -> bytes:
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched > MAX_ANSWER:
+                raise ControlError(
+                    "bad-answer", "the answer does not end", "Is this the daemon's socket?"
+                )
+            self._buffer += self._more()
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+    def _more(self) -> bytes:
+        try:
+            chunk = self._connection.recv(65536)
+        except OSError as error:
+            raise self._broken(error) from None
+        if not chunk:
+            raise self._broken(None)
+        return chunk
+
+    def _broken(self, error: OSError | None) -> ControlError:
+        if isinstance(error, TimeoutError):
+            return ControlError(
+                "timeout",
+                f"the daemon gave no answer within {self._timeout:g} seconds",
+                "Look at its log; if it hangs, restart it",
+            )
+        return ControlError("closed", "the daemon closed the connection", "Has it been stopped?")
+
+
+def _connect_error(path: str, error: OSError) -> ControlError:
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return ControlError(
+            NOT_RUNNING,
+            f"the daemon is not running: nobody listens at {path}",
+            "Start it (on OpenWrt: /etc/init.d/fwknopd start), or name its socket with --control",
+        )
+    if isinstance(error, PermissionError):
+        return ControlError(
+            "not-permitted",
+            f"you may not use the control socket {path}",
+            "Ask as root, or as a member of the group the socket belongs to",
+        )
+    if isinstance(error, BlockingIOError):
+        return ControlError(
+            "busy", f"the daemon at {path} takes no more connections just now", "Try again"
+        )
+    return ControlError(
+        "no-connection",
+        f"the control socket {path} can't be reached: {error.strerror or error}",
+        "Name the daemon's socket with --control",
+    )
