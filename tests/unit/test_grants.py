@@ -48,7 +48,7 @@ def test_knocking_again_never_shortens() -> None:
 def test_knocking_after_the_end_starts_anew() -> None:
     table = GrantTable()
     table.open(door(), "phone", 30, 100.0)
-    assert table.open(door(), "phone", 30, 140.0).opened == 140.0
+    assert table.open(door(), "phone", 30, 130.0).opened == 130.0
 
 
 def test_a_plan_changes_nothing() -> None:

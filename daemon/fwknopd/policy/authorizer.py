@@ -90,7 +90,7 @@ class Authorizer:
         if stanzas:
             replay.max_age = settings.max_age
         self._candidates = tuple(map(Candidate, stanzas))
-        self._by_label = {stanza.label: stanza for stanza in reversed(stanzas)}
+        self._by_label = {stanza.label: stanza for stanza in stanzas}
         self._any_source = all(candidate.sources is None for candidate in self._candidates)
 
     def judge(self, packet: Packet, now: int, clock_problem: str = "") -> Verdict:

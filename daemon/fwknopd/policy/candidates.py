@@ -47,7 +47,7 @@ class Candidate:
     """A stanza made ready to be tried on every packet.
 
     - ``matches``: does this wire text end in this client's MAC? None when its packets
-      carry no MAC, and then only decryption can tell
+      carry no MAC, and then only `decode` can tell
     - ``conditional``: `barred` has to be asked before this client may grant anything
     """
 
@@ -64,8 +64,6 @@ class Candidate:
         self.matches: Callable[[bytes], bool] | None = None
         if self.authenticator is not None:
             self.matches = self.authenticator.matches
-        elif stanza.keys.hmac_key:
-            self.matches = _never
 
     def hears(self, source: Address) -> bool:
         """SOURCE covers this address."""
@@ -86,9 +84,6 @@ def _authenticator(stanza: Stanza) -> Authenticator | None:
     try:
         return stanza.keys.authenticator()
     except SpaError:
-        # A key no client can use (too long) stops this client and no other.
+        # A key no client can use (too long): `decode` refuses it again for each packet,
+        # which stops this client and no other.
         return None
-
-
-def _never(text: bytes) -> bool:
-    return False

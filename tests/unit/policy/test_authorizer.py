@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from fwknopd.policy.verdict import Reason, Refusal
 from fwknopd.replay import ReplayCache
 from fwknopd.spa.mode import EncryptionMode
-from fwknopd.spa.packet import SpaKeys
+from fwknopd.spa.packet import SpaKeys, seal
 from tests.unit.policy.knocks import NOW, Gate, client, keys, knock, ports, switched
 
 HERE = (IPv4Network("198.51.100.0/24"),)
@@ -194,6 +195,13 @@ def test_without_hmac_a_wrong_key_is_nobody() -> None:
     refusal = Gate(phone).refusal(knock(stranger))
     assert (refusal.reason, refusal.stanza) == (Reason.NO_CLIENT_MATCHED, None)
     assert Gate(phone).reason(knock(phone)) is Reason.ACCEPTED
+
+
+def test_without_hmac_a_malformed_message_still_names_its_client() -> None:
+    phone = client(keys=keys("phone", hmac=False))
+    text = b"1234567890123456:YWxpY2U:1:3.0.0:1:" + b"x" * 80 + b":" + b"A" * 43
+    refusal = Gate(phone).refusal(seal(text, phone.keys, b"saltsalt"))
+    assert (refusal.reason, refusal.stanza) == (Reason.MALFORMED, phone)
 
 
 def test_client_with_and_client_without_hmac_side_by_side() -> None:
@@ -386,6 +394,35 @@ def test_full_cache_refuses_what_it_cannot_remember() -> None:
     refusal = gate.refusal(knock(phone))
     assert (refusal.reason, refusal.stanza) == (Reason.REPLAY_CACHE_FULL, phone)
     assert gate.reason(first) is Reason.REPLAY
+
+
+def test_full_cache_is_full_for_every_client_of_the_packet() -> None:
+    one = client("one", 1, keys=keys("shared"))
+    two = client("two", 2, keys=keys("shared"))
+    gate = Gate(one, two, cache=ReplayCache(limit=1, keep=1), enable_spa_packet_aging=False)
+    assert gate.reason(knock(one)) is Reason.ACCEPTED
+    assert gate.reason(knock(one)) is Reason.REPLAY_CACHE_FULL
+
+
+def test_replay_is_final_for_every_client_of_the_packet() -> None:
+    one = client("one", 1, keys=keys("shared", hmac=False), open_ports=ports("tcp/80"))
+    two = client("two", 2, keys=keys("shared", hmac=False))
+    gate = Gate(client("signed", 3, keys=keys("shared")), one, two)
+    payload = knock(client(keys=keys("shared")))
+    assert gate.reason(payload) is Reason.ACCEPTED
+    assert gate.refusal(payload[:-43]).stanza is not two
+    assert gate.reason(payload[:-43]) is Reason.REPLAY
+
+
+def test_packet_the_c_daemon_used_is_a_replay() -> None:
+    phone = client()
+    gate, payload = Gate(phone), knock(phone)
+    entry = gate.access(payload).replay_entry
+    assert entry is not None
+    upgraded = Gate(phone)
+    upgraded.cache.load([replace(entry, key=None, timestamp=None, client="")], NOW)
+    refusal = upgraded.refusal(payload)
+    assert (refusal.reason, refusal.stanza) == (Reason.REPLAY, None)
 
 
 def test_lost_record_makes_older_packets_count_as_used() -> None:
