@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import queue
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ from fwknopd.control.client import ControlClient, ControlError
 from tests.lab.errors import LabError
 
 VERDICT_SECONDS = 2.0
+EVENT_LIMIT = 1000
 
 
 def ask_daemon(control: Path, verb: str, **arguments: object) -> dict[str, Any]:
@@ -21,5 +25,22 @@ def ask_daemon(control: Path, verb: str, **arguments: object) -> dict[str, Any]:
 
 
 def wait_for_verdict(control: Path, source: str, *, after: int) -> dict[str, Any] | None:
-    """The first verdict on a packet from ``source`` since event ``after``, or None."""
-    return None
+    """The first verdict on a packet from ``source`` since event ``after``.
+
+    None when there is none for two seconds: the daemon lists no packet whose sender it
+    can't tell.
+    """
+    found: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+    def watch() -> None:
+        with suppress(ControlError):
+            for event in ControlClient(control).follow(after=after, limit=EVENT_LIMIT):
+                if event["event"] == "verdict" and event["source"] == source:
+                    found.put(event)
+                    return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        return found.get(timeout=VERDICT_SECONDS)
+    except queue.Empty:
+        return None

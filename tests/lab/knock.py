@@ -46,7 +46,7 @@ def _send(paths: LabPaths, client: Client, ask: Ask, phone: Host, server: str) -
     counters = ask_daemon(paths.control, "status")["counters"]
     command = knock_command(paths, ask, allow=phone.address, server=server)
     print(f'\n  {phone.name} knocks with the keys of client "{client.name}":')
-    print(f"    $ {shlex.join(command)}")
+    print(f"    $ {shlex.join([*_place(phone), *command])}")
     written = send_knock(paths, phone, server, client.keys, ask)
     print("".join(f"    {line}\n" for line in written.splitlines()), end="")
     verdict = wait_for_verdict(paths.control, phone.address, after=before)
@@ -56,6 +56,10 @@ def _send(paths: LabPaths, client: Client, ask: Ask, phone: Host, server: str) -
     print(f"    fwknopd: {verdict['verdict']}, {verdict['reason']}{detail}\n")
     if verdict["verdict"] != "accept":
         raise LabError(f"fwknopd refused the knock ({verdict['reason']})")
+
+
+def _place(host: Host) -> list[str]:
+    return [] if host.machine is None else ["ip", "netns", "exec", host.machine.name]
 
 
 def _unheard(paths: LabPaths, before: dict[str, int]) -> tuple[str, str]:

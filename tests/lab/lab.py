@@ -32,7 +32,7 @@ class LabOptions:
 
     ``network`` False: no namespaces, knocks go to a UDP port of this machine, and the
     daemon only tells what it would open. ``checkpoint`` is called before each step of
-    starting up with the step's name, and may raise to give up.
+    starting up with the step's name, at the end with "", and may raise to give up.
     """
 
     config: str | None = None
@@ -150,7 +150,7 @@ class Lab:
         ):
             self.options.checkpoint(name)
             step()
-        self.options.checkpoint("ready")
+        self.options.checkpoint("")
         stem = "" if self._network is None else self._network.stem
         write_record(
             self.paths.folder, Record(os.getpid(), ready=True, stem=stem, url=self.page.url)

@@ -26,6 +26,7 @@ PHONE = ("203.0.113.10", "2001:db8:a::10")
 STRANGER = ("192.0.2.66", "2001:db8:b::66")
 ROUTER = ("198.51.100.2", "2001:db8:1::2")
 LAN = ("192.168.1.100", "2001:db8:100::100")
+NAMES = {"lan": "LAN host"}
 ROLES = ("phone", "stranger", "internet", "router", "lan")
 # machine, its device, its addresses; the same of the other end
 CABLES = (
@@ -99,7 +100,7 @@ def hosts_of(stem: str) -> Network:
     """The machines of a network another process has made."""
 
     def host(role: str, addresses: tuple[str, str]) -> Host:
-        return Host(role, Machine(role, f"{stem}-{role}"), *addresses)
+        return Host(NAMES.get(role, role), Machine(role, f"{stem}-{role}"), *addresses)
 
     return Network(
         stem,

@@ -24,7 +24,8 @@ def run(folder: Path, options: LabOptions) -> int:
     with StopRequest() as stop:
 
         def checkpoint(step: str) -> None:
-            say(f"Starting: {step}")
+            if step:
+                say(f"Starting: {step}")
             stop.check()
 
         options = replace(options, network=missing is None, checkpoint=checkpoint)
@@ -65,26 +66,20 @@ def say(text: str) -> None:
 
 def tell(lab: Lab, missing: str | None) -> None:
     """What is there, and what to do with it."""
-    say(_about_loopback(lab, missing) if missing else _about_network(lab))
-    say(f"  Web page    {lab.page.url}   user {lab.page.user}, password {lab.page.password}")
-    say(f"  Clients     {_about_clients(lab)}")
-    say("  Knock       make knock      (in another terminal)")
-    say("  End         Ctrl-C\n")
+    say(_loopback_banner(missing) if missing else _network_banner(lab.options.scenario))
+    rows = {} if missing else _machines(lab)
+    rows["Web page"] = f"{lab.page.url}   user {lab.page.user}, password {lab.page.password}"
+    rows["Clients"] = _clients(lab)
+    rows["Knock"] = "make knock   (in another terminal)"
+    rows["End"] = "Ctrl-C"
+    say("\n".join(f"  {name:<12}{text}" for name, text in rows.items()) + "\n")
 
 
-def _about_network(lab: Lab) -> str:
-    return (
-        f"The lab is ready: network namespaces, and the rules fw4 printed for "
-        f'"{lab.options.scenario}".\n\n'
-        f"  Router      {lab.router.address}, {lab.router.address6}: tcp/22 and tcp/2222, dropped\n"
-        f"  LAN host    {lab.lan.address}: tcp/80, behind the router\n"
-        f"  Phone       {lab.phone.address}: may knock\n"
-        f"  Stranger    {lab.stranger.address}: may not\n"
-        f"  Look inside ip netns exec {lab.network.stem}-router nft list table inet fwknopd"
-    )
+def _network_banner(scenario: str) -> str:
+    return f'The lab is ready: network namespaces, and the rules fw4 printed for "{scenario}".\n'
 
 
-def _about_loopback(lab: Lab, missing: str) -> str:
+def _loopback_banner(missing: str) -> str:
     return (
         f"The lab is ready, WITHOUT namespaces and WITHOUT a firewall: {missing}.\n"
         f"Knocks come in at a UDP port of this machine, and the daemon only tells what it\n"
@@ -92,7 +87,18 @@ def _about_loopback(lab: Lab, missing: str) -> str:
     )
 
 
-def _about_clients(lab: Lab) -> str:
+def _machines(lab: Lab) -> dict[str, str]:
+    inside = "tests.lab knock --nat"
+    return {
+        "Router": f"{lab.router.address}, {lab.router.address6}; tcp/22, tcp/2222 wait for a knock",
+        "LAN host": f"{lab.lan.address}; tcp/80, reached by: .venv/bin/python -m {inside}",
+        "Phone": f"{lab.phone.address}; it knocks",
+        "Stranger": f"{lab.stranger.address}; it doesn't",
+        "Look inside": f"ip netns exec {lab.network.stem}-router nft list table inet fwknopd",
+    }
+
+
+def _clients(lab: Lab) -> str:
     clients = clients_of(lab.paths.uci)
     usable = [f"{c.name} ({', '.join(c.open_ports) or 'any port'})" for c in clients if c.usable]
     return ", ".join(usable) or "none with keys yet: add one on the web page"

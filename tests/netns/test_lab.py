@@ -131,7 +131,7 @@ def test_a_knock_for_nat_reaches_the_lan_host(tmp_path: Path) -> None:
         lab.knock(Ask("tcp/8080", f"{lab.lan.address}:80"))
         lab.events.wait_for(event_is("grant"))
         reached = lab.phone.connect(lab.router.address, 8080)
-        assert reached.greeting == "tcp/80 of the lan at your service"
+        assert reached.greeting == "tcp/80 of the LAN host at your service"
         assert not lab.stranger.connect(lab.router.address, 8080, 0.3)
 
 
@@ -146,7 +146,7 @@ def test_run_and_knock_as_a_user_does(start: Start) -> None:
     assert "connected in" in first.shown
     forwarded = start("knock", "--nat")
     assert forwarded.end() == 0, forwarded.shown
-    assert "tcp/80 of the lan" in forwarded.shown
+    assert "tcp/80 of the LAN host" in forwarded.shown
     unknown = start("knock", "--client=nobody")
     assert unknown.end() == 1
     assert "no enabled client 'nobody' (it has: phone)" in unknown.shown
