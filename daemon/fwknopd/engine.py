@@ -7,6 +7,7 @@ program or raises for anything a packet holds.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,10 +30,13 @@ from fwknopd.policy.verdict import (
 from fwknopd.replay import ReplayCache, ReplayEntry
 from fwknopd.spa.message import SpaMessage
 
-UNAUTHENTICATED = frozenset(
-    {Reason.NOT_SPA, Reason.WRONG_LENGTH, Reason.SOURCE_NOT_ALLOWED, Reason.NO_CLIENT_MATCHED}
+REPEATABLE = frozenset(
+    {Reason.REPLAY, Reason.TOO_OLD, Reason.FROM_THE_FUTURE, Reason.CLOCK_NOT_SET}
 )
-"""Reasons anybody can cause at any rate: counted and summed up, never listed one by one."""
+"""Reasons that anybody who recorded one knock can cause again and again by sending it."""
+
+LISTED_PER_MINUTE = 10
+"""Refusals listed for each of the repeatable reasons; what is beyond is only summed up."""
 
 
 class Clock(Protocol):
@@ -79,6 +83,7 @@ class Engine:
         self._clock = clock
         self._remember = remember
         self._tally = RejectedTally()
+        self._listed: Counter[Reason] = Counter()
         self._authorizer = Authorizer((), PolicySettings(), replay)
 
     def configure(self, settings: EngineSettings) -> None:
@@ -102,7 +107,7 @@ class Engine:
 
     def _refuse(self, packet: Packet, refusal: Refusal) -> None:
         self.events.count(refusal.reason)
-        if refusal.reason in UNAUTHENTICATED and not self.settings.list_rejected:
+        if not (self.settings.list_rejected or self._worth_listing(refusal)):
             self._tally.add(refusal.reason, self._clock.monotonic())
             return
         self.events.record(
@@ -114,6 +119,16 @@ class Engine:
             request=request_text(refusal.message),
             detail=refusal.detail,
         )
+
+    def _worth_listing(self, refusal: Refusal) -> bool:
+        """Junk and floods of copies are summed up: they must not push real knocks out."""
+        if refusal.stanza is None and refusal.reason is not Reason.REPLAY:
+            return False
+        if refusal.reason not in REPEATABLE:
+            return True
+        self._listed[refusal.reason] += 1
+        self._tally.start(self._clock.monotonic())
+        return self._listed[refusal.reason] <= LISTED_PER_MINUTE
 
     def _command(self, packet: Packet, decision: CommandDecision) -> None:
         if self.settings.test:
@@ -196,14 +211,15 @@ class Engine:
             self.report_rejected()
 
     def report_rejected(self) -> None:
-        """One event per reason for the unauthenticated packets since the last report."""
+        """One event per reason for the packets not listed since the last report."""
+        self._listed.clear()
         for reason, count in self._tally.take():
             self.events.record(
                 EventKind.REJECTED,
                 verdict="refuse",
                 reason=reason,
                 count=count,
-                detail=f"{count} packets no client authenticated",
+                detail=f"{count} packets not listed one by one",
             )
 
     # Doors

@@ -150,6 +150,10 @@ class RejectedTally:
     def add(self, reason: str, monotonic: float) -> None:
         """Count one packet; the first of an interval starts its clock."""
         self._counts[reason] += 1
+        self.start(monotonic)
+
+    def start(self, monotonic: float) -> None:
+        """Have a summary become due one interval from now, if none is due yet."""
         if self._due is None:
             self._due = monotonic + self.interval
 

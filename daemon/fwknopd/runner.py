@@ -99,6 +99,7 @@ def _run_service(
     finally:
         service.stop()
         control.close()
+        service.selector.close()
         signals.close()
         journal.close()
 

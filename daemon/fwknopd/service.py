@@ -131,7 +131,6 @@ class Service:
         self.events.record(EventKind.STOP, detail="fwknopd stops; its firewall rules are removed")
         self.captures.close()
         self.engine.firewall.stop()
-        self.selector.close()
 
     # Packets
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from fwknopd import configuration
 from fwknopd.capture.bpf import capture_filter
 from fwknopd.capture.link_layer import MAX_FRAME
 from fwknopd.capture.plan import DEFAULT_DEVICE, CapturePlan, PcapPlan, UdpPlan
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration, ServerSettings
+from fwknopd.configuration import load_files, load_uci
 from fwknopd.options import DEFAULT_ACCESS, Options
 from fwknopd.policy.settings import PolicySettings
 
@@ -34,7 +34,7 @@ def load_configuration(options: Options) -> Configuration | None:
 def _loaded(options: Options) -> Configuration | None:
     if options.uci is None:
         return _load_files(options)
-    from_uci = configuration.load_uci(Path(options.uci))
+    from_uci = load_uci(Path(options.uci))
     if from_uci is not None:
         return from_uci
     return _load_files(options) if _has_classic_files(options) else None
@@ -46,7 +46,7 @@ def _has_classic_files(options: Options) -> bool:
 
 
 def _load_files(options: Options) -> Configuration:
-    return configuration.load_files(
+    return load_files(
         Path(options.config_file),
         None if options.access_file is None else Path(options.access_file),
         overrides=tuple(Path(file) for file in options.override_config if file),

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from fwknopd.engine import LISTED_PER_MINUTE
 from fwknopd.firewall import FirewallError
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.verdict import Reason, Refusal
@@ -131,6 +132,20 @@ def test_junk_is_counted_and_summed_up_once_a_minute(rig: Rig, knock: Knock) -> 
     (sum_up,) = rig.events("rejected")
     assert (sum_up["reason"], sum_up["count"]) == ("no-client-matched", 50)
     assert rig.engine.next_due() is None
+
+
+def test_a_flood_of_one_recorded_knock_fills_neither_log_nor_ring(rig: Rig, knock: Knock) -> None:
+    packet = knock()
+    for _ in range(500):
+        rig.engine.handle(packet)
+    assert len(rig.events("verdict")) == 1 + LISTED_PER_MINUTE
+    rig.clock.advance(60)
+    rig.engine.tick()
+    (sum_up,) = rig.events("rejected")
+    assert (sum_up["reason"], sum_up["count"]) == ("replay", 499 - LISTED_PER_MINUTE)
+    rig.engine.handle(packet)
+    assert rig.events("verdict")[-1]["reason"] == "replay"
+    assert len(rig.events("verdict")) == 2 + LISTED_PER_MINUTE
 
 
 def test_a_capture_file_gets_an_event_for_every_packet(rig: Rig, knock: Knock) -> None:
