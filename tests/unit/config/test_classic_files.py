@@ -1,0 +1,316 @@
+"""fwknopd.conf and access.conf as text: syntax, includes, what guides tell people to paste."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from fwknopd.config.access_conf import MAX_STANZAS, is_conf_name, stanzas_from_access_conf
+from fwknopd.config.fwknopd_conf import settings_from_fwknopd_conf
+from fwknopd.config.includes import IncludeError
+from fwknopd.config.problems import ConfigError, Problem, Severity
+from fwknopd.config.settings import ServerSettings
+from fwknopd.policy.stanza import Stanza
+
+CONF = "/etc/fwknop/fwknopd.conf"
+ACCESS = "/etc/fwknop/access.conf"
+KEY = "KEY secret\n"
+
+
+class Files:
+    """A file system made of a dictionary."""
+
+    def __init__(self, files: dict[str, str]) -> None:
+        self.files = files
+
+    def read_file(self, path: str) -> str:
+        if path not in self.files:
+            raise IncludeError(f"{path} does not exist", "Make it.")
+        return self.files[path]
+
+    def list_folder(self, path: str) -> Sequence[str]:
+        names = [p.removeprefix(f"{path}/") for p in self.files if p.startswith(f"{path}/")]
+        if not names:
+            raise IncludeError(f"{path} does not exist", "Make it.")
+        return names
+
+
+def settings(text: str, *overrides: str) -> tuple[ServerSettings, tuple[Problem, ...]]:
+    return settings_from_fwknopd_conf(text, CONF, [(more, f"{CONF}.d") for more in overrides])
+
+
+def stanzas(text: str, files: dict[str, str] | None = None) -> tuple[Stanza, ...]:
+    return stanzas_from_access_conf(text, ACCESS, Files(files or {}))[0]
+
+
+def problems(text: str, files: dict[str, str] | None = None) -> tuple[Problem, ...]:
+    return stanzas_from_access_conf(text, ACCESS, Files(files or {}))[1]
+
+
+def errors(text: str, files: dict[str, str] | None = None) -> list[Problem]:
+    with pytest.raises(ConfigError) as refused:
+        stanzas(text, files)
+    return [p for p in refused.value.problems if p.severity is Severity.ERROR]
+
+
+# fwknopd.conf
+
+
+def test_an_empty_file_means_defaults() -> None:
+    assert settings("")[0] == ServerSettings(pcap_intf="eth0")
+
+
+def test_values_end_at_the_semicolon() -> None:
+    found, told = settings("PCAP_FILTER   udp port 12345; # comment\nPCAP_INTF\teth1 ;\r\n")
+    assert (found.pcap_filter, found.pcap_intf) == ("udp port 12345", "eth1")
+    assert told == ()
+
+
+def test_comments_and_blank_lines() -> None:
+    assert settings("# a\n; b\n\n   \n\t# c\n\r\n")[1] == ()
+
+
+def test_the_last_line_and_the_override_win() -> None:
+    assert settings("UDPSERV_PORT 1;\nUDPSERV_PORT 2;")[0].udpserv_port == 2
+    assert settings("UDPSERV_PORT 1;", "UDPSERV_PORT 3;")[0].udpserv_port == 3
+
+
+def test_a_line_without_value_is_ignored_with_a_warning() -> None:
+    found, [problem] = settings("PCAP_FILTER ;\n")
+    assert found.pcap_filter == "udp port 62201"
+    assert (problem.severity, problem.line) == (Severity.WARNING, 1)
+
+
+def test_names_take_no_colon_here() -> None:
+    found, [problem] = settings("MAX_SPA_PACKET_AGE: 60;\n")
+    assert found.max_spa_packet_age == 120
+    assert "MAX_SPA_PACKET_AGE" in problem.remedy
+
+
+def test_embedded_variables() -> None:
+    found, told = settings("FWKNOP_RUN_DIR /run/x;\nFWKNOP_PID_FILE $FWKNOP_RUN_DIR/y.pid;\n")
+    assert (found.fwknop_pid_file, told) == ("/run/x/y.pid", ())
+
+
+def test_an_embedded_variable_must_be_set_above() -> None:
+    found, [problem] = settings("FWKNOP_PID_FILE $FWKNOP_RUN_DIR/y.pid;\nFWKNOP_RUN_DIR /run/x;\n")
+    assert found.fwknop_pid_file == ""
+    assert problem.line == 1
+    assert "FWKNOP_RUN_DIR" in problem.message
+
+
+def test_values_do_not_grow_without_end() -> None:
+    text = "PCAP_FILTER x\n" + f"PCAP_FILTER $PCAP_FILTER/{'y' * 500}\n" * 50
+    with pytest.raises(ConfigError):
+        settings(text)
+
+
+def test_a_packet_file_switches_aging_off_unless_it_is_wanted() -> None:
+    assert not settings("PCAP_FILE /x.pcap;")[0].enable_spa_packet_aging
+    text = "PCAP_FILE /x.pcap;\nENABLE_SPA_PACKET_AGING Y;"
+    assert settings(text)[0].enable_spa_packet_aging
+
+
+def test_options_of_ours_belong_into_uci() -> None:
+    found, [problem] = settings("mark 0x10;")
+    assert found.mark == ServerSettings().mark
+    assert problem.severity is Severity.NOTE
+
+
+def test_range_errors_name_file_line_and_range() -> None:
+    with pytest.raises(ConfigError, match=r"fwknopd.conf:2: UDPSERV_PORT: '70000' .* 1 to 65535"):
+        settings("\nUDPSERV_PORT 70000;")
+
+
+def test_a_long_comment_is_fine_and_a_long_line_is_not() -> None:
+    assert settings("#" + "x" * 5000)[1] == ()
+    with pytest.raises(ConfigError, match="1023"):
+        settings("PCAP_FILTER " + "x" * 1100)
+
+
+# access.conf: the files of public guides
+
+
+def test_guide_for_a_declarative_server() -> None:
+    [stanza] = stanzas(
+        "SOURCE                     ANY\n"
+        "OPEN_PORTS                 tcp/22\n"
+        "REQUIRE_SOURCE_ADDRESS     Y\n"
+        "KEY_BASE64:                Sz80RjpXOlhH2olGuKBUamHKcqyMBsS9BTgLaMugUsg=\n"
+        "HMAC_KEY_BASE64:           c0TOaMJ2aVPdYTh4Aa25Dwxni7PrLo2zLAtBoVwSepkvH6nLcW45Cjb9zaEC"
+        "2SQd03kaaV+Ckx3FhCh5ohNM5Q==\n"
+    )
+    assert len(stanza.keys.encryption_key or b"") == 32
+    assert len(stanza.keys.hmac_key or b"") == 64
+    assert stanza.require_source_address
+
+
+def test_guide_with_semicolons_colons_and_comments() -> None:
+    text = (
+        "SOURCE: ANY;\n"
+        "OPEN_PORTS: tcp/22; ### for ssh (change for access to other services)\n"
+        "#KEY: throw_away_password;\n"
+        "KEY: passphrase;\n"
+        "FW_ACCESS_TIMEOUT: 30;\n"
+        "REQUIRE_SOURCE_ADDRESS: Y;\n"
+        "DATA_COLLECT_MODE: PCAP;\n"
+        "GPG_REMOTE_ID: 99999999;   ## client key\n"
+    )
+    [stanza] = stanzas(text)
+    assert {str(port) for port in stanza.open_ports or ()} == {"tcp/22"}
+    assert stanza.keys.encryption_key == b"passphrase"
+    told = {p.option: p.severity for p in problems(text)}
+    assert told == {"DATA_COLLECT_MODE": Severity.NOTE, "GPG_REMOTE_ID": Severity.WARNING}
+
+
+def test_guide_with_a_short_passphrase() -> None:
+    [stanza] = stanzas("SOURCE: ANY;\nKEY: myt3stk3y!\n")
+    assert stanza.keys.encryption_key == b"myt3stk3y!"
+    assert stanza.open_ports is None
+
+
+# access.conf: syntax
+
+
+def test_everything_from_the_last_colon_of_the_name_goes() -> None:
+    [stanza] = stanzas("SOURCE: ANY\nKEY:x: secret\nREQUIRE_USERNAME: a:b\n" + KEY)
+    assert stanza.require_username == "a:b"
+
+
+def test_a_line_of_blanks_is_fine() -> None:
+    assert len(stanzas("SOURCE ANY\n \t \n" + KEY)) == 1
+
+
+def test_a_line_without_value_is_an_error() -> None:
+    [problem] = errors("SOURCE ANY\n" + KEY + "OPEN_PORTS\n")
+    assert problem.line == 3
+
+
+def test_names_are_case_sensitive() -> None:
+    assert any("no stanza" in p.message for p in errors("source ANY\n" + KEY))
+
+
+def test_lines_before_the_first_source_are_noted() -> None:
+    [problem] = problems("OPEN_PORTS tcp/22\nSOURCE ANY\n" + KEY)
+    assert (problem.severity, problem.line) == (Severity.NOTE, 1)
+
+
+def test_stanzas_do_not_mix_and_are_counted() -> None:
+    first, second = stanzas("SOURCE ANY\nOPEN_PORTS tcp/1\nKEY a\nSOURCE 10.0.0.1\nKEY b\n")
+    assert (first.number, second.number) == (1, 2)
+    assert second.open_ports is None
+
+
+def test_the_last_of_equal_directives_wins() -> None:
+    [stanza] = stanzas("SOURCE ANY\nFW_ACCESS_TIMEOUT 10\nFW_ACCESS_TIMEOUT 20\n" + KEY)
+    assert stanza.fw_access_timeout == 20
+
+
+@pytest.mark.parametrize(
+    "keys", ["", "KEY __CHANGEME__\n", "KEY CHANGEME\n"], ids=["none", "stock", "old stock"]
+)
+def test_a_stanza_without_keys_is_an_error(keys: str) -> None:
+    [problem] = errors("SOURCE ANY\n" + keys)
+    assert problem.remedy == "Generate keys for this client."
+
+
+def test_the_options_of_uci_are_unknown_here() -> None:
+    [problem] = problems("SOURCE ANY\nname Anna\n" + KEY)
+    assert (problem.severity, problem.option) == (Severity.NOTE, "name")
+
+
+def test_too_many_stanzas_are_refused() -> None:
+    found = errors("SOURCE ANY\nKEY x\n" * (MAX_STANZAS + 1))
+    assert str(MAX_STANZAS) in found[0].message
+
+
+# access.conf: includes
+
+
+def test_an_include_adds_stanzas_and_the_including_one_goes_on() -> None:
+    text = "SOURCE ANY\nKEY outer\n%include /inner.conf\nOPEN_PORTS tcp/1\n"
+    outer, inner = stanzas(text, {"/inner.conf": "SOURCE 10.0.0.1\nKEY inner\n"})
+    assert {str(port) for port in outer.open_ports or ()} == {"tcp/1"}
+    assert inner.open_ports is None
+    assert (outer.number, inner.number) == (1, 2)
+
+
+def test_an_include_may_stand_before_the_first_source() -> None:
+    assert len(stanzas("%include /a\n", {"/a": "SOURCE ANY\n" + KEY})) == 1
+
+
+def test_includes_reach_three_levels() -> None:
+    files = {"/2": "%include /3\n", "/3": "SOURCE ANY\n" + KEY}
+    assert len(stanzas("%include /2\n", files)) == 1
+    files = {"/2": "%include /3\n", "/3": "%include /4\n", "/4": "SOURCE ANY\n" + KEY}
+    found = errors("%include /2\n", files)
+    assert (found[0].file, found[0].line) == ("/3", 1)
+
+
+def test_a_file_that_includes_itself_ends() -> None:
+    assert errors("%include /loop\n", {"/loop": "%include /loop\n"})
+
+
+def test_a_missing_include_names_the_line_that_asks_for_it() -> None:
+    found = errors("\n%include /missing\n")
+    assert (found[0].file, found[0].line) == (ACCESS, 2)
+
+
+def test_folders_are_read_in_the_order_of_names() -> None:
+    files = {
+        f"/d/{name}": f"SOURCE ANY\nREQUIRE_USERNAME {name}\nKEY x\n"
+        for name in ("b.conf", "a.config", "c.conf.bak", "d.txt", "conf")
+    }
+    found = stanzas("%include_folder /d\n", files)
+    assert [stanza.require_username for stanza in found] == ["a.config", "b.conf"]
+
+
+@pytest.mark.parametrize("name", ["x.conf", "x.config", "x.conf2", ".conf", "a.b.conf"])
+def test_names_an_include_folder_reads(name: str) -> None:
+    assert is_conf_name(name)
+
+
+@pytest.mark.parametrize("name", ["conf", "x.conf.bak", "x.cfg", "x.conf~.swp", ""])
+def test_names_an_include_folder_leaves_alone(name: str) -> None:
+    assert not is_conf_name(name)
+
+
+def test_key_files() -> None:
+    text = "SOURCE ANY\n%include_keys /keys\nSOURCE ANY\n" + KEY
+    first, second = stanzas(text, {"/keys": "KEY: apart\nHMAC_KEY: too\n"})
+    assert (first.keys.encryption_key, first.keys.hmac_key) == (b"apart", b"too")
+    assert second.keys.encryption_key == b"secret"
+
+
+def test_other_directives_have_no_place_in_a_key_file() -> None:
+    text = "SOURCE ANY\n%include_keys /keys\n"
+    files = {"/keys": "KEY a\nHMAC_DIGEST_TYPE md5\n"}
+    assert stanzas(text, files)[0].keys.hmac_type == "sha256"
+    [problem] = problems(text, files)
+    assert (problem.file, problem.option) == ("/keys", "HMAC_DIGEST_TYPE")
+
+
+def test_a_missing_key_file_drops_only_its_stanza() -> None:
+    # Also when there is a KEY: the missing file may have held the HMAC key.
+    text = "SOURCE ANY\nKEY a\n%include_keys /missing\nSOURCE ANY\n" + KEY
+    [stanza] = stanzas(text)
+    assert stanza.number == 2
+    assert [p.line for p in problems(text)] == [3]
+
+
+def test_a_stanza_made_wrong_by_a_key_file_is_dropped_alone() -> None:
+    text = "SOURCE ANY\n%include_keys /keys\nSOURCE ANY\n" + KEY
+    assert [s.number for s in stanzas(text, {"/keys": "KEY_BASE64 !!!\n"})] == [2]
+
+
+def test_nat_is_checked_against_fwknopd_conf() -> None:
+    text = "SOURCE ANY\nFORCE_NAT 192.168.1.10 22\n" + KEY
+    assert errors(text)[0].line == 2
+    allowed = ServerSettings(enable_ipt_local_nat=True)
+    assert stanzas_from_access_conf(text, ACCESS, None, allowed)[0]
+
+
+def test_text_alone_can_not_include() -> None:
+    with pytest.raises(ConfigError, match="can't be included here"):
+        stanzas_from_access_conf("%include /etc/shadow\n", ACCESS)
