@@ -22,9 +22,17 @@ from tests.lab.probing import Probing
 from tests.lab.ruleset import PROJECT
 from tests.netns.namespaces import NAMESPACES
 
-WITHOUT_CAPABILITIES = (
-    ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--") if os.geteuid() == 0 else ()
-)
+NOBODY = 65534
+# Who has no right to make namespaces. Nobody may read everything here, because the Python
+# of a developer's root is often in a home no other user can enter.
+UNPRIVILEGED = {
+    "nobody": (
+        *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
+        *("--bounding-set=-all,+dac_read_search", "--inh-caps=-all,+dac_read_search"),
+        *("--ambient-caps=+dac_read_search", "--"),
+    ),
+    "root of a container": ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"),
+}
 
 
 class Terminal:
@@ -252,12 +260,18 @@ def test_a_folder_that_is_not_a_labs_is_left_alone(tmp_path: Path) -> None:
     assert precious.read_text() == "all of it"
 
 
+@pytest.mark.root
 @pytest.mark.client
-def test_without_root_knocks_are_judged_and_nothing_is_opened(start: Start) -> None:
-    lab = start("run", "--port=0", wrapper=WITHOUT_CAPABILITIES)
+@pytest.mark.parametrize("user", UNPRIVILEGED)
+def test_without_rights_knocks_are_judged_and_nothing_is_opened(
+    user: str, start: Start, tmp_path: Path
+) -> None:
+    if user == "nobody":
+        os.chown(tmp_path, NOBODY, NOBODY)
+    lab = start("run", "--port=0", wrapper=UNPRIVILEGED[user])
     lab.wait_for("WITHOUT a firewall")
     lab.wait_for("password")
-    knock = start("knock", wrapper=WITHOUT_CAPABILITIES)
+    knock = start("knock", wrapper=UNPRIVILEGED[user])
     assert knock.end() == 0, knock.shown
     assert "fwknopd: accept" in knock.shown
     assert "nothing was opened" in knock.shown
