@@ -17,7 +17,7 @@ import pytest
 from fwknopd.firewall.nftables import NftablesFirewall
 from tests.netns.fw4_rulesets import router_ruleset
 from tests.netns.namespaces import End, Machine, Machines
-from tests.netns.probes import Outcome, listen_tcp, try_tcp
+from tests.netns.probes import Outcome, greeter, try_tcp
 
 ROUTER, CLIENT, STRANGER = "198.51.100.1", "198.51.100.7", "198.51.100.8"
 ROUTER6, CLIENT6, STRANGER6 = "2001:db8:1::1", "2001:db8:1::7", "2001:db8:1::8"
@@ -51,12 +51,12 @@ class Site:
 
 @pytest.fixture(scope="session")
 def _site() -> Iterator[Site]:
-    with Machines() as machines, ExitStack() as listeners:
+    with Machines() as machines, ExitStack() as servers:
         site = Site(*(machines.add(role) for role in ("outside", "guest", "router", "host")))
         _lay_cables(machines, site)
         for port in PORTS:
-            listeners.enter_context(listen_tcp(site.router, port))
-            listeners.enter_context(listen_tcp(site.host, port))
+            servers.enter_context(greeter(site.router, port, "router"))
+            servers.enter_context(greeter(site.host, port, "host"))
         yield site
 
 

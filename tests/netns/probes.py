@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -49,14 +50,7 @@ def greeter(machine: Machine, port: int, greeting: str) -> Iterator[None]:
     """A server on every address of the machine that says who it is, and hangs up."""
     listener = listen_tcp(machine, port)
     listener.settimeout(None)
-
-    def greet() -> None:
-        with suppress(OSError):  # The listener was shut down: the end.
-            while True:
-                with listener.accept()[0] as client:
-                    client.sendall(greeting.encode())
-
-    thread = threading.Thread(target=greet)
+    thread = threading.Thread(target=_greet, args=(listener, greeting.encode()))
     thread.start()
     try:
         yield
@@ -64,6 +58,16 @@ def greeter(machine: Machine, port: int, greeting: str) -> Iterator[None]:
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
         listener.close()
+
+
+def _greet(listener: socket.socket, greeting: bytes) -> None:
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:  # The listener was shut down.
+            return
+        with client, suppress(OSError):
+            client.sendall(greeting)
 
 
 def connect(machine: Machine, source: str, address: str, port: int) -> socket.socket:
@@ -84,7 +88,10 @@ def connect(machine: Machine, source: str, address: str, port: int) -> socket.so
 def try_tcp(machine: Machine, source: str, address: str, port: int) -> Outcome:
     """Whether a TCP connection comes about; it is closed at once."""
     try:
-        connect(machine, source, address, port).close()
+        with connect(machine, source, address, port) as client:
+            # Closing by reset: a port still in use at the other end would not answer
+            # when, after thousands of connections, it is drawn again.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
     except ConnectionRefusedError:
         return Outcome.REFUSED
     except TimeoutError:

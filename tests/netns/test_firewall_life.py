@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import select
-import traceback
-from collections.abc import Callable
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,13 @@ import pytest
 from fwknopd.firewall import FirewallError, TimedDoor, nft_process
 from fwknopd.firewall.nftables import NftablesFirewall
 from tests.netns.conftest import CLIENT, Site
-from tests.netns.fw4_rulesets import OUR_INCLUDES, printed_ruleset, router_ruleset, with_includes
+from tests.netns.fw4_rulesets import (
+    OUR_INCLUDES,
+    PROJECT,
+    printed_ruleset,
+    router_ruleset,
+    with_includes,
+)
 from tests.netns.probes import Outcome
 from tests.unit.firewall.doors import door
 
@@ -205,39 +209,43 @@ def test_thousands_of_doors_open_in_one_call(firewall: NftablesFirewall) -> None
     assert [timed.door for timed in firewall.read()] == [doors[0].door]
 
 
-def as_nobody(action: Callable[[], None]) -> str:
-    """Run ``action`` in a child without privileges; the FirewallError it raised."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
-            action()
-        except FirewallError as error:
-            os.write(writer, str(error).encode())
-        except BaseException:
-            os.write(writer, traceback.format_exc().encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as text:
-        answer = text.read()
-    os.waitpid(child, 0)
-    return answer
+UNPRIVILEGED = """
+import os, sys
+sys.path[:0] = sys.argv[1:]
+from fwknopd.firewall import FirewallError, TimedDoor
+from fwknopd.firewall.nftables import NftablesFirewall
+from tests.unit.firewall.doors import door
+
+firewall = NftablesFirewall()
+try:
+    {steps}
+except FirewallError as error:
+    print(error)
+"""
+
+
+def run_unprivileged(site: Site, *steps: str) -> str:
+    """Run a small program on the router, which may become nobody; the FirewallError it met.
+
+    A process of its own, because a process with threads should not fork.
+    """
+    program = UNPRIVILEGED.format(steps="\n    ".join(steps))
+    paths = (str(PROJECT), str(PROJECT / "daemon"))
+    return site.router.run(sys.executable, "-c", program, *paths)
 
 
 def test_starting_without_privilege_says_what_is_needed(site: Site) -> None:
-    with site.router.entered():
-        answer = as_nobody(lambda: NftablesFirewall().start(["eth1"]))
+    answer = run_unprivileged(site, f"os.setuid({NOBODY})", 'firewall.start(["eth1"])')
     assert answer.startswith("not allowed to change nftables: needs CAP_NET_ADMIN")
 
 
-def test_opening_after_losing_privilege_says_what_is_needed(
-    site: Site, firewall: NftablesFirewall
-) -> None:
-    answer = as_nobody(lambda: firewall.open([TimedDoor(SSH, 30)]))
+def test_opening_after_losing_privilege_says_what_is_needed(site: Site) -> None:
+    answer = run_unprivileged(
+        site,
+        'firewall.start(["eth1"])',
+        f"os.setuid({NOBODY})",
+        f'firewall.open([TimedDoor(door("{CLIENT}", "tcp/22"), 30)])',
+    )
     assert answer.startswith("not allowed to change nftables: needs CAP_NET_ADMIN")
     assert site.tcp(22) is not Outcome.CONNECTED
 
