@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from tests.lab.client import Ask, choose_client, send_knock
+from tests.lab.client import Ask, choose_client, send_knock, spa_port
 from tests.lab.configs import loopback_config, ready_config, write_private
 from tests.lab.daemon import Daemon
 from tests.lab.errors import LabError
@@ -119,6 +119,16 @@ class Lab:
         return send_knock(
             self.paths, self.phone, self.router.address, keys, ask or Ask(), save_packet
         )
+
+    def replay(self, packet: Path, host: Host | None = None) -> None:
+        """Send a saved packet again, from the phone or from another machine."""
+        sender = self.phone if host is None else host
+        sender.send_datagram(packet.read_bytes().strip(), self.router.address, self.spa_port)
+
+    @property
+    def spa_port(self) -> int:
+        """The UDP port knocks go to."""
+        return spa_port(self.paths.uci)
 
     # Its life
 

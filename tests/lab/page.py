@@ -61,6 +61,7 @@ class Page:
             f"--control={self._paths.control}",
             f"--listen={LOOPBACK}:{self._port}",
             f"--password-file={self._password_file}",
+            "--start-command=make run",
         ]
 
     def start(self) -> None:

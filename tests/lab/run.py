@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,8 +61,9 @@ def missing_for_namespaces() -> str | None:
 
 
 def say(text: str) -> None:
-    """Print at once, even into a pipe."""
-    print(text, flush=True)
+    """Print at once, even into a pipe; a closed terminal must not keep us from taking down."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def tell(lab: Lab, missing: str | None) -> None:

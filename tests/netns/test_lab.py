@@ -145,6 +145,39 @@ def test_a_knock_for_nat_reaches_the_lan_host(tmp_path: Path) -> None:
 
 @pytest.mark.root
 @pytest.mark.client
+def test_a_recorded_knock_is_of_no_use_to_anybody(tmp_path: Path) -> None:
+    packet = tmp_path / "packet"
+    with Lab(tmp_path / "lab", LabOptions(config=ready_config(seconds=1))) as lab:
+        lab.knock(save_packet=packet)
+        lab.events.wait_for(event_is("expire"))
+        for host in (lab.stranger, lab.phone):
+            lab.replay(packet, host)
+            verdict = lab.events.wait_for(
+                event_is("verdict", source=host.address, verdict="refuse")
+            )
+            assert verdict["reason"] == "replay"
+            assert not host.connect(lab.router.address, 22, 0.3)
+        assert lab.daemon.ask("grants")["grants"] == []
+
+
+@pytest.mark.root
+@pytest.mark.client
+def test_doors_and_sessions_outlive_the_daemon(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab") as lab:
+        lab.knock()
+        lab.events.wait_for(event_is("grant"))
+        lab.daemon.kill()
+        assert lab.phone.connect(lab.router.address, 22)
+        lab.daemon.start()
+        assert lab.phone.connect(lab.router.address, 22)
+        (grant,) = lab.daemon.ask("grants")["grants"]
+        assert grant["address"] == lab.phone.address
+        lab.daemon.restart()
+        assert not lab.phone.connect(lab.router.address, 22, 0.3)
+
+
+@pytest.mark.root
+@pytest.mark.client
 def test_run_and_knock_as_a_user_does(start: Start) -> None:
     lab = start("run", "--port=0")
     lab.wait_for("password")
