@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +17,7 @@ from tests.lab.errors import LabError
 from tests.lab.events import event_is
 from tests.lab.lab import Lab, LabOptions
 from tests.lab.probing import Probing
-from tests.lab.ruleset import PROJECT
+from tests.lab.terminal import Terminal
 from tests.netns.namespaces import NAMESPACES
 
 NOBODY = 65534
@@ -33,45 +31,6 @@ UNPRIVILEGED = {
     ),
     "root of a container": ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"),
 }
-
-
-class Terminal:
-    """A command of the lab in a terminal of its own."""
-
-    def __init__(self, folder: Path, *arguments: str, wrapper: tuple[str, ...] = ()) -> None:
-        self._process = subprocess.Popen(
-            [*wrapper, sys.executable, "-m", "tests.lab", f"--folder={folder}", *arguments],
-            cwd=PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.pid = self._process.pid
-        self.shown = ""
-
-    def wait_for(self, text: str) -> str:
-        """Read lines until one holds ``text``; it is returned."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.shown += line
-            if text in line:
-                return line
-        pytest.fail(f"never showed {text!r}:\n{self.shown}")
-
-    def send(self, number: int) -> None:
-        self._process.send_signal(number)
-
-    def end(self) -> int:
-        """Read the rest and wait for the end; returns the exit status."""
-        rest, _ = self._process.communicate(timeout=30)
-        self.shown += rest
-        return self._process.returncode
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self.send(signal.SIGTERM)
-        self.end()
 
 
 Start = Callable[..., Terminal]
