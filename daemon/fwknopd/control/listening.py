@@ -14,7 +14,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-BACKLOG = 16
+# More than there are places: connecting must not fail while the daemon judges a burst.
+BACKLOG = 64
 _PEER = struct.Struct("3i")
 
 
