@@ -162,6 +162,9 @@ class FileReader:
         try:
             self.problems += privacy_problems(path, os.fstat(descriptor))
             data = read_limited(descriptor, path, min(MAX_FILE_SIZE, self._left))
+        except FileError:
+            self._left = 0
+            raise
         finally:
             os.close(descriptor)
         self._left -= len(data)

@@ -25,6 +25,7 @@ from fwknopd.config.uci_delta import parse_delta
 from fwknopd.config.uci_edit import apply_delta
 from fwknopd.config.uci_format import (
     UciPackage,
+    UciSyntaxError,
     decode_text,
     encode_text,
     format_uci,
@@ -125,7 +126,7 @@ class UciStore:
                     str(error), "Load the page again and repeat the change."
                 ) from error
             if changes or loaded.pending:
-                self._replace(file, encode_text(format_uci(package)))
+                self._replace(file, self._text(package))
             if loaded.pending and delta is not None:
                 os.ftruncate(delta, 0)
 
@@ -152,6 +153,21 @@ class UciStore:
         package, pending = apply_delta(saved, recorded)
         seen = hashlib.sha256(b"%d:" % len(data) + data + delta_data).hexdigest()
         return Loaded(package, saved, seen, pending, problems)
+
+    def _text(self, package: UciPackage) -> bytes:
+        """The new content, which is certain to be read back as it is meant.
+
+        libuci writes section types without quotes. One with a quote, ``#`` or ``;`` in it, which
+        it happily reads, makes the file unreadable at the next commit.
+        """
+        text = format_uci(package)
+        with suppress(UciSyntaxError):
+            if format_uci(parse_uci(text, str(self.path))) == text:
+                return encode_text(text)
+        raise StoreError(
+            f"{self.path} has a section type that can't be written to a file",
+            "Give the section a type of plain letters.",
+        )
 
     @contextmanager
     def _locked_file(self, flags: int) -> Iterator[int]:

@@ -19,7 +19,7 @@ from fwknopd.config.stanza_keys import KEY_NAMES
 from fwknopd.policy.stanza import Stanza
 
 MAX_DEPTH = 3
-MAX_STANZAS = 4096
+MAX_STANZAS = 8192
 KEY_FILE_NAMES = frozenset(
     {
         *KEY_NAMES,

@@ -193,7 +193,7 @@ _KEY_VARIABLES = (
         "The second key, which proves that a knock is genuine before it is decrypted. Empty: "
         "knocks carry no such proof, which is weaker.",
         KEYS,
-        maximum=128,
+        maximum=136,
         unit="bytes",
         secret=True,
     ),
@@ -202,7 +202,7 @@ _KEY_VARIABLES = (
         Kind.KEY_TEXT,
         "The second key as a password. A generated key is safer.",
         KEYS,
-        maximum=128,
+        maximum=136,
         unit="bytes",
         secret=True,
     ),

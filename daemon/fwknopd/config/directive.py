@@ -19,17 +19,34 @@ class Directive:
     section: str = ""
 
 
+MAX_PROBLEMS = 200
+"""More than this nobody reads; a hostile file could make millions."""
+
+
 class Findings:
     """Collects problems, so that a person sees all of them at once."""
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
+        self._left_out_count = 0
 
     def add(self, severity: Severity, place: Directive, message: str, remedy: str) -> None:
         """Record a problem of the directive ``place``."""
-        self._problems.append(
+        self._append(
             Problem(severity, place.file, place.line, place.name, message, remedy, place.section)
         )
+
+    def _append(self, problem: Problem) -> None:
+        # The first error always counts, however many warnings came before it.
+        if len(self._problems) < MAX_PROBLEMS or (
+            problem.severity is Severity.ERROR and not self._has_error()
+        ):
+            self._problems.append(problem)
+        else:
+            self._left_out_count += 1
+
+    def _has_error(self) -> bool:
+        return any(problem.severity is Severity.ERROR for problem in self._problems)
 
     def error(self, place: Directive, message: str, remedy: str) -> None:
         """Record something that makes the configuration unusable."""
@@ -48,14 +65,19 @@ class Findings:
         for problem in problems:
             if demote and problem.severity is Severity.ERROR:
                 problem = replace(problem, severity=Severity.WARNING)
-            self._problems.append(problem)
+            self._append(problem)
 
     def problems(self) -> tuple[Problem, ...]:
         """Everything recorded so far, in order."""
-        return tuple(self._problems)
+        if not self._left_out_count:
+            return tuple(self._problems)
+        message = f"{self._left_out_count} more problems are not shown"
+        file = self._problems[-1].file
+        more = Problem(Severity.NOTE, file, None, "", message, "Mend the others first.")
+        return (*self._problems, more)
 
     def result(self) -> tuple[Problem, ...]:
         """All warnings and notes in the order found. Raises ConfigError if there is an error."""
-        if any(problem.severity is Severity.ERROR for problem in self._problems):
-            raise ConfigError(self._problems)
-        return tuple(self._problems)
+        if self._has_error():
+            raise ConfigError(self.problems())
+        return self.problems()

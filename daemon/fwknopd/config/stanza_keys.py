@@ -9,10 +9,9 @@ from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.typed_values import TypedValue
 from fwknopd.keys import (
     MAX_ENCRYPTION_KEY_LENGTH,
-    MAX_HMAC_KEY_LENGTH,
     is_placeholder,
 )
-from fwknopd.spa.digest import DigestType
+from fwknopd.spa.digest import MAX_HMAC_KEY_LENGTH, DigestType
 from fwknopd.spa.mode import EncryptionMode
 from fwknopd.spa.packet import SpaKeys
 

@@ -203,7 +203,7 @@ def test_equal_keys_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "maximum"), [("KEY", 32), ("HMAC_KEY", 128)], ids=["encryption", "hmac"]
+    ("option", "maximum"), [("KEY", 32), ("HMAC_KEY", 136)], ids=["encryption", "hmac"]
 )
 def test_a_key_no_client_can_use_leaves_the_client_out(option: str, maximum: int) -> None:
     base = "config access\n\toption SOURCE 'ANY'\n\toption KEY 'k'\n\toption HMAC_KEY 'h'\n"

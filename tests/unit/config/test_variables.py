@@ -19,6 +19,8 @@ from fwknopd.config.variables import (
     is_secret,
     lookup,
 )
+from fwknopd.keys import MAX_ENCRYPTION_KEY_LENGTH
+from fwknopd.spa.digest import MAX_HMAC_KEY_LENGTH
 
 EVERY = [*SERVER_VARIABLES, *ACCESS_VARIABLES, *UCI_VARIABLES]
 
@@ -116,3 +118,11 @@ def test_the_example_is_a_valid_value(variable: Variable) -> None:
 )
 def test_secret_names(name: str, secret: bool) -> None:
     assert is_secret(name) is secret
+
+
+def test_key_lengths_are_those_keys_knows() -> None:
+    maxima = {name: lookup(Scope.ACCESS, name) for name in ("KEY_BASE64", "HMAC_KEY_BASE64")}
+    assert [variable.maximum for variable in maxima.values() if variable] == [
+        MAX_ENCRYPTION_KEY_LENGTH,
+        MAX_HMAC_KEY_LENGTH,
+    ]

@@ -1,0 +1,320 @@
+"""The UCI store on real files: locks, pending changes, atomic commits, clear errors."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fwknopd import uci_store
+from fwknopd.config.uci_changes import (
+    AddSection,
+    DeleteSection,
+    SetOption,
+    UciChange,
+    as_commands,
+    new_section_id,
+)
+from fwknopd.config.uci_format import UciSyntaxError
+from fwknopd.uci_store import ConcurrentEdit, PendingChanges, StoreError, UciStore
+
+TEXT = "config access 'x'\n\toption SOURCE 'ANY'\n"
+CHANGE = SetOption("x", "OPEN_PORTS", "tcp/22")
+CHANGED = "\nconfig access 'x'\n\toption SOURCE 'ANY'\n\toption OPEN_PORTS 'tcp/22'\n\n"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> UciStore:
+    confdir, savedir = tmp_path / "config", tmp_path / "save"
+    confdir.mkdir()
+    savedir.mkdir(mode=0o700)
+    path = confdir / "fwknopd"
+    path.write_text(TEXT)
+    path.chmod(0o600)
+    return UciStore(path, savedir)
+
+
+def delta(store: UciStore) -> Path:
+    return store.savedir / store.name
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def test_commit_writes_what_libuci_would(store: UciStore) -> None:
+    store.commit([CHANGE], store.load().etag)
+    assert store.path.read_text() == CHANGED
+    assert [path.name for path in store.path.parent.iterdir()] == ["fwknopd"]
+
+
+def test_nothing_to_commit_leaves_the_file_alone(store: UciStore) -> None:
+    before = store.path.stat()
+    store.commit([], store.load().etag)
+    assert os.path.samestat(before, store.path.stat())
+    assert store.path.read_text() == TEXT
+
+
+@pytest.mark.parametrize(("old", "new"), [(0o600, 0o600), (0o644, 0o600), (0o640, 0o600)])
+def test_the_mode_is_kept_but_never_lets_others_read_keys(
+    store: UciStore, old: int, new: int
+) -> None:
+    store.path.chmod(old)
+    store.commit([CHANGE], store.load().etag)
+    assert stat.S_IMODE(store.path.stat().st_mode) == new
+
+
+def test_a_new_file_is_private(store: UciStore) -> None:
+    store.path.unlink()
+    store.create()
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    added = new_section_id(store.load().package, "access")
+    changes: list[UciChange] = [AddSection(added, "access"), SetOption(added, "SOURCE", "ANY")]
+    store.commit(changes, store.load().etag)
+    assert store.path.read_text() == "\nconfig access\n\toption SOURCE 'ANY'\n\n"
+
+
+def test_a_change_of_the_file_is_noticed(store: UciStore) -> None:
+    etag = store.load().etag
+    store.path.write_text(TEXT + "\toption KEY 'k'\n")
+    with pytest.raises(ConcurrentEdit):
+        store.commit([CHANGE], etag)
+    assert "OPEN_PORTS" not in store.path.read_text()
+
+
+def test_a_new_pending_change_is_noticed(store: UciStore) -> None:
+    etag = store.load().etag
+    delta(store).write_text("fwknopd.x.KEY='k'\n")
+    with pytest.raises(ConcurrentEdit):
+        store.commit([CHANGE], etag)
+
+
+def test_pending_changes_are_in_effect_and_reported(store: UciStore) -> None:
+    delta(store).write_text("fwknopd.x.SOURCE='10.0.0.1'\n-fwknopd.gone\nother.x.KEY='k'\n")
+    loaded = store.load()
+    assert loaded.package.sections[0].get("SOURCE") == "10.0.0.1"
+    assert loaded.saved.sections[0].get("SOURCE") == "ANY"
+    assert loaded.pending == (SetOption("x", "SOURCE", "10.0.0.1"),)
+    [problem] = loaded.problems
+    assert "uci changes fwknopd" in problem.remedy
+
+
+def test_pending_changes_are_committed_as_uci_does(store: UciStore) -> None:
+    delta(store).write_text("fwknopd.x.KEY='k'\n")
+    store.commit([CHANGE], store.load().etag)
+    assert "\toption KEY 'k'\n\toption OPEN_PORTS 'tcp/22'\n" in store.path.read_text()
+    assert delta(store).read_text() == ""
+
+
+def test_pending_changes_can_be_a_reason_to_refuse(store: UciStore) -> None:
+    delta(store).write_text("fwknopd.x.KEY='k'\n")
+    with pytest.raises(PendingChanges, match="uci revert fwknopd"):
+        store.commit([CHANGE], store.load().etag, include_pending=False)
+    assert store.path.read_text() == TEXT
+    assert delta(store).read_text() == "fwknopd.x.KEY='k'\n"
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "link"])
+def test_pending_changes_anybody_could_have_written_do_not_count(
+    store: UciStore, what: str, tmp_path: Path
+) -> None:
+    delta(store).write_text("fwknopd.x.KEY='evil'\n")
+    if what == "link":
+        delta(store).rename(tmp_path / "elsewhere")
+        delta(store).symlink_to(tmp_path / "elsewhere")
+    else:
+        (store.savedir if what == "folder" else delta(store)).chmod(0o777)
+    loaded = store.load()
+    assert loaded.pending == ()
+    assert "another user" in loaded.problems[0].message
+
+
+def test_a_symbolic_link_stays_one(store: UciStore, tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere"
+    store.path.rename(target)
+    store.path.symlink_to(target)
+    store.commit([CHANGE], store.load().etag)
+    assert store.path.is_symlink()
+    assert target.read_text() == CHANGED
+
+
+def test_a_change_that_does_not_fit_leaves_the_file_alone(store: UciStore) -> None:
+    with pytest.raises(StoreError, match="there is no section 'y'"):
+        store.commit([CHANGE, DeleteSection("y")], store.load().etag)
+    assert store.path.read_text() == TEXT
+
+
+def test_a_control_character_never_reaches_the_file(store: UciStore) -> None:
+    with pytest.raises(StoreError, match="control character"):
+        store.commit([SetOption("x", "KEY", "a\x01b")], store.load().etag)
+
+
+@pytest.mark.parametrize("kind", ['"a;b"', '"a#b"', '"a\'b"'])
+def test_a_file_is_never_made_unreadable(store: UciStore, kind: str) -> None:
+    text = f"config {kind} 'odd'\n{TEXT}"
+    store.path.write_text(text)
+    with pytest.raises(StoreError, match="section type"):
+        store.commit([CHANGE], store.load().etag)
+    assert store.path.read_text() == text
+
+
+def test_a_missing_file(store: UciStore) -> None:
+    store.path.unlink()
+    with pytest.raises(StoreError, match="does not exist"):
+        store.load()
+
+
+def test_a_broken_file_names_the_line(store: UciStore) -> None:
+    store.path.write_text(TEXT + "\toption KEY 'abc\n")
+    with pytest.raises(UciSyntaxError, match=r"fwknopd:3: the quote '"):
+        store.load()
+
+
+def test_a_pipe_is_refused_at_once(store: UciStore) -> None:
+    store.path.unlink()
+    os.mkfifo(store.path)
+    with pytest.raises(StoreError, match="not a regular file"):
+        store.load()
+
+
+def test_a_huge_file_is_refused(store: UciStore) -> None:
+    store.path.write_bytes(b"#" * (uci_store.MAX_FILE_SIZE + 1))
+    with pytest.raises(StoreError, match="larger than"):
+        store.load()
+
+
+def test_no_permission() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "fwknopd"
+        path.touch(0o600)
+        path.chmod(0o000)
+        message = f"no permission for {path}. Run as root"
+        with nobody(), pytest.raises(StoreError, match=message):
+            UciStore(path, Path(folder)).load()
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Root may read everything; so be somebody else for a moment."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_lock_held_for_too_long_is_an_error(store: UciStore) -> None:
+    impatient = UciStore(store.path, store.savedir, lock_timeout=0.05)
+    with locked(store.path), pytest.raises(StoreError, match="locked by another program"):
+        impatient.load()
+
+
+def test_readers_do_not_keep_each_other_out(store: UciStore) -> None:
+    with store.path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert UciStore(store.path, store.savedir, lock_timeout=0.0).load().package.sections
+
+
+def test_a_writer_waits_for_the_other_and_sees_its_work(store: UciStore) -> None:
+    """While we wait for the lock somebody renames a new file into place, as libuci does."""
+    etag = store.load().etag
+    new = store.path.with_name("new")
+    new.write_text(TEXT + "\toption KEY 'k'\n")
+    failures: list[Exception] = []
+
+    def commit() -> None:
+        try:
+            store.commit([CHANGE], etag)
+        except StoreError as error:
+            failures.append(error)
+
+    with locked(store.path):
+        writer = threading.Thread(target=commit)
+        writer.start()
+        new.rename(store.path)
+    writer.join(10)
+    assert [type(error) for error in failures] == [ConcurrentEdit]
+    assert "KEY" in store.path.read_text()
+
+
+def test_a_file_renamed_into_place_without_a_lock_is_not_overwritten(
+    store: UciStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editor knows no locks; its file must not vanish under ours."""
+    etag = store.load().etag
+    new = store.path.with_name("new")
+    new.write_text("config other\n")
+    synced = os.fsync
+
+    def sync_while_an_editor_saves(descriptor: int) -> None:
+        synced(descriptor)
+        if new.exists():
+            new.rename(store.path)
+
+    monkeypatch.setattr(os, "fsync", sync_while_an_editor_saves)
+    with pytest.raises(ConcurrentEdit, match="replaced"):
+        store.commit([CHANGE], etag)
+    assert store.path.read_text() == "config other\n"
+    assert [path.name for path in store.path.parent.iterdir()] == ["fwknopd"]
+
+
+def test_a_full_disk_keeps_the_old_file(store: UciStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StoreError, match="No space left"):
+        store.commit([CHANGE], store.load().etag)
+    assert store.path.read_text() == TEXT
+    assert [path.name for path in store.path.parent.iterdir()] == ["fwknopd"]
+
+
+def test_many_writers_lose_nothing(store: UciStore) -> None:
+    def add(number: int) -> None:
+        while True:
+            loaded = store.load()
+            try:
+                store.commit([SetOption("x", f"o{number}", "1")], loaded.etag)
+            except ConcurrentEdit:
+                continue
+            return
+
+    writers = [threading.Thread(target=add, args=(number,)) for number in range(12)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(30)
+    assert store.path.read_text().count("option o") == 12
+
+
+def test_changes_as_commands_show_no_key() -> None:
+    changes: list[UciChange] = [
+        AddSection("cfg02ea17", "access"),
+        SetOption("cfg02ea17", "KEY_BASE64", "c2VjcmV0"),
+        SetOption("cfg02ea17", "name", "it's"),
+        SetOption("cfg02ea17", "SOURCE", ("10.0.0.1", "10.0.0.2")),
+        DeleteSection("x"),
+    ]
+    assert as_commands(changes) == [
+        "uci add fwknopd access # cfg02ea17",
+        "uci set fwknopd.cfg02ea17.KEY_BASE64='********'",
+        "uci set fwknopd.cfg02ea17.name='it'\\''s'",
+        "uci delete fwknopd.cfg02ea17.SOURCE",
+        "uci add_list fwknopd.cfg02ea17.SOURCE='10.0.0.1'",
+        "uci add_list fwknopd.cfg02ea17.SOURCE='10.0.0.2'",
+        "uci delete fwknopd.x",
+    ]
