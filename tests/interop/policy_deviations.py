@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from fwknopd.policy.verdict import Reason
 
 _NAMES = "host names are not resolved yet, and what is neither address nor name never is"
-_NOBODY = "no client can connect from such an address"
 _SETS = "a port list is a set; the C daemon counts matches, so a port listed twice miscounts"
 
 
@@ -26,9 +25,6 @@ class PolicyDeviation:
 POLICY_DEVIATIONS: dict[str, PolicyDeviation] = {
     # Accepted by the C daemon, refused here.
     "pol-open-dup-trick": PolicyDeviation(Reason.PORT_NOT_ALLOWED, _SETS),
-    "ip-01": PolicyDeviation(Reason.MALFORMED, _NOBODY),
-    "ip-03": PolicyDeviation(Reason.MALFORMED, _NOBODY),
-    "ip-04": PolicyDeviation(Reason.MALFORMED, _NOBODY),
     "forge-nat-host": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
     "forge-nat-bad-ip": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
     "forge-nat-empty-host": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),

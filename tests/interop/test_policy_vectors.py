@@ -66,7 +66,6 @@ SAYS = {
 """The C daemon's verdict, up to its first colon or libfko's name, in our words."""
 
 LONG_KEYS = {
-    *(f"hmackey-{length}-{kind}" for length in (129, 135, 136) for kind in ("sha256", "sha3_256")),
     *(f"forge-enckey-{length}" for length in (33, 48, 64)),
     *(f"forge-hmackey-{length}" for length in (137, 160)),
 }

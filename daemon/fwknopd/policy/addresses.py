@@ -34,17 +34,6 @@ def granted_address(
     return forwarded_for if forwarded_for is not None else plain(packet.source)
 
 
-def unusable(address: Address, packet: Packet) -> str:
-    """Why nobody can connect from ``address``, or "".
-
-    A loopback address is fine for a knock that itself came over loopback: that is a
-    program on this machine, and no such packet ever arrives from a network.
-    """
-    if address.is_loopback:
-        return "" if packet.source.is_loopback else "it is this machine's own loopback address"
-    return _not_a_host(address)
-
-
 def _not_a_host(address: Address) -> str:
     if address.is_multicast:
         return "it is a multicast address"

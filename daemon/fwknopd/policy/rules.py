@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from fwknopd.policy.addresses import granted_address, local_target, nat_target, unusable
+from fwknopd.policy.addresses import granted_address, local_target, nat_target
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.policy.stanza import NatTarget, Stanza
@@ -74,11 +74,12 @@ def _age(knock: Knock) -> Refusal | None:
     return knock.refuse(Reason.TOO_OLD if behind > 0 else Reason.FROM_THE_FUTURE, detail)
 
 
-def _address_usable(knock: Knock) -> Refusal | None:
-    why = unusable(knock.address, knock.packet)
-    if not why:
+def _address_known(knock: Knock) -> Refusal | None:
+    # Any other address is taken, as the C daemon does: a door that nobody can use, such
+    # as one for a multicast address, harms nobody.
+    if not knock.address.is_unspecified:
         return None
-    return knock.refuse(Reason.MALFORMED, f"nobody can be let in from {knock.address}: {why}")
+    return knock.refuse(Reason.MALFORMED, "neither the message nor the packet names an address")
 
 
 def _address_given(knock: Knock) -> Refusal | None:
@@ -111,7 +112,7 @@ def _nat_enabled(knock: Knock) -> Refusal | None:
     return None
 
 
-RULES: tuple[Rule, ...] = (_age, _address_usable, _address_given, _username, _nat_enabled)
+RULES: tuple[Rule, ...] = (_age, _address_known, _address_given, _username, _nat_enabled)
 
 
 def _command(knock: Knock, request: CommandRequest) -> Verdict:
