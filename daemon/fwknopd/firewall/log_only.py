@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from fwknopd.firewall import TimedDoor
+from fwknopd.firewall.fw4 import Diagnosis
 from fwknopd.grants import Door
 
 
@@ -52,6 +53,10 @@ class LogOnlyFirewall:
     def rules_lost(self) -> bool:
         """False: there is nothing to lose."""
         return False
+
+    def diagnose(self) -> Diagnosis:
+        """Always ready, and says what that is worth."""
+        return Diagnosis(True, "doors are only remembered: no packet is let in or kept out")
 
     def _forget_expired(self, now: float) -> None:
         self._expiry = {door: expiry for door, expiry in self._expiry.items() if expiry > now}

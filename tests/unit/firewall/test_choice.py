@@ -120,5 +120,6 @@ def test_log_only_forgets_on_request() -> None:
     assert [timed.door for timed in firewall.read()] == [DNS]
     assert firewall.fileno() is None
     assert not firewall.rules_lost()
+    assert "no packet" in firewall.diagnose().detail
     firewall.stop()
     assert firewall.read() == []
