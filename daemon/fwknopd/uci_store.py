@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -46,6 +45,7 @@ LOCK_TIMEOUT = 10.0
 
 _LOCK_POLL = 0.02
 _SECRET_MODE = 0o600
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 StoreError = FileError
@@ -228,8 +228,10 @@ class UciStore:
     def _replace(self, locked: int, data: bytes) -> None:
         target = self.path.resolve()
         old = os.fstat(locked)
+        # Not the tempfile module: the daemon loads this file, and that one costs a megabyte.
+        temporary = target.with_name(f".{self.name}.uci-{os.urandom(4).hex()}")
         try:
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{self.name}.uci-", dir=target.parent)
+            descriptor = os.open(temporary, _NEW_FILE, _SECRET_MODE)
         except OSError as error:
             raise file_error(self.path, error) from error
         try:
@@ -243,11 +245,11 @@ class UciStore:
                     f"{self.path} was replaced by another program meanwhile",
                     "Load the page again and repeat the change.",
                 )
-            Path(temporary).replace(target)
+            temporary.replace(target)
         except OSError as error:
             raise file_error(self.path, error) from error
         finally:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         _sync_folder(target.parent)
 
     def _delta_problems(self, delta: int | None) -> tuple[Problem, ...]:

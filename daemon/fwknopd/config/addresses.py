@@ -20,6 +20,9 @@ def parse_networks(text: str, leniencies: Leniencies) -> tuple[Network, ...] | N
     if text.upper() == "ANY":
         return None
     items = [item.strip() for item in text.split(",") if item.strip()]
+    if any(item.upper() == "ANY" for item in items):
+        leniencies.add("ANY in a list means everywhere", "Write only ANY, or leave it out.")
+        return None
     if not items:
         raise InvalidValue("it names no address", f"{EXAMPLE}.")
     return tuple(_network(item, leniencies) for item in items)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fwknopd.config.capture_variables import CAPTURE_VARIABLES, CHECK_VARIABLES
 from fwknopd.config.firewall_variables import FIREWALL_VARIABLES, FORWARDING_VARIABLES
-from fwknopd.config.variable import NO_COMMANDS, NO_GPG, Kind, Variable, ignored, later, server
+from fwknopd.config.variable import (
+    MAX_C_INT,
+    NO_COMMANDS,
+    NO_GPG,
+    Kind,
+    Variable,
+    ignored,
+    later,
+    server,
+)
 
 LOGGING = "Logging"
 FILES = "Files"
@@ -18,7 +27,7 @@ _LOGGING_VARIABLES = (
         LOGGING,
         default=0,
         minimum=0,
-        maximum=3,
+        maximum=MAX_C_INT,
         example="0",
     ),
     server(

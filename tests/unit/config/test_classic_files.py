@@ -276,6 +276,22 @@ def test_names_an_include_folder_leaves_alone(name: str) -> None:
     assert not is_conf_name(name)
 
 
+def test_folders_count_as_a_level_and_must_exist() -> None:
+    files = {"/2": "%include /3\n", "/3": "%include_folder /d\n", "/d/a.conf": "SOURCE ANY\n" + KEY}
+    assert errors("%include /2\n", files)[0].file == "/3"
+    assert errors("%include_folder /none\n")[0].line == 1
+
+
+def test_a_long_line_is_an_error() -> None:
+    found = errors("SOURCE ANY\nKEY x\nREQUIRE_USERNAME " + "y" * 1100)
+    assert (found[0].line, found[0].remedy) == (3, "Shorten it.")
+
+
+def test_a_key_file_before_the_first_stanza_is_noted() -> None:
+    [problem] = problems("%include_keys /keys\nSOURCE ANY\n" + KEY, {"/keys": "KEY x\n"})
+    assert (problem.severity, problem.line) == (Severity.NOTE, 1)
+
+
 def test_key_files() -> None:
     text = "SOURCE ANY\n%include_keys /keys\nSOURCE ANY\n" + KEY
     first, second = stanzas(text, {"/keys": "KEY: apart\nHMAC_KEY: too\n"})

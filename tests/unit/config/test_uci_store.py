@@ -19,7 +19,6 @@ from fwknopd.config.uci_changes import (
     DeleteSection,
     SetOption,
     UciChange,
-    as_commands,
     new_section_id,
 )
 from fwknopd.config.uci_format import UciSyntaxError
@@ -299,22 +298,3 @@ def test_many_writers_lose_nothing(store: UciStore) -> None:
     for writer in writers:
         writer.join(30)
     assert store.path.read_text().count("option o") == 12
-
-
-def test_changes_as_commands_show_no_key() -> None:
-    changes: list[UciChange] = [
-        AddSection("cfg02ea17", "access"),
-        SetOption("cfg02ea17", "KEY_BASE64", "c2VjcmV0"),
-        SetOption("cfg02ea17", "name", "it's"),
-        SetOption("cfg02ea17", "SOURCE", ("10.0.0.1", "10.0.0.2")),
-        DeleteSection("x"),
-    ]
-    assert as_commands(changes) == [
-        "uci add fwknopd access # cfg02ea17",
-        "uci set fwknopd.cfg02ea17.KEY_BASE64='********'",
-        "uci set fwknopd.cfg02ea17.name='it'\\''s'",
-        "uci delete fwknopd.cfg02ea17.SOURCE",
-        "uci add_list fwknopd.cfg02ea17.SOURCE='10.0.0.1'",
-        "uci add_list fwknopd.cfg02ea17.SOURCE='10.0.0.2'",
-        "uci delete fwknopd.x",
-    ]

@@ -109,6 +109,12 @@ def test_any_source(text: str) -> None:
     assert access("SOURCE", text) == (None, [])
 
 
+def test_any_in_a_list_means_everywhere_as_in_fwknopd() -> None:
+    value, [(message, _)] = access("SOURCE", "10.0.0.1, any")
+    assert value is None
+    assert "everywhere" in message
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -154,7 +160,6 @@ def test_short_and_octal_addresses_are_read_as_c_does_and_named(text: str, meani
         "09.1.1.1",
         "example.org",
         "10.0.0.0/8 ANY",
-        "ANY, 10.0.0.0/8",
         "2001:db8::/129",
         "fe80::1%eth0/x",
         "",
