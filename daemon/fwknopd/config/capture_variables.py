@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fwknopd.config.variable import MAX_C_INT, Kind, Variable, boolean, ignored, later, server
+from fwknopd.config.variable import Kind, Variable, boolean, ignored, later, server
 
 CAPTURE = "Capture"
 CHECKS = "Packet checks"
@@ -40,16 +40,13 @@ CAPTURE_VARIABLES: tuple[Variable, ...] = (
         CAPTURE,
         example="/root/knock.pcap",
     ),
-    server(
+    ignored(
         "PCAP_DISPATCH_COUNT",
         Kind.INTEGER,
-        "How many packets are handled in one go before timeouts are looked after.",
         CAPTURE,
+        "How many packets fwknopd handled before it looked after timeouts.",
+        "here timeouts never wait for packets",
         default=100,
-        minimum=1,
-        maximum=MAX_C_INT,
-        unit="packets",
-        example="100",
     ),
     server(
         "MAX_SNIFF_BYTES",

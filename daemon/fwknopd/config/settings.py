@@ -22,7 +22,6 @@ class ServerSettings:
     pcap_file: str = ""
     pcap_filter: str = "udp port 62201"
     enable_pcap_promisc: bool = False
-    pcap_dispatch_count: int = 100
     max_sniff_bytes: int = 1500
     enable_udp_server: bool = False
     udpserv_port: int = 62201
