@@ -87,7 +87,8 @@ def one_edit(draw: st.DrawFn, found: UciPackage, kind: str) -> UciChange | None:
         return Reorder(section.id, draw(st.integers(0, len(found.sections) - 1)))
     if kind == "unset" and section.options:
         return DeleteOption(section.id, draw(st.sampled_from(section.options)).name)
-    value = draw(st.sampled_from(["ANY", "10.0.0.1", ("a", "b")]))
+    values: list[str | tuple[str, ...]] = ["ANY", "10.0.0.1", ("a", "b")]
+    value = draw(st.sampled_from(values))
     return SetOption(section.id, draw(st.sampled_from(["SOURCE", "KEY", "name"])), value)
 
 

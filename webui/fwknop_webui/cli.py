@@ -6,6 +6,7 @@ import argparse
 import getpass
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,30 +57,41 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(options: argparse.Namespace) -> int:
     host, port = _address(options.listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        return _complain(_why_not(options.listen, error), 1)
+    with listener:
+        _run(listener, _config(options, host))
+    return 0
+
+
+def _config(options: argparse.Namespace, host: str) -> WebConfig:
     names = [host_name(name) or name for name in (*options.allowed_host, host)]
-    config = WebConfig(
+    return WebConfig(
         uci=options.uci,
         control=options.control,
         password_file=options.password_file,
         allowed_hosts=tuple(names),
         start_command=options.start_command,
     )
+
+
+def _run(listener: socket.socket, config: WebConfig) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    try:
-        server = waitress.create_server(
-            create_app(config),
-            host=host,
-            port=port,
-            threads=THREADS,
-            ident=None,
-            max_request_body_size=MAX_REQUEST_BYTES,
-        )
-    except OSError as error:
-        return _complain(_why_not(options.listen, error), 1)
+    server = waitress.create_server(
+        create_app(config),
+        sockets=[listener],
+        threads=THREADS,
+        ident=None,
+        max_request_body_size=MAX_REQUEST_BYTES,
+    )
     signal.signal(signal.SIGTERM, _stop)
-    print(f"fwknop-webui: http://{options.listen}", file=sys.stderr, flush=True)
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"fwknop-webui: http://{shown}:{port}", file=sys.stderr, flush=True)
     server.run()
-    return 0
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -81,7 +81,12 @@ TABS: tuple[tuple[str, str, tuple[Field, ...]], ...] = (
         N_("Time"),
         (
             _field("MAX_FW_TIMEOUT", N_("Longest time on request"), Widget.NUMBER),
-            _field("ACCESS_EXPIRE", N_("Access ends on"), Widget.DATE),
+            _field(
+                "ACCESS_EXPIRE",
+                N_("Access ends on"),
+                Widget.DATE,
+                text=N_("From the first minute of this day on the client is refused."),
+            ),
         ),
     ),
     (

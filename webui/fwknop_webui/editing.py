@@ -60,10 +60,9 @@ def outdated_notice() -> Notice:
 def problem_notices(draft: Draft, checked: Checked) -> list[Notice]:
     """What a page should say about the configuration as a whole, on top."""
     notices = [] if _overwrites(draft) else [_not_in_use()]
-    if draft.base.pending:
-        notices.append(_pending(len(draft.base.pending)))
-    found = tuple(p for p in checked.problems if p.severity is not Severity.NOTE)
-    return [*notices, _found(found)] if found else notices
+    found = (*draft.current.problems, *checked.problems)
+    serious = tuple(p for p in found if p.severity is not Severity.NOTE)
+    return [*notices, _found(serious)] if serious else notices
 
 
 def _overwrites(draft: Draft) -> bool:
@@ -75,13 +74,6 @@ def _not_in_use() -> Notice:
         Level.WARNING,
         _("Not in use: the daemon runs from the files in /etc/fwknop"),
         _("Tick “Enable config overwrite” in Settings to use what you set here."),
-    )
-
-
-def _pending(count: int) -> Notice:
-    text = _("They are shown here, and Save & Apply saves them as well. See: uci changes fwknopd")
-    return Notice(
-        Level.INFO, _("{n} changes of the uci command wait for a commit").format(n=count), text
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fwknop_webui.dates import fwknop_date, is_iso_date, iso_date
+from fwknop_webui.displayable import displayable
 from fwknop_webui.i18n import _
 from fwknopd.config.uci_changes import DeleteOption, SetOption, UciChange
 from fwknopd.config.uci_format import UciSection
@@ -42,6 +43,7 @@ class Field:
     text: str = ""
     suggestions: str = ""
     placeholder: str = ""
+    unit: str = ""
 
     @property
     def variable(self) -> Variable | None:
@@ -65,7 +67,7 @@ class Field:
     def read(self, section: UciSection | None) -> str:
         """What the form shows for the section: "1" or "" for a flag, else the text."""
         names = self.stored_names(section)
-        stored = section.get(names[-1]) if section and names else ""
+        stored = displayable(section.get(names[-1])) if section and names else ""
         return self._shown(stored) if stored else self.default
 
     def _shown(self, stored: str) -> str:
@@ -153,7 +155,7 @@ class BoundField:
     @property
     def unit(self) -> str:
         """The unit after a number."""
-        return self.field.variable.unit if self.field.variable else ""
+        return self.field.variable.unit if self.field.variable else _(self.field.unit)
 
     @property
     def placeholder(self) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from flask import Flask, render_template, request, url_for
 
+from fwknop_webui.displayable import finalized
 from fwknop_webui.hosts import ALWAYS, host_name
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.i18n import noop as N_
@@ -86,6 +87,7 @@ def _duration(seconds: float) -> str:
 def set_up_templates(app: Flask) -> None:
     """Names all templates may use."""
     environment = app.jinja_env
+    environment.finalize = finalized
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters.update(moment=_moment, duration=_duration)
     environment.globals.update(_=_, ngettext=ngettext, static=_static, csrf_token=csrf_token)

@@ -6,11 +6,13 @@ that is the one that counts; a new one goes into the first section of its type.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fwknop_webui.check import check, elsewhere, errors_by_field
 from fwknop_webui.forms import BoundField, Field, Widget, typed_values, unacceptable
+from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.sections import Sections
 from fwknop_webui.spa_port import PortOptions, port_fault
@@ -43,8 +45,9 @@ OPEN_TIME = _uci(
     "fw_access_timeout",
     N_("Default open time"),
     Widget.NUMBER,
-    text=N_("Seconds a door stays open, filled in when you add a client."),
+    text=N_("How long doors stay open: what is filled in when you add a client."),
     placeholder="30",
+    unit=N_("seconds"),
 )
 
 _LISTENING = (
@@ -58,6 +61,8 @@ _FORWARDING = (
     _server("ENABLE_NAT_DNS", N_("Host names as targets"), Widget.FLAG),
 )
 _PORT_OPTIONS = ("PCAP_FILTER", "UDPSERV_PORT")
+_DEVICE = re.compile(r"[A-Za-z0-9_.:@-]{0,15}")
+_NETWORK = re.compile(r"[A-Za-z0-9_]+")
 _TYPES = {"uci_enabled": "global", "fw_access_timeout": "global", "network": "network"}
 
 
@@ -156,15 +161,25 @@ def judge(form: Mapping[str, str], draft: Draft, file: str) -> tuple[Draft, Sett
     options = port_options(draft.package)
     fields = _fields(options)
     typed = typed_values(fields, form)
-    errors = unacceptable(typed)
-    if "spa_port" in typed and (fault := port_fault(typed["spa_port"])):
-        errors["spa_port"] = fault
+    errors = _faults(typed)
     if errors:
         return draft, SettingsForm(options, typed, errors)
     changed = draft.with_changes(_changes(draft.package, options, fields, typed))
     errors, others = _findings(changed, file, options)
     faulty = SettingsForm(options, typed, errors, others) if errors or others else None
     return changed, faulty
+
+
+def _faults(typed: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong already before the loader sees it."""
+    errors = unacceptable(typed)
+    if "spa_port" in typed and (fault := port_fault(typed["spa_port"])):
+        errors["spa_port"] = fault
+    if not all(map(_DEVICE.fullmatch, re.split(r"[,\s]+", typed["PCAP_INTF"]))):
+        errors.setdefault("PCAP_INTF", _("Expecting: a device name, such as eth0."))
+    if not all(map(_NETWORK.fullmatch, typed["network"].split())):
+        errors.setdefault("network", _("Expecting: a network's name, such as wan."))
+    return errors
 
 
 def _changes(

@@ -1,0 +1,143 @@
+"""A daemon that says what a test wants, behind the real control server."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fwknopd.control.protocol import VerbError
+from fwknopd.control.server import ControlServer
+
+Json = dict[str, Any]
+NOW = 1_795_300_000.0
+
+STATUS: Json = {
+    "version": "0.1.0",
+    "pid": 412,
+    "uptime": 4321.0,
+    "time": NOW,
+    "configuration": {
+        "source": "uci",
+        "file": "/etc/config/fwknopd",
+        "enabled": True,
+        "loaded_at": NOW - 4321,
+        "problems": [],
+        "last_error": None,
+        "detail": "",
+    },
+    "captures": [
+        {
+            "name": "pppoe-wan",
+            "kind": "pcap",
+            "state": "capturing",
+            "detail": "",
+            "received": 42,
+            "dropped": 0,
+            "since": NOW - 4000,
+        }
+    ],
+    "firewall": {"backend": "nftables", "ready": True, "detail": ""},
+    "clients": 2,
+    "replay": {"entries": 3},
+    "counters": {"accepted": 3},
+    "grants": 1,
+    "clock": {"ok": True, "detail": ""},
+}
+
+
+def door(**more: object) -> Json:
+    """One open door, as the daemon reports it."""
+    usual = {
+        "id": "g1",
+        "client": "Anna's phone",
+        "address": "198.51.100.23",
+        "port": "tcp/22",
+        "nat": None,
+        "local": False,
+        "opened": NOW - 4,
+        "expires": NOW + 26,
+    }
+    return usual | more
+
+
+def verdict(**more: object) -> Json:
+    """One knock's event, as the daemon reports it."""
+    usual = {
+        "id": 1,
+        "time": NOW - 4,
+        "event": "verdict",
+        "source": "198.51.100.23",
+        "client": "Anna's phone",
+        "verdict": "refuse",
+        "reason": "too-old",
+        "request": "198.51.100.23,tcp/22",
+        "detail": "187 seconds",
+    }
+    return usual | more
+
+
+class StubDaemon:
+    """Canned answers on a real socket, in a thread of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.status: Json = STATUS
+        self.doors: list[Json] = []
+        self.events: list[Json] = []
+        self.reload_answer: Json = {"reloaded": True, "problems": []}
+        self.refusal: VerbError | None = None
+        self.on_reload: Callable[[], None] = lambda: None
+        self.asked: list[tuple[str, Json]] = []
+        self._server = ControlServer(path, {verb: self._verb(verb) for verb in _VERBS})
+        self._wake, self._woken = socket.socketpair()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> StubDaemon:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wake.close()
+        self._thread.join()
+        self._woken.close()
+
+    def _run(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            self._server.attach(selector)
+            selector.register(self._woken, selectors.EVENT_READ, None)
+            running = True
+            while running:
+                for key, mask in selector.select():
+                    running = key.data is not None
+                    if running:
+                        key.data(mask)
+            self._server.close()
+
+    def _verb(self, verb: str) -> Callable[[Json], Json]:
+        def answer(arguments: Json) -> Json:
+            self.asked.append((verb, arguments))
+            if self.refusal:
+                raise self.refusal
+            return _VERBS[verb](self)
+
+        return answer
+
+    def reloads(self) -> int:
+        """How often the daemon was told to read its configuration anew."""
+        return sum(1 for verb, _ in self.asked if verb == "reload")
+
+    def _reload(self) -> Json:
+        self.on_reload()
+        return self.reload_answer
+
+
+_VERBS: dict[str, Callable[[StubDaemon], Json]] = {
+    "status": lambda daemon: daemon.status,
+    "grants": lambda daemon: {"now": NOW, "grants": daemon.doors},
+    "events": lambda daemon: {"events": daemon.events, "last": len(daemon.events)},
+    "revoke": lambda daemon: {"revoked": len(daemon.doors[:1])},
+    "reload": StubDaemon._reload,
+}

@@ -1,0 +1,134 @@
+"""The program: serving, setting the password, and what it says when it can't."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fwknop_webui.auth import PasswordFile
+from fwknop_webui.cli import main
+
+PROGRAM = [sys.executable, "-c", "import sys; from fwknop_webui.cli import main; sys.exit(main())"]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": ":".join(path for path in sys.path if path)}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(*options: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*PROGRAM, *options], stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_serves_until_it_is_told_to_stop(tmp_path: Path, uci: Path, password_file: Path) -> None:
+    port = free_port()
+    options = [f"--uci={uci}", f"--control={tmp_path / 'c.sock'}"]
+    options += [f"--password-file={password_file}", f"--listen=127.0.0.1:{port}"]
+    with running(*options) as process:
+        assert process.stderr
+        assert f"http://127.0.0.1:{port}" in process.stderr.readline()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/login")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert answer.getheader("Server") is None
+        assert b"Log in" in answer.read()
+        connection.request("GET", "/", headers={"Host": "evil.example"})
+        assert connection.getresponse().status == 421
+        connection.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+
+
+def test_port_in_use_is_said_plainly(
+    tmp_path: Path, uci: Path, password_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        options = [f"--uci={uci}", f"--password-file={password_file}", f"--listen={listen}"]
+        assert main(options) == 1
+    error = capsys.readouterr().err
+    assert listen in error
+    assert "--listen" in error
+
+
+@pytest.mark.parametrize("listen", ["8080", "localhost", "host:port", ":80", "h:99999"])
+def test_bad_address_is_said_plainly(listen: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"--listen={listen}"]) == 2
+    assert "expected HOST:PORT" in capsys.readouterr().err
+
+
+def set_from_stdin(file: Path, password: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, "passwd", "--file", str(file)],
+        input=password,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=30,
+    )
+
+
+def test_password_comes_from_standard_input(tmp_path: Path) -> None:
+    file = tmp_path / "passwd"
+    done = set_from_stdin(file, "a good long one\n")
+    assert done.returncode == 0, done.stderr
+    assert "a good long one" not in done.stdout + done.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert PasswordFile(file).authenticate("root", "a good long one")
+
+
+@pytest.mark.parametrize("password", ["short\n", "", "\n"])
+def test_poor_password_is_refused(tmp_path: Path, password: str) -> None:
+    done = set_from_stdin(tmp_path / "passwd", password)
+    assert done.returncode == 1
+    assert "at least 8 characters" in done.stderr
+    assert not (tmp_path / "passwd").exists()
+
+
+def test_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    done = set_from_stdin(tmp_path / "no" / "passwd", "a good long one\n")
+    assert done.returncode == 1
+    assert "No such file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_memory_stays_within_its_budget(tmp_path: Path, uci: Path, password_file: Path) -> None:
+    # Measured after a first page; 40 MiB is what a router can spare.
+    port = free_port()
+    options = [f"--uci={uci}", f"--password-file={password_file}", f"--listen=127.0.0.1:{port}"]
+    with running(*options) as process:
+        assert process.stderr
+        process.stderr.readline()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/login")
+        connection.getresponse().read()
+        connection.close()
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        (line,) = [item for item in status.splitlines() if item.startswith("VmRSS")]
+    assert int(line.split()[1]) < 40 * 1024, line

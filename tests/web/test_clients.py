@@ -1,0 +1,302 @@
+"""Listing, adding, editing, switching and deleting clients, as a person does it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fwknopd.config.uci_config import configuration_from_uci
+from fwknopd.config.uci_format import UciSection, parse_uci
+from tests.web.daemon import NOW, StubDaemon, verdict
+from tests.web.visitor import Page, Visitor
+
+STOCK_CLIENT = "cfg03ea17"
+
+ANNA = """
+config global
+\toption uci_enabled '1'
+
+config access
+\toption SOURCE 'ANY'
+\toption name 'Anna'
+\toption KEY_BASE64 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='
+\toption HMAC_KEY_BASE64 'oKGio6SlpqeoqaqrrK2ur7CxsrO0tba3uLm6u7y9vr8='
+\toption OPEN_PORTS 'TCP/22 , tcp/8443'
+\toption FW_ACCESS_TIMEOUT '45'
+\toption SOMETHING_NEW 'kept'
+\toption REQUIRE_SOURCE 'y'
+\toption ACCESS_EXPIRE '12/31/2099'
+
+config access 'bert'
+\toption SOURCE '192.0.2.0/24'
+\toption KEY 'a passphrase'
+
+"""
+
+
+def sections(uci: Path) -> tuple[UciSection, ...]:
+    return parse_uci(uci.read_text(), str(uci)).of_type("access")
+
+
+def values(section: UciSection) -> dict[str, str]:
+    return {option.name: option.text for option in section.options}
+
+
+def add(visitor: Visitor, button: str = "Save & Apply", **typed: str | list[str]) -> Page:
+    return visitor.press(visitor.get("/clients/add").main_form(), button, **typed)
+
+
+def edit(visitor: Visitor, section: str, button: str = "Save & Apply", **typed: str) -> Page:
+    page = visitor.get(f"/clients/{section}")
+    return visitor.press(page.form(f"/clients/{section}"), button, **typed)
+
+
+def test_stock_client_is_shown_as_unusable(visitor: Visitor) -> None:
+    page = visitor.get("/clients")
+    assert "#1" in page.text
+    assert "No key" in page.text
+    assert "placeholder" in page.text
+
+
+def test_a_name_is_all_a_new_client_needs(visitor: Visitor, daemon: StubDaemon, uci: Path) -> None:
+    page = add(visitor, name="Anna's phone")
+    assert page.response.request.path == "/clients"
+    assert "applied; the daemon is using" in page.text
+    stored = values(sections(uci)[-1])
+    assert next(iter(stored)) == "SOURCE"
+    assert stored["name"] == "Anna's phone"
+    assert stored["SOURCE"] == "ANY"
+    assert stored["OPEN_PORTS"] == "tcp/22"
+    assert len(stored["KEY_BASE64"]) == 44
+    assert len(stored["HMAC_KEY_BASE64"]) == 88
+    assert configuration_from_uci(parse_uci(uci.read_text(), "f"), "f").stanzas[-1].label
+    assert uci.stat().st_mode & 0o777 == 0o600
+    assert daemon.reloads() == 1
+
+
+def test_two_clients_never_get_the_same_keys(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    add(visitor, name="one")
+    add(visitor, name="two")
+    one, two = (values(section) for section in sections(uci)[-2:])
+    keys = {item[name] for item in (one, two) for name in ("KEY_BASE64", "HMAC_KEY_BASE64")}
+    assert len(keys) == 4
+
+
+def test_name_is_asked_for_and_what_was_typed_stays(visitor: Visitor, uci: Path) -> None:
+    before = uci.read_bytes()
+    page = add(visitor, name="", OPEN_PORTS="tcp/8080", FW_ACCESS_TIMEOUT="45")
+    assert page.status == 422
+    assert "Expecting: a name" in page.text
+    form = page.main_form()
+    assert form.value("FW_ACCESS_TIMEOUT") == "45"
+    assert form.value("OPEN_PORTS") == "tcp/8080"
+    assert form.values("service") == ["tcp/22"]
+    assert uci.read_bytes() == before
+    assert page.staged == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "typed"),
+    [
+        ("SOURCE", "not an address"),
+        ("SOURCE", "10.0.0.0/33"),
+        ("OPEN_PORTS", "tcp/99999"),
+        ("OPEN_PORTS", "icmp/1"),
+        ("FW_ACCESS_TIMEOUT", "half a minute"),
+        ("FW_ACCESS_TIMEOUT", "-1"),
+        ("MAX_FW_TIMEOUT", "99999999999"),
+        ("DESTINATION", "router.lan"),
+        ("RESTRICT_PORTS", "22"),
+        ("ACCESS_EXPIRE", "2030-02-30"),
+        ("name", "two\nlines"),
+        ("note", "x" * 1001),
+        ("REQUIRE_USERNAME", "a\x1bb"),
+    ],
+)
+def test_bad_values_are_marked_at_their_field(
+    option: str, typed: str, visitor: Visitor, uci: Path
+) -> None:
+    before = uci.read_bytes()
+    page = add(visitor, **{"name": "Anna", option: typed})
+    assert page.status == 422
+    fields = {a["name"]: a for t, a in page.tags if t in ("input", "select") and "name" in a}
+    assert fields[option].get("aria-invalid") == "true"
+    assert f"e-{option}" in fields[option]["aria-describedby"]
+    assert uci.read_bytes() == before
+    assert visitor.get("/clients").staged == 0
+
+
+def test_editing_changes_only_what_was_edited(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA)
+    (anna, bert) = sections(uci)
+    page = edit(visitor, anna.id, FW_ACCESS_TIMEOUT="60")
+    assert "1 change applied" in page.text
+    assert values(sections(uci)[0]) == values(anna) | {"FW_ACCESS_TIMEOUT": "60"}
+    assert values(sections(uci)[1]) == values(bert)
+
+
+def test_saving_an_untouched_form_changes_nothing(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA)
+    before = uci.read_bytes()
+    for section in sections(uci):
+        page = edit(visitor, section.id)
+        assert page.staged == 0
+        assert "no changes to apply" in page.text
+    assert uci.read_bytes() == before
+    assert daemon.reloads() == 0
+
+
+def test_stored_values_are_shown_in_plain_words(
+    visitor: Visitor, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA)
+    form = visitor.get(f"/clients/{sections(uci)[0].id}").main_form()
+    assert form.value("REQUIRE_SOURCE_ADDRESS") == "1"
+    assert form.value("ACCESS_EXPIRE") == "2099-12-31"
+    assert form.values("service") == ["tcp/22"]
+    assert form.value("OPEN_PORTS") == "tcp/8443"
+    assert form.value("HMAC_DIGEST_TYPE") == "sha256"
+
+
+def test_clearing_a_field_goes_back_to_the_default(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA)
+    edit(visitor, sections(uci)[0].id, FW_ACCESS_TIMEOUT="", ACCESS_EXPIRE="")
+    stored = values(sections(uci)[0])
+    assert not {"FW_ACCESS_TIMEOUT", "ACCESS_EXPIRE"} & stored.keys()
+
+
+def test_unticking_an_older_name_of_an_option_removes_it(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA)
+    edit(visitor, sections(uci)[0].id, REQUIRE_SOURCE_ADDRESS=[])  # type: ignore[arg-type]
+    stored = values(sections(uci)[0])
+    assert not {"REQUIRE_SOURCE", "REQUIRE_SOURCE_ADDRESS"} & stored.keys()
+
+
+def test_disabling_keeps_everything_and_enabling_brings_it_back(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA)
+    (anna, _) = sections(uci)
+    path = f"/clients/{anna.id}/switch"
+    page = visitor.press(visitor.get("/clients").form(path), "Disable Anna")
+    assert page.staged == 1
+    visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
+    assert values(sections(uci)[0]) == values(anna) | {"enabled": "0"}
+    assert "Disabled" in visitor.get("/clients").text
+    visitor.press(visitor.get("/clients").form(path), "Enable Anna")
+    visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
+    assert values(sections(uci)[0]) == values(anna)
+
+
+def test_errors_of_a_disabled_client_are_still_told(visitor: Visitor) -> None:
+    page = add(visitor, name="Anna", enabled=[], SOURCE="nonsense")
+    assert page.status == 422
+
+
+def test_deleting_asks_first_and_names_the_client(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA)
+    (anna, bert) = sections(uci)
+    page = visitor.get(f"/clients/{anna.id}/delete")
+    assert "Delete this client" in page.text
+    assert "Anna" in page.text
+    page = visitor.press(page.form(f"/clients/{anna.id}/delete"), "Delete")
+    assert page.staged == 1
+    assert len(sections(uci)) == 2
+    visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
+    assert [values(section) for section in sections(uci)] == [values(bert)]
+
+
+def test_old_page_can_not_hit_another_client(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    # Ids of anonymous sections are positions: after Anna is gone, her id is somebody else's.
+    write_uci(ANNA.replace("config access 'bert'", "config access"))
+    (anna, _) = sections(uci)
+    deletion = visitor.get(f"/clients/{anna.id}/delete").form(f"/clients/{anna.id}/delete")
+    switch = visitor.get("/clients").form(f"/clients/{anna.id}/switch")
+    form = visitor.get(f"/clients/{anna.id}").main_form()
+    write_uci(
+        re.sub(r"config access\n\toption SOURCE 'ANY'\n.*?\n\n", "", ANNA, flags=re.DOTALL).replace(
+            "config access 'bert'", "config access"
+        )
+    )
+    assert sections(uci)[0].id == anna.id
+    before = uci.read_bytes()
+    assert visitor.press(deletion, "Delete").status == 409
+    assert visitor.press(switch, "Disable Anna").status == 409
+    page = visitor.press(form, "Save & Apply", FW_ACCESS_TIMEOUT="77")
+    assert page.status == 409
+    assert "changed since this page was opened" in page.text
+    assert page.main_form().value("FW_ACCESS_TIMEOUT") == "77"
+    assert uci.read_bytes() == before
+    assert visitor.get("/clients").staged == 0
+
+
+def test_last_knock_is_shown_beside_its_client(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA)
+    daemon.events = [verdict(client="Anna", time=NOW - 60), verdict(client="bert", time=NOW - 5)]
+    html = visitor.get("/clients").html
+    assert f'data-ago="{NOW - 60}"' in html
+    assert f'data-ago="{NOW - 5}"' in html
+
+
+def test_expired_client_is_marked(
+    visitor: Visitor, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA.replace("2099", "2001"))
+    assert "Expired" in visitor.get("/clients").text
+
+
+def test_pages_of_unknown_clients_are_not_found(visitor: Visitor) -> None:
+    for path in ("/clients/cfg99ffff", "/clients/cfg013fd6", "/clients/cfg013fd6/delete"):
+        assert visitor.get(path).status == 404
+
+
+def test_all_help_comes_from_the_table(visitor: Visitor) -> None:
+    from fwknop_webui.client_form import FIELDS
+
+    for field in FIELDS:
+        assert field.variable is not None, field.option
+        assert field.option in visitor.get("/clients/add").text
+
+
+def test_search_appears_with_many_clients(
+    visitor: Visitor, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(
+        "".join(f"\nconfig access\n\toption SOURCE 'ANY'\n\toption name 'c{n}'\n" for n in range(9))
+    )
+    assert 'type="search"' in visitor.get("/clients").html
+
+
+def test_values_that_are_no_unicode_are_shown_and_kept(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    uci.write_bytes(ANNA.encode().replace(b"'Anna'", b"'Ann\xe9'"))
+    (anna, _) = sections_of_bytes(uci)
+    assert visitor.get("/clients").status == 200
+    page = edit(visitor, anna.id, FW_ACCESS_TIMEOUT="60")
+    assert page.status == 200
+    assert b"'Ann\xe9'" in uci.read_bytes()
+    assert b"'60'" in uci.read_bytes()
+
+
+def sections_of_bytes(uci: Path) -> tuple[UciSection, ...]:
+    return parse_uci(uci.read_bytes(), str(uci)).of_type("access")

@@ -1,0 +1,202 @@
+"""The overview: what is open, who knocked, how the daemon is."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fwknop_webui.reasons import explain
+from fwknopd.control.protocol import VerbError
+from fwknopd.policy.verdict import Reason
+from tests.web.daemon import NOW, STATUS, StubDaemon, door, verdict
+from tests.web.visitor import Visitor
+
+
+def changed(**more: Any) -> dict[str, Any]:
+    status = copy.deepcopy(STATUS)
+    for key, value in more.items():
+        status[key] = {**status[key], **value} if isinstance(value, dict) else value
+    return status
+
+
+def test_open_door_is_listed_with_its_time_and_a_way_to_close_it(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    daemon.doors = [door(nat="192.168.1.10:443")]
+    page = visitor.get("/")
+    for text in ("Anna's phone", "198.51.100.23", "tcp/22", "192.168.1.10:443", "0:26"):
+        assert text in page.text
+    assert f'data-expires="{NOW + 26}"' in page.html
+    assert f'data-now="{NOW}"' in page.html
+    assert "/revoke?id=g1" in page.links
+
+
+def test_no_door_open_says_so(visitor: Visitor, daemon: StubDaemon) -> None:
+    assert "No doors open right now" in visitor.get("/").text
+
+
+def test_door_is_closed_only_after_asking(visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.doors = [door(id="g/ 1&x")]
+    page = visitor.get("/")
+    (link,) = [item for item in page.links if item.startswith("/revoke")]
+    page = visitor.get(link)
+    assert "Close this door now?" in page.text
+    assert "Anna's phone" in page.text
+    assert ("revoke", {"id": "g/ 1&x"}) not in daemon.asked
+    page = visitor.press(page.form("/revoke"), "Revoke")
+    assert ("revoke", {"id": "g/ 1&x"}) in daemon.asked
+    assert "The door is closed." in page.text
+
+
+def test_door_that_closed_meanwhile_is_no_error(visitor: Visitor, daemon: StubDaemon) -> None:
+    assert "closed already" in visitor.get("/revoke?id=gone").text
+
+
+def test_refused_revocation_says_why(visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.doors = [door()]
+    form = visitor.get("/revoke?id=g1").form("/revoke")
+    daemon.refusal = VerbError("firewall", "the doors are still open: EPERM", "Look at nft")
+    page = visitor.press(form, "Revoke")
+    assert "could not be closed" in page.text
+    assert "EPERM" in page.text
+
+
+@pytest.mark.parametrize("reason", [item for item in Reason if item is not Reason.ACCEPTED])
+def test_refused_knock_is_explained(reason: Reason, visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.events = [verdict(reason=reason.value, detail="some numbers")]
+    text = visitor.get("/").text
+    assert "refused" in text
+    assert explain(reason.value).title in text
+    assert explain(reason.value).remedy in text
+    assert "some numbers" in text
+
+
+def test_newest_knock_is_on_top_and_other_events_are_left_out(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    daemon.events = [
+        verdict(id=1, event="start", detail="started", verdict=None, reason=None),
+        verdict(id=2, request="first"),
+        verdict(id=3, request="second", verdict="accept", reason="accepted"),
+        verdict(id=4, event="grant", request="third", verdict=None, reason=None),
+    ]
+    text = visitor.get("/").text
+    assert text.index("second") < text.index("first")
+    assert "third" not in text
+
+
+def test_strangers_packets_are_one_row_with_a_count(visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.events = [
+        verdict(event="rejected", source=None, client=None, reason="not-spa", count=512)
+    ]
+    text = visitor.get("/").text
+    assert "512 ×" in text  # noqa: RUF001
+    assert "several" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"clock": {"ok": False, "detail": "year 1970"}}, "Knocks are refused until"),
+        ({"firewall": {"ready": False, "detail": "no nft"}}, "not ready"),
+        ({"captures": []}, "Choose a network in Settings"),
+        ({"configuration": {"source": "files"}}, "files in /etc/fwknop"),
+        ({"configuration": {"last_error": "x:3: KEY: bad"}}, "refused the newest configuration"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_said(
+    more: dict[str, Any], expected: str, visitor: Visitor, daemon: StubDaemon
+) -> None:
+    daemon.status = changed(**more)
+    assert expected in visitor.get("/").text
+
+
+def test_daemon_s_problems_are_shown_with_place_and_remedy(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    problem = {
+        "severity": "warning",
+        "file": "/etc/config/fwknopd",
+        "line": 7,
+        "section": "cfg03ea17",
+        "option": "KEY",
+        "message": "this is the placeholder",
+        "remedy": "Generate keys.",
+    }
+    daemon.status = changed(configuration={"problems": [problem]})
+    text = visitor.get("/").text
+    for part in ("line 7", "KEY", "this is the placeholder", "Generate keys."):
+        assert part in text
+
+
+def test_stopped_daemon_leaves_every_page_working(visitor: Visitor) -> None:
+    page = visitor.get("/")
+    assert page.status == 200
+    assert "The daemon isn't running" in page.text
+    assert "/etc/init.d/fwknopd start" in page.text
+    for path in ("/clients", "/clients/add", "/settings", "/changes", "/revoke?id=g1"):
+        assert visitor.get(path).status == 200
+
+
+def test_daemon_that_refuses_is_quoted(visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.refusal = VerbError("internal", "the daemon failed to answer", "Please report it")
+    text = visitor.get("/").text
+    assert "the daemon failed to answer" in text
+    assert "Please report it" in text
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"captures": "x", "configuration": [], "clock": None, "firewall": 3},
+        {"uptime": "x", "time": 1e300, "pid": None, "captures": [None, 5, {"name": ["x"]}]},
+    ],
+)
+def test_answers_of_another_shape_break_nothing(
+    answer: dict[str, Any], visitor: Visitor, daemon: StubDaemon
+) -> None:
+    daemon.status = answer
+    daemon.doors = [{"expires": "soon", "client": {}}]
+    daemon.events = [{"event": "verdict", "time": None, "count": "many"}]
+    assert visitor.get("/").status == 200
+
+
+def test_polling_sends_only_what_changed(visitor: Visitor, daemon: StubDaemon) -> None:
+    first = visitor.client.get("/api/overview").get_json()
+    assert set(first["regions"]) == {"status", "doors", "knocks"}
+    seen = {name: region["version"] for name, region in first["regions"].items()}
+    again = visitor.client.get("/api/overview", query_string=seen)
+    assert again.get_json()["regions"] == {}
+    assert len(again.data) < 200
+    daemon.doors = [door()]
+    third = visitor.client.get("/api/overview", query_string=seen).get_json()
+    assert set(third["regions"]) == {"doors"}
+    assert "198.51.100.23" in third["regions"]["doors"]["html"]
+
+
+def test_polled_regions_are_those_of_the_page(visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.doors, daemon.events = [door()], [verdict()]
+    html = visitor.get("/").html
+    for region in visitor.client.get("/api/overview").get_json()["regions"].values():
+        assert region["html"].strip() in html
+        assert f'data-version="{region["version"]}"' in html
+
+
+def test_first_steps_lead_through_and_then_disappear(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    daemon.status = changed(counters={"accepted": 0})
+    page = visitor.get("/")
+    assert "First steps" in page.text
+    form = visitor.get("/clients/add").main_form()
+    visitor.press(form, "Save & Apply", name="Anna's phone")
+    settings = visitor.get("/settings").form("/settings")
+    visitor.press(settings, "Save & Apply", uci_enabled="1")
+    assert "Knock, and see it accepted below" in visitor.get("/").text
+    daemon.status = STATUS
+    assert "First steps" not in visitor.get("/").text

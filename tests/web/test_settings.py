@@ -1,0 +1,168 @@
+"""The settings form, and where its options end up in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
+from fwknopd.config.uci_format import UciPackage, parse_uci
+from tests.web.daemon import StubDaemon
+from tests.web.visitor import Page, Visitor
+
+
+def package(uci: Path) -> UciPackage:
+    return parse_uci(uci.read_text(), str(uci))
+
+
+def options(uci: Path, section_type: str) -> list[dict[str, str]]:
+    found = package(uci).of_type(section_type)
+    return [{option.name: option.text for option in section.options} for section in found]
+
+
+def save(visitor: Visitor, button: str = "Save & Apply", **typed: str | list[str]) -> Page:
+    return visitor.press(visitor.get("/settings").form("/settings"), button, **typed)
+
+
+def test_overwrite_is_off_in_a_stock_file_and_the_page_says_what_that_means(
+    visitor: Visitor,
+) -> None:
+    page = visitor.get("/settings")
+    assert "Not in use: the daemon runs from the files" in page.text
+    assert page.form("/settings").values("uci_enabled") == []
+
+
+def test_overwrite_can_be_switched_on_and_off(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    page = save(visitor, uci_enabled="1")
+    assert uci_enabled(package(uci))
+    assert "Not in use" not in page.text
+    save(visitor, uci_enabled=[])
+    assert options(uci, "global") == [{}]
+
+
+def test_untouched_form_changes_nothing(visitor: Visitor, daemon: StubDaemon, uci: Path) -> None:
+    before = uci.read_bytes()
+    assert "no changes to apply" in save(visitor).text
+    assert uci.read_bytes() == before
+
+
+def test_port_is_one_number_wherever_it_is_stored(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    save(visitor, spa_port="12345")
+    assert options(uci, "config")[0]["PCAP_FILTER"] == "udp port 12345"
+    save(visitor, ENABLE_UDP_SERVER="1")
+    stored = options(uci, "config")[0]
+    assert (stored["ENABLE_UDP_SERVER"], stored["UDPSERV_PORT"]) == ("Y", "12345")
+    save(visitor, spa_port="62201", ENABLE_UDP_SERVER=[])
+    assert not {"PCAP_FILTER", "ENABLE_UDP_SERVER"} & options(uci, "config")[0].keys()
+    settings = configuration_from_uci(package(uci), "f").settings
+    assert settings.pcap_filter == "udp port 62201"
+
+
+def test_filter_that_is_more_than_a_port_is_shown_as_it_is(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci("\nconfig config\n\toption PCAP_FILTER 'udp port 1 or udp port 2'\n\n")
+    form = visitor.get("/settings").form("/settings")
+    assert form.value("PCAP_FILTER") == "udp port 1 or udp port 2"
+    assert not form.values("spa_port")
+    save(visitor, MAX_SPA_PACKET_AGE="60")
+    assert options(uci, "config")[0]["PCAP_FILTER"] == "udp port 1 or udp port 2"
+
+
+def test_default_that_is_on_can_be_switched_off(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    save(visitor, ENABLE_NAT_DNS=[], ENABLE_IPT_FORWARDING=[])
+    assert options(uci, "config") == [{"ENABLE_NAT_DNS": "N"}]
+    settings = configuration_from_uci(package(uci), "f").settings
+    assert not settings.enable_nat_dns
+    assert not settings.enable_ipt_forwarding
+
+
+def test_missing_sections_are_made_and_global_comes_first(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci("\nconfig access\n\toption SOURCE 'ANY'\n\toption KEY 'x'\n\n")
+    save(visitor, uci_enabled="1", network="wan6", MAX_SPA_PACKET_AGE="60")
+    types = [section.type for section in package(uci).sections]
+    assert types[0] == "global"
+    assert sorted(types) == ["access", "config", "global", "network"]
+    configuration = configuration_from_uci(package(uci), "f")
+    assert configuration.network == "wan6"
+    assert configuration.settings.max_spa_packet_age == 60
+
+
+def test_option_is_changed_where_it_counts(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(
+        "\nconfig config\n\toption MAX_SPA_PACKET_AGE '10'\n\toption VERBOSE '1'\n"
+        "\nconfig config\n\toption MAX_SPA_PACKET_AGE '20'\n\n"
+    )
+    assert visitor.get("/settings").form("/settings").value("MAX_SPA_PACKET_AGE") == "20"
+    save(visitor, MAX_SPA_PACKET_AGE="30")
+    first, second = options(uci, "config")
+    assert first == {"MAX_SPA_PACKET_AGE": "10", "VERBOSE": "1"}
+    assert second == {"MAX_SPA_PACKET_AGE": "30"}
+
+
+@pytest.mark.parametrize(
+    ("option", "typed"),
+    [
+        ("spa_port", "0"),
+        ("spa_port", "ssh"),
+        ("MAX_SPA_PACKET_AGE", "0"),
+        ("MAX_SPA_PACKET_AGE", "two minutes"),
+        ("PCAP_INTF", "eth0; reboot"),
+        ("network", "wan\nlan"),
+    ],
+)
+def test_bad_values_are_marked_at_their_field(
+    option: str, typed: str, visitor: Visitor, uci: Path
+) -> None:
+    before = uci.read_bytes()
+    page = save(visitor, **{option: typed})
+    assert page.status == 422
+    fields = {a["name"]: a for t, a in page.tags if t == "input" and "name" in a}
+    assert fields[option].get("aria-invalid") == "true"
+    assert fields[option]["value"] == typed.strip()
+    assert uci.read_bytes() == before
+
+
+def test_default_open_time_is_what_new_clients_start_with(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    save(visitor, fw_access_timeout="90")
+    assert visitor.get("/clients/add").main_form().value("FW_ACCESS_TIMEOUT") == "90"
+
+
+def test_unknown_options_are_kept(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci("\nconfig config\n\toption BRAND_NEW 'x'\n\nconfig other 'thing'\n\tlist l 'y'\n\n")
+    save(visitor, MAX_SPA_PACKET_AGE="60")
+    assert options(uci, "config")[0]["BRAND_NEW"] == "x"
+    assert options(uci, "other") == [{"l": "y"}]
+
+
+def test_every_option_on_the_page_is_in_the_table() -> None:
+    from fwknop_webui.settings_form import OPEN_TIME, SPA_PORT, groups
+    from fwknop_webui.spa_port import PortOptions
+
+    for options_ in (PortOptions("", "", False), PortOptions("tcp", "", False)):
+        for group in groups(options_):
+            for field in group.fields:
+                assert field.variable or field in (SPA_PORT, OPEN_TIME), field.option
+
+
+def test_device_and_network_are_suggested(visitor: Visitor) -> None:
+    page = visitor.get("/settings")
+    lists = {a["list"] for t, a in page.tags if t == "input" and "list" in a}
+    assert lists == {"networks", "devices"}
+    assert {a["id"] for t, a in page.tags if t == "datalist"} == lists
