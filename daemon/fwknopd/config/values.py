@@ -30,7 +30,7 @@ _COMMENT = re.compile(r"\s+#.*\Z", re.DOTALL)
 _PORT = re.compile(
     r"(?P<protocol>[A-Za-z]+)\s*/\s*(?P<port>[0-9]{1,5})(?P<rest>(?![0-9]).*)\Z", re.DOTALL
 )
-_INTERFACE = re.compile(r"[!-.0-~]{1,15}")
+_INTERFACE = re.compile(r"[A-Za-z0-9_.:@+~%-]{1,15}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FREE_TEXT = frozenset({Kind.TEXT, Kind.KEY_TEXT, Kind.PATH, Kind.FILTER})
 
@@ -132,7 +132,7 @@ def _interface(variable: Variable, text: str, leniencies: Leniencies) -> str:
     names = text.replace(",", " ").split()
     if not names or not all(_INTERFACE.fullmatch(name) for name in names):
         raise InvalidValue(
-            f"{shown(text)} is no device name (1 to 15 characters without /)",
+            f"{shown(text)} is no device name (1 to 15 letters, digits and . _ - : @)",
             f"Write a name that `ip link` shows, for example {variable.example}.",
         )
     return " ".join(names)
