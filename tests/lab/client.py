@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.lab.configs import SPA_PORT, write_private
 from tests.lab.errors import LabError
 from tests.lab.hosts import Host
 from tests.lab.paths import LabPaths
-from tests.lab.process import SYSTEM_PATH
+from tests.lab.process import SYSTEM_PATH, installed_program
 
 STANZA = "lab"
 KEY_NAMES = ("KEY_BASE64", "KEY", "HMAC_KEY_BASE64", "HMAC_KEY")
@@ -107,28 +107,41 @@ def rc_text(keys: Mapping[str, str]) -> str:
     return "\n".join(["[default]", "", f"[{STANZA}]", *lines, ""])
 
 
-def knock_command(paths: LabPaths, ask: Ask, *, allow: str, server: str) -> list[str]:
-    """The command a user would type, with the keys in the phone's .fwknoprc."""
-    command = ["fwknop", "--rc-file", str(paths.rc_file), "-n", STANZA]
-    command += ["-A", ask.access, "-a", allow, "-D", server]
-    if ask.nat:
-        command += ["-N", ask.nat]
-    port = spa_port(paths.uci)
-    return command if port == SPA_PORT else [*command, "-p", str(port)]
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """One knock: who asks whom for what. Keys are in the phone's .fwknoprc, never in argv."""
 
+    paths: LabPaths
+    phone: Host
+    server: str
+    ask: Ask
 
-def send_knock(
-    paths: LabPaths,
-    phone: Host,
-    server: str,
-    keys: Mapping[str, str],
-    ask: Ask,
-    save_packet: Path | None = None,
-) -> str:
-    """Knock from ``phone`` with the real client; returns what it wrote. Raises LabError."""
-    if not shutil.which("fwknop"):
-        raise LabError("the fwknop client is missing", "Install it: apt install fwknop-client.")
-    write_private(paths.rc_file, rc_text(keys))
-    argv = knock_command(paths, ask, allow=phone.address, server=server)
-    argv += ["--no-save-args", *(["-B", str(save_packet)] if save_packet else [])]
-    return phone.run(argv, environment={"PATH": SYSTEM_PATH, "HOME": str(paths.folder)})
+    def command(self) -> list[str]:
+        """For the real client if it is installed, else for our own."""
+        return self.fwknop() if shutil.which("fwknop") else self.fwknopctl()
+
+    def fwknop(self) -> list[str]:
+        """The command line of the real client."""
+        command = ["fwknop", "--rc-file", str(self.paths.rc_file), "-n", STANZA]
+        command += ["-A", self.ask.access, "-a", self.phone.address, "-D", self.server]
+        return [*command, *self._given(nat="-N", port="-p")]
+
+    def fwknopctl(self) -> list[str]:
+        """The same for our own client."""
+        command = [str(installed_program("fwknopctl")), "knock"]
+        command += ["--rc", str(self.paths.rc_file), "--stanza", STANZA]
+        command += ["--access", self.ask.access, "--allow-ip", self.phone.address]
+        return [*command, "--server", self.server, *self._given(nat="--nat", port="--port")]
+
+    def _given(self, *, nat: str, port: str) -> list[str]:
+        number = spa_port(self.paths.uci)
+        asked = [nat, self.ask.nat] if self.ask.nat else []
+        return asked if number == SPA_PORT else [*asked, port, str(number)]
+
+    def send(self, keys: Mapping[str, str], command: Sequence[str]) -> str:
+        """Run a client's ``command`` on the phone; returns what it wrote. Raises LabError."""
+        if not shutil.which(command[0]):
+            raise LabError("the fwknop client is missing", "Install it: apt install fwknop-client.")
+        write_private(self.paths.rc_file, rc_text(keys))
+        environment = {"PATH": SYSTEM_PATH, "HOME": str(self.paths.folder)}
+        return self.phone.run(command, environment=environment)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.lab.client import Ask, Client, choose_client, knock_command, send_knock
+from tests.lab.client import Ask, Client, Knock, choose_client
 from tests.lab.control import ask_daemon, wait_for_verdict
 from tests.lab.errors import LabError
 from tests.lab.folder import running_lab
@@ -44,10 +44,11 @@ def _send(paths: LabPaths, client: Client, ask: Ask, phone: Host, server: str) -
     """Knock, and tell the daemon's verdict. Raises LabError when it is no."""
     before = ask_daemon(paths.control, "events", limit=1)["last"]
     counters = ask_daemon(paths.control, "status")["counters"]
-    command = knock_command(paths, ask, allow=phone.address, server=server)
+    sent = Knock(paths, phone, server, ask)
+    command = sent.command()
     print(f'\n  {phone.name} knocks with the keys of client "{client.name}":')
     print(f"    $ {shlex.join([*_place(phone), *command])}")
-    written = send_knock(paths, phone, server, client.keys, ask)
+    written = sent.send(client.keys, command)
     print("".join(f"    {line}\n" for line in written.splitlines()), end="")
     verdict = wait_for_verdict(paths.control, phone.address, after=before)
     if verdict is None:

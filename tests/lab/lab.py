@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from tests.lab.client import Ask, choose_client, send_knock, spa_port
+from tests.lab.client import Ask, Knock, choose_client, spa_port
 from tests.lab.configs import loopback_config, ready_config, write_private
 from tests.lab.daemon import Daemon
 from tests.lab.errors import LabError
@@ -116,9 +116,9 @@ class Lab:
         client's section. ``save_packet`` keeps the packet, to play it again.
         """
         keys = choose_client(self.paths.uci, client).keys if keys is None else keys
-        return send_knock(
-            self.paths, self.phone, self.router.address, keys, ask or Ask(), save_packet
-        )
+        knock = Knock(self.paths, self.phone, self.router.address, ask or Ask())
+        saved = ["-B", str(save_packet)] if save_packet else []
+        return knock.send(keys, [*knock.fwknop(), "--no-save-args", *saved])
 
     def replay(self, packet: Path, host: Host | None = None) -> None:
         """Send a saved packet again, from the phone or from another machine."""

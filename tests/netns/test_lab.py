@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.client import Ask
+from tests.lab.client import Ask, Knock, choose_client
 from tests.lab.configs import ready_config
 from tests.lab.errors import LabError
 from tests.lab.events import event_is
@@ -100,6 +100,16 @@ def test_a_knock_for_nat_reaches_the_lan_host(tmp_path: Path) -> None:
         reached = lab.phone.connect(lab.router.address, 8080)
         assert reached.greeting == "tcp/80 of the LAN host at your service"
         assert not lab.stranger.connect(lab.router.address, 8080, 0.3)
+
+
+@pytest.mark.root
+def test_our_own_client_is_as_good(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab") as lab:
+        ask = Ask("tcp/8080", f"{lab.lan.address}:80")
+        knock = Knock(lab.paths, lab.phone, lab.router.address, ask)
+        knock.send(choose_client(lab.paths.uci).keys, knock.fwknopctl())
+        lab.events.wait_for(event_is("grant"))
+        assert lab.phone.connect(lab.router.address, 8080)
 
 
 @pytest.mark.root
