@@ -8,11 +8,7 @@ from pathlib import Path
 from tests.lab.errors import LabError
 
 PROJECT = Path(__file__).resolve().parents[2]
-SCENARIOS = (
-    Path("/work/shared/fixtures/fw4")
-    if not (PROJECT / "tests/data/fw4").exists()
-    else PROJECT / "tests/data/fw4"
-)  # TEMP
+SCENARIOS = PROJECT / "tests/data/fw4"
 INCLUDES = PROJECT / "package/fwknop-wrt/files/usr/share/nftables.d/chain-pre"
 INCLUDED_CHAINS = ("input", "forward")
 
