@@ -17,6 +17,7 @@ from tests.lab.errors import LabError
 from tests.lab.events import event_is
 from tests.lab.lab import Lab, LabOptions
 from tests.lab.probing import Probing
+from tests.lab.ruleset import INCLUDES, SCENARIOS, router_ruleset
 from tests.lab.terminal import Terminal
 from tests.netns.namespaces import NAMESPACES
 
@@ -241,6 +242,13 @@ def children_of(pid: int) -> list[tuple[int, str]]:
     """(pid, command line) of the children of the main thread of ``pid``."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [(int(child), Path(f"/proc/{child}/cmdline").read_text()) for child in children]
+
+
+def test_the_includes_stand_where_fw4_puts_them() -> None:
+    recorded = (SCENARIOS / "default-with-includes" / "ruleset.nft").read_text()
+    recorded = recorded.replace('include "/etc/nftables.d/*.nft"', "")
+    recorded = recorded.replace("/usr/share/nftables.d/chain-pre", str(INCLUDES))
+    assert router_ruleset("default").split() == recorded.split()
 
 
 def test_a_port_in_use_is_told_before_anything_is_made(start: Start) -> None:
