@@ -63,6 +63,11 @@ class RunningServer(AbstractContextManager["RunningServer"]):
             self._wait.wait(0.005)
         raise AssertionError(f"not {count} clients but {self.server.clients}")
 
+    def hang_up(self) -> None:
+        """Drop every connection, as the daemon's end does; to be run in the loop."""
+        for connection in list(self.server._connections):
+            self.server._drop(connection)
+
     _wait = threading.Event()
 
     def _order(self, job: Callable[[], object] | None) -> None:

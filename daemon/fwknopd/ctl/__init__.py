@@ -1,0 +1,35 @@
+"""The program fwknopctl: look after a running daemon, make keys, and knock.
+
+One file per group of verbs; nothing of it is ever loaded by the daemon itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from fwknopd.ctl.arguments import parse
+from fwknopd.ctl.errors import CtlError
+from fwknopd.ctl.output import print_error
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run fwknopctl; returns the exit code: 0 done, 1 any error, 2 wrong usage."""
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except CtlError as error:
+        print_error(error, as_json=options.json)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough, as `head` does; stay quiet when Python
+        # flushes once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code

@@ -1,0 +1,143 @@
+"""The command line of fwknopctl: one function per group of verbs, each naming what runs it.
+
+What runs is imported when it is asked for: showing the doors must not load cryptography.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import SUPPRESS, ArgumentParser, Namespace, _SubParsersAction
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TypeAlias
+
+DEFAULT_CONTROL = "/var/run/fwknop/control.sock"
+DEFAULT_UCI = "/etc/config/fwknopd"
+
+Verbs: TypeAlias = "_SubParsersAction[ArgumentParser]"
+Run = Callable[[Namespace], int]
+
+
+def parse(arguments: Sequence[str]) -> Namespace:
+    """The parsed command line; ``run`` is what to call with it. Exits with 2 when it is wrong."""
+    return _parser().parse_args(arguments)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="fwknopctl",
+        description="Look after a running fwknopd, make keys, and knock.",
+        epilog="The socket may also be named in the environment variable FWKNOP_CONTROL.",
+    )
+    _common(parser, for_verb=False)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _status_verbs(verbs)
+    _event_verb(verbs)
+    _revoke_verb(verbs)
+    _knock_verb(verbs)
+    _key_verbs(verbs)
+    return parser
+
+
+def _common(parser: ArgumentParser, *, for_verb: bool) -> None:
+    """Options that may stand before the verb and after it; the later one counts."""
+    parser.add_argument(
+        "--control",
+        metavar="SOCKET",
+        default=SUPPRESS if for_verb else os.environ.get("FWKNOP_CONTROL") or DEFAULT_CONTROL,
+        help=f"the daemon's control socket (default: {DEFAULT_CONTROL})",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=SUPPRESS if for_verb else False,
+        help="print JSON, errors too",
+    )
+
+
+def _verb(verbs: Verbs, name: str, help: str, place: str) -> ArgumentParser:
+    """A verb run by the function at ``place``, written module:function."""
+    parser = verbs.add_parser(name, help=help, description=f"{help}.")
+    _common(parser, for_verb=True)
+    parser.set_defaults(run=_lazily(place))
+    return parser
+
+
+def _lazily(place: str) -> Run:
+    module, _, function = place.partition(":")
+
+    def run(options: Namespace) -> int:
+        found: Run = getattr(import_module(f"fwknopd.ctl.{module}"), function)
+        return found(options)
+
+    return run
+
+
+def _status_verbs(verbs: Verbs) -> None:
+    _verb(verbs, "status", "Show how the daemon is", "status:show_status")
+    _verb(verbs, "grants", "List the open doors", "doors:show_grants")
+    _verb(verbs, "reload", "Make the daemon read its configuration anew", "doors:reload")
+    _verb(
+        verbs, "version", "Show the versions of this program and the daemon", "status:show_version"
+    )
+
+
+def _event_verb(verbs: Verbs) -> None:
+    parser = _verb(verbs, "events", "Show what happened", "events:show_events")
+    parser.add_argument("--follow", "-f", action="store_true", help="go on as things happen")
+    parser.add_argument(
+        "--limit", "-n", type=int, default=50, metavar="N", help="at most N past events (50)"
+    )
+    parser.add_argument(
+        "--after", type=int, default=0, metavar="ID", help="only events with a higher id"
+    )
+
+
+def _revoke_verb(verbs: Verbs) -> None:
+    parser = _verb(verbs, "revoke", "Close open doors now", "doors:revoke")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", nargs="?", help="the door with this id (see grants)")
+    which.add_argument("--client", metavar="NAME", help="all doors of this client")
+    which.add_argument("--address", metavar="ADDRESS", help="all doors for this address")
+    which.add_argument("--all", action="store_true", help="all doors")
+
+
+def _knock_verb(verbs: Verbs) -> None:
+    parser = _verb(verbs, "knock", "Send a knock", "knock:send_knock")
+    parser.epilog = (
+        "Without --rc, --stanza and --client the keys are asked for, or read from stdin."
+    )
+    ask = parser.add_argument_group("what to ask for")
+    ask.add_argument("--server", metavar="NAME", help="name or address of the server")
+    ask.add_argument("--port", metavar="PORT", help="its SPA port (62201)")
+    ask.add_argument("--access", metavar="LIST", help="for example tcp/22,udp/51820")
+    ask.add_argument(
+        "--allow-ip",
+        metavar="ADDRESS",
+        help="let in this IPv4 address, or 'source': where the knock comes from",
+    )
+    ask.add_argument("--timeout", metavar="SECONDS", help="for so long (the server may say less)")
+    ask.add_argument("--nat", metavar="HOST:PORT", help="forward to this host behind the server")
+    ask.add_argument("--user", metavar="NAME", help="user name in the packet")
+    ask.add_argument("-4", dest="ipv4", action="store_true", help="send over IPv4 only")
+    ask.add_argument("-6", dest="ipv6", action="store_true", help="send over IPv6 only")
+    ask.add_argument("--print", action="store_true", help="print the packet, send nothing")
+    keys = parser.add_argument_group("where the keys are")
+    keys.add_argument("--rc", metavar="FILE", help="a file in .fwknoprc form (~/.fwknoprc)")
+    keys.add_argument("--stanza", metavar="NAME", help="a stanza of that file")
+    keys.add_argument("--uci", metavar="FILE", help=f"({DEFAULT_UCI})")
+    keys.add_argument("--client", metavar="NAME", help="a client in UCI, by name or #number")
+
+
+def _key_verbs(verbs: Verbs) -> None:
+    keygen = _verb(verbs, "keygen", "Make a new pair of keys", "keygen:show_keys")
+    keygen.add_argument(
+        "--hmac-digest-type",
+        default="sha256",
+        metavar="TYPE",
+        help="length of the HMAC key fits this type (sha256)",
+    )
+    qr = _verb(verbs, "qr", "Show a client's keys as a QR code", "keygen:show_qr")
+    qr.add_argument("--client", metavar="NAME", required=True, help="by name or #number")
+    qr.add_argument("--uci", metavar="FILE", help=f"({DEFAULT_UCI})")
+    qr.add_argument("--svg", metavar="FILE", help="write a picture only you can read")

@@ -1,0 +1,13 @@
+"""What goes wrong in fwknopctl, in the words a person sees."""
+
+from __future__ import annotations
+
+
+class CtlError(Exception):
+    """The command failed: ``message`` says why, ``remedy`` what to do, ``code`` is for programs."""
+
+    def __init__(self, message: str, remedy: str, code: str = "failed") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.code = code

@@ -1,0 +1,398 @@
+"""fwknopctl against a daemon's socket: what a person sees, and what a program gets."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fwknopd.control.protocol import VerbError
+from fwknopd.ctl import main
+from tests.unit.control.running import RunningServer
+
+Json = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+NOW = 1_700_000_000.0
+
+STATUS: Json = {
+    "version": "1.2.3",
+    "pid": 4321,
+    "uptime": 11_532,
+    "time": NOW,
+    "configuration": {
+        "source": "uci",
+        "file": "/etc/config/fwknopd",
+        "enabled": True,
+        "loaded_at": NOW - 75,
+        "problems": [
+            {
+                "severity": "warning",
+                "file": "/etc/config/fwknopd",
+                "line": 12,
+                "option": "VERBOSE",
+                "message": "it is ignored",
+                "remedy": "Delete it.",
+            }
+        ],
+        "last_error": None,
+    },
+    "captures": [
+        {
+            "name": "eth1",
+            "kind": "pcap",
+            "state": "capturing",
+            "detail": "",
+            "received": 12345,
+            "dropped": 0,
+            "since": NOW - 100,
+        },
+        {
+            "name": "network wan",
+            "kind": "pcap",
+            "state": "waiting",
+            "detail": "the network wan is down. To bring it up now: ifup wan",
+            "received": 0,
+            "dropped": 0,
+            "since": NOW - 65,
+        },
+    ],
+    "firewall": {"backend": "nftables", "ready": True, "detail": ""},
+    "clients": 3,
+    "replay": {"entries": 17},
+    "counters": {"replay": 2, "accepted": 41},
+    "grants": 2,
+    "clock": {"ok": False, "detail": "no time from the network yet"},
+}
+GRANTS: Json = {
+    "now": NOW,
+    "grants": [
+        {
+            "id": "b2",
+            "client": "Ann's tablet",
+            "address": "2001:db8::7",
+            "port": "tcp/5555",
+            "nat": "192.168.1.5:22",
+            "local": False,
+            "opened": NOW - 3700,
+            "expires": NOW + 3723,
+        },
+        {
+            "id": "a1",
+            "client": "phone",
+            "address": "203.0.113.10",
+            "port": "tcp/22",
+            "nat": None,
+            "local": False,
+            "opened": NOW - 2,
+            "expires": NOW + 28,
+        },
+    ],
+}
+EVENTS: list[Json] = [
+    {
+        "id": 1,
+        "time": NOW,
+        "event": "verdict",
+        "source": "203.0.113.10",
+        "client": "phone",
+        "verdict": "accept",
+        "reason": "accepted",
+        "request": "0.0.0.0,tcp/22",
+        "detail": "",
+    },
+    {
+        "id": 2,
+        "time": NOW + 1,
+        "event": "verdict",
+        "source": "192.0.2.66",
+        "client": None,
+        "verdict": "refuse",
+        "reason": "replay",
+        "request": "0.0.0.0,tcp/22",
+        "detail": "seen 3 s ago from 203.0.113.10",
+    },
+    {"id": 3, "time": NOW + 2, "event": "error", "detail": "evil\x1b[2J\nline \u202egpj.exe"},
+]
+
+
+def events(arguments: Json) -> Json:
+    recent = [event for event in EVENTS if event["id"] > arguments.get("after", 0)]
+    limit = arguments.get("limit", 100)
+    return {"events": recent[-limit:] if limit else [], "last": 3}
+
+
+def revoke(arguments: Json) -> Json:
+    if arguments.get("client") == "stuck":
+        raise VerbError("firewall", "the doors are still open", "Try again")
+    known = arguments in ({"client": "phone"}, {"id": "a1"}, {"address": "203.0.113.10"})
+    return {"revoked": 2 if arguments == {"all": True} else int(known)}
+
+
+def reload(_: Json) -> Json:
+    problem = {
+        "severity": "error",
+        "file": "/etc/config/fwknopd",
+        "line": 7,
+        "option": "OPEN_PORTS",
+        "message": "'tcp/99999' is not a port",
+        "remedy": "Write 1 to 65535.",
+    }
+    return {"reloaded": False, "problems": [problem]}
+
+
+@pytest.fixture
+def running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[RunningServer]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    path = tmp_path / "control.sock"
+    monkeypatch.setenv("FWKNOP_CONTROL", str(path))
+    handlers = {
+        "status": lambda _: STATUS,
+        "grants": lambda _: GRANTS,
+        "events": events,
+        "revoke": revoke,
+        "reload": reload,
+    }
+    with RunningServer(path, handlers) as server:
+        yield server
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    assert main(arguments) == code
+    captured = capsys.readouterr()
+    assert not captured.err
+    return captured.out
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    assert not captured.out
+    return captured.err
+
+
+Capsys = pytest.CaptureFixture[str]
+pytestmark = pytest.mark.usefixtures("running")
+
+
+def test_status_at_one_glance(capsys: Capsys) -> None:
+    assert shown(capsys, "status").splitlines() == [
+        "fwknopd 1.2.3 is running, up 3 h 12 min (process 4321)",
+        "",
+        "  Configuration   /etc/config/fwknopd (UCI), loaded 1 min 15 s ago",
+        "                  warning: /etc/config/fwknopd:12: VERBOSE: it is ignored. Delete it.",
+        "  Clients         3",
+        "  Capture         eth1: capturing, 12,345 packets, none lost",
+        "                  network wan: waiting for 1 min 5 s: the network wan is down. "
+        "To bring it up now: ifup wan",
+        "  Firewall        nftables: ready",
+        "  Clock           not believable yet: no time from the network yet",
+        "  Open doors      2",
+        "  Replay memory   17 packets",
+        "  Packets         accepted 41, replay 2",
+    ]
+
+
+def test_status_of_an_idle_daemon(
+    running: RunningServer, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = {"source": "none", "detail": "tick Enable config overwrite", "last_error": "a:1: bad"}
+    monkeypatch.setitem(STATUS, "configuration", idle)
+    monkeypatch.setitem(STATUS, "captures", [])
+    text = shown(capsys, "status")
+    assert "  Configuration   none: tick Enable config overwrite\n" in text
+    assert "not loaded: a:1: bad" in text
+    assert "  Capture         none: no knock can arrive\n" in text
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"captures": [None, 3], "configuration": [], "uptime": "x"}]
+)
+def test_status_of_another_version_is_shown_as_far_as_it_goes(
+    tmp_path: Path, capsys: Capsys, answer: Json
+) -> None:
+    with RunningServer(tmp_path / "other.sock", {"status": lambda _: answer}):
+        text = shown(capsys, "status", "--control", str(tmp_path / "other.sock"))
+    assert "is running" in text
+
+
+def test_grants_as_a_table(capsys: Capsys) -> None:
+    assert shown(capsys, "grants").splitlines() == [
+        "CLIENT        ADDRESS       OPENS                       LEFT       OPENED         ID",
+        "phone         203.0.113.10  tcp/22                      28 s       2 s ago        a1",
+        "Ann's tablet  2001:db8::7   tcp/5555 -> 192.168.1.5:22  1 h 2 min  1 h 1 min ago  b2",
+    ]
+
+
+def test_no_grants(tmp_path: Path, capsys: Capsys) -> None:
+    path = tmp_path / "other.sock"
+    with RunningServer(path, {"grants": lambda _: {"now": NOW, "grants": []}}):
+        assert shown(capsys, "--control", str(path), "grants") == "No door is open.\n"
+
+
+def test_events_one_a_line_and_nothing_hostile(capsys: Capsys) -> None:
+    lines = shown(capsys, "events").splitlines()
+    assert [line.rstrip() for line in lines] == [
+        "2023-11-14 22:13:20  ACCEPTED   203.0.113.10     phone         0.0.0.0,tcp/22",
+        "2023-11-14 22:13:21  refused    192.0.2.66       -             "
+        "replay  0.0.0.0,tcp/22  seen 3 s ago from 203.0.113.10",
+        r"2023-11-14 22:13:22  error      -                -             "
+        r"evil\x1b[2J\x0aline \u202egpj.exe",
+    ]
+
+
+def test_events_of_today_show_the_time_only(
+    capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW + 60)
+    assert shown(capsys, "events", "-n", "1").startswith("22:13:22  error")
+
+
+def test_only_newer_events(capsys: Capsys) -> None:
+    assert len(shown(capsys, "events", "--after", "2").splitlines()) == 1
+    assert shown(capsys, "events", "--after", "3") == "Nothing has happened yet.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["a1"], "Closed 1 door of id a1.\n"),
+        (["--client", "phone"], "Closed 1 door of client phone.\n"),
+        (["--address", "203.0.113.10"], "Closed 1 door of address 203.0.113.10.\n"),
+        (["--all"], "Closed 2 doors.\n"),
+        (["--client", "fone"], "No door of client fone was open; see fwknopctl grants.\n"),
+    ],
+)
+def test_revoke(capsys: Capsys, arguments: list[str], text: str) -> None:
+    assert shown(capsys, "revoke", *arguments) == text
+
+
+def test_a_refused_verb_is_an_error_with_its_remedy(capsys: Capsys) -> None:
+    text = complaint(capsys, "revoke", "--client", "stuck")
+    assert text == "fwknopctl: the doors are still open.\n  Try again\n"
+
+
+@pytest.mark.parametrize("arguments", [["revoke"], ["revoke", "a1", "--all"], ["dance"], []])
+def test_wrong_usage_ends_with_2(capsys: Capsys, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(arguments)
+    assert raised.value.code == 2
+    assert "usage: fwknopctl" in capsys.readouterr().err
+
+
+def test_a_refused_configuration_is_shown_and_fails(capsys: Capsys) -> None:
+    assert shown(capsys, "reload", code=1) == (
+        "error: /etc/config/fwknopd:7: OPEN_PORTS: 'tcp/99999' is not a port. Write 1 to 65535.\n"
+        "The configuration is faulty; the daemon goes on with the old one.\n"
+    )
+
+
+def test_version_names_both(capsys: Capsys) -> None:
+    from fwknopd import __version__
+
+    assert shown(capsys, "version") == f"fwknopctl {__version__}\nfwknopd   1.2.3\n"
+    out = shown(capsys, "version", "--control", "/nowhere", "--json")
+    assert json.loads(out) == {"version": __version__, "daemon": None}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["status"], STATUS),
+        (["grants"], GRANTS),
+        (["events"], {"events": EVENTS, "last": 3}),
+        (["revoke", "--all"], {"revoked": 2}),
+    ],
+)
+def test_json_is_the_daemons_answer(capsys: Capsys, arguments: list[str], expected: Json) -> None:
+    assert json.loads(shown(capsys, "--json", *arguments)) == expected
+    assert json.loads(shown(capsys, *arguments, "--json")) == expected
+
+
+# When it doesn't work
+
+
+def test_no_daemon_says_how_to_start_it(capsys: Capsys) -> None:
+    text = complaint(capsys, "status", "--control", "/nowhere/control.sock")
+    assert "the daemon is not running: nobody listens at /nowhere/control.sock" in text
+    assert "/etc/init.d/fwknopd start" in text
+
+
+def test_errors_as_json(capsys: Capsys) -> None:
+    out = shown(capsys, "status", "--json", "--control", "/nowhere/control.sock", code=1)
+    error = json.loads(out)["error"]
+    assert error["code"] == "not-running"
+    assert error["remedy"]
+
+
+def fwknopctl(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "fwknopd.ctl", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "daemon"), **environment},
+    )
+
+
+def test_following_events_as_a_program(running: RunningServer) -> None:
+    process = fwknopctl("events", "--follow", "--json", "--limit", "1")
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["id"] == 3
+    running.publish({"id": 4, "event": "grant", "detail": "new"})
+    assert json.loads(process.stdout.readline()) == {"id": 4, "event": "grant", "detail": "new"}
+    process.terminate()
+    process.communicate(timeout=30)
+    running.await_clients(0)
+
+
+def test_the_daemons_end_ends_following(running: RunningServer) -> None:
+    process = fwknopctl("events", "-f", "-n", "1")
+    assert process.stdout is not None
+    assert "error" in process.stdout.readline()
+    running.in_loop(running.hang_up)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "the daemon closed the connection" in errors
+
+
+def test_a_reader_who_has_enough_is_no_error(running: RunningServer) -> None:
+    process = fwknopctl("events", "--follow", "--limit", "1")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    while process.poll() is None:
+        running.publish({"id": 4, "event": "grant"})
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+def test_interrupting_is_quiet(running: RunningServer) -> None:
+    process = fwknopctl("events", "--follow", "--limit", "1")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(2)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "")
+
+
+def test_looking_after_the_daemon_loads_no_cryptography(running: RunningServer) -> None:
+    program = (
+        "import sys; from fwknopd.ctl import main; main(['grants'])\n"
+        "sys.exit(bool({'cryptography', 'pcap', 'qrcode'} & sys.modules.keys()))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemon")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
