@@ -63,7 +63,7 @@ class Endless:
 
 def has_sound_problems(problems: Sequence[Problem]) -> bool:
     return all(
-        problem.message and problem.remedy and "\n" not in problem.message + problem.remedy
+        problem.message and problem.remedy and (problem.option + problem.message).isprintable()
         for problem in problems
     )
 

@@ -34,11 +34,10 @@ from fwknopd.config.uci_format import (
     format_uci,
     parse_uci,
 )
-from fwknopd.config.uci_model import anonymous_id
+from fwknopd.config.uci_model import anonymous_id, is_writable_type
 
 NAMES = st.text("abcXYZ019_", min_size=1, max_size=8)
-# libuci writes types without quotes, so some it reads can't be written: see the store.
-TYPES = st.text("".join(set(map(chr, range(33, 127))) - set("'\"\\#;")), min_size=1, max_size=6)
+TYPES = st.text("".join(map(chr, range(33, 127))), min_size=1, max_size=6).filter(is_writable_type)
 # Every byte but NUL: quotes, newlines, escapes, control characters, broken UTF-8.
 VALUES = st.binary(max_size=40).map(
     lambda data: data.replace(b"\0", b"").decode("utf-8", "surrogateescape")
@@ -90,8 +89,9 @@ def test_any_text_is_read_or_refused_with_its_line(text: bytes | str) -> None:
     except UciSyntaxError as error:
         assert 1 <= error.line <= newlines + 1
         return
-    again = parse_uci(format_uci(package), "f")
-    assert format_uci(again) == format_uci(package)
+    if all(is_writable_type(section.type) for section in package.sections):
+        again = parse_uci(format_uci(package), "f")
+        assert format_uci(again) == format_uci(package)
     for section in package.sections:
         assert section.line is not None
         assert 1 <= section.line <= newlines + 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 
-from fwknopd.config.invalid import InvalidValue, Leniencies
+from fwknopd.config.invalid import InvalidValue, Leniencies, shown
 from fwknopd.policy.stanza import Network
 
 EXAMPLE = "Write ANY, or addresses and networks such as 192.0.2.7, 198.51.100.0/24"
@@ -35,10 +35,10 @@ def _network(item: str, leniencies: Leniencies) -> Network:
     host = parse_ipv4(address)
     if host is None:
         raise InvalidValue(
-            f"'{item}' is no address or network (host names are not possible)", f"{EXAMPLE}."
+            f"{shown(item)} is no address or network (host names are not possible)", f"{EXAMPLE}."
         )
     if str(host) != address:
-        leniencies.add(f"'{address}' is read as {host}", f"Write {host}.")
+        leniencies.add(f"{shown(address)} is read as {host}", f"Write {host}.")
     return _network_v4(item, host, mask if slash else "32")
 
 
@@ -46,11 +46,11 @@ def _network_v4(item: str, host: IPv4Address, mask: str) -> IPv4Network:
     length = _mask_length(mask)
     if length is None:
         raise InvalidValue(
-            f"'{item}' has no usable network mask; expected /1 to /32 or such as /255.255.255.0",
+            f"{shown(item)} has no usable mask; expected /1 to /32, or one like /255.255.255.0",
             f"{EXAMPLE}.",
         )
     if length == 0:
-        raise InvalidValue(f"'{item}' means every address", "Write ANY if you want that.")
+        raise InvalidValue(f"{shown(item)} means every address", "Write ANY if you want that.")
     return IPv4Network((host, length), strict=False)
 
 
@@ -70,11 +70,11 @@ def _network_v6(item: str, length: str) -> IPv6Network:
         network = IPv6Network(item, strict=False)
     except ValueError as error:
         raise InvalidValue(
-            f"'{item}' is no IPv6 address or network",
+            f"{shown(item)} is no IPv6 address or network",
             "Write it like 2001:db8::7 or 2001:db8::/32.",
         ) from error
     if network.prefixlen == 0:
-        raise InvalidValue(f"'{item}' means every address", "Write ANY if you want that.")
+        raise InvalidValue(f"{shown(item)} means every address", "Write ANY if you want that.")
     return network
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from fwknopd.config.problems import ConfigError, Problem, Severity
+from fwknopd.config.problems import ConfigError, Problem, Severity, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,15 @@ class Findings:
     def add(self, severity: Severity, place: Directive, message: str, remedy: str) -> None:
         """Record a problem of the directive ``place``."""
         self._append(
-            Problem(severity, place.file, place.line, place.name, message, remedy, place.section)
+            Problem(
+                severity,
+                place.file,
+                place.line,
+                printable(place.name),
+                printable(message),
+                remedy,
+                place.section,
+            )
         )
 
     def _append(self, problem: Problem) -> None:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+from fwknopd.config.problems import printable
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+_MAX_SHOWN = 40
+
 
 class InvalidValue(ValueError):
     """The value can't be used: what is wrong, and what to write instead. Never quotes a key."""
@@ -21,3 +29,9 @@ class Leniencies:
     def add(self, message: str, remedy: str) -> None:
         """Record how the odd value was understood, and what to write instead."""
         self.found.append((message, remedy))
+
+
+def shown(text: str) -> str:
+    """A value for a message: cut, and without characters that could disturb a log."""
+    clean = printable(text)
+    return f"'{clean[:_MAX_SHOWN]}...'" if len(clean) > _MAX_SHOWN else f"'{clean}'"

@@ -15,6 +15,11 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
+def printable(text: str) -> str:
+    """The text on one line, without control characters and bytes that are no characters."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One finding: where, what, and what to do about it. Never contains a key.
@@ -35,7 +40,9 @@ class Problem:
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         subject = f"{where}: {self.option}" if self.option else where
-        return f"{subject}: {self.message}. {self.remedy}".rstrip()
+        # One line for the log, whatever a name or path was made of.
+        text = f"{subject}: {self.message}. {self.remedy}".rstrip()
+        return printable(text)
 
 
 class ConfigError(Exception):

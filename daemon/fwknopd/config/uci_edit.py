@@ -28,6 +28,7 @@ from fwknopd.config.uci_model import (
     anonymous_id,
     is_name,
     is_type,
+    is_writable_type,
 )
 
 _ALLOWED_CONTROLS = "\t\n\r"
@@ -41,6 +42,7 @@ def apply(package: UciPackage, changes: Iterable[UciChange]) -> UciPackage:
     """The package after all changes, in order. Raises ChangeError at the first bad one."""
     for change in changes:
         _check_values(change)
+        _check_names(package, change)
         package = _apply(package, change)
     return package
 
@@ -81,6 +83,18 @@ def _check_values(change: UciChange) -> None:
             item.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError as error:
             raise ChangeError("the value has a character no file can hold") from error
+
+
+def _check_names(package: UciPackage, change: UciChange) -> None:
+    """What libuci lets pass, and what leaves a file behind that it can't read."""
+    if isinstance(change, SetSection | AddSection) and change.type:
+        if not is_writable_type(change.type):
+            raise ChangeError(f"'{change.type}' is no section type; use plain letters")
+    elif isinstance(change, Rename):
+        section = _find(package, change.section)
+        taken = package.section if change.option is None else section.option
+        if taken(change.name) is not None:
+            raise ChangeError(f"the name '{change.name}' is already in use")
 
 
 def _find(package: UciPackage, section_id: str) -> UciSection:

@@ -87,6 +87,11 @@ def is_type(text: str) -> bool:
     return bool(text) and all("!" <= char <= "~" for char in text)
 
 
+def is_writable_type(text: str) -> bool:
+    """Does a section of this type survive being written? libuci writes types without quotes."""
+    return is_type(text) and not set(text) & set("'\"\\#;")
+
+
 def is_package_name(text: str) -> bool:
     """Is it allowed as the name of a package?"""
     return bool(text) and _NAME_CHARACTERS.union("-").issuperset(text)

@@ -13,7 +13,7 @@ from typing import Any
 
 from fwknopd.config.addresses import parse_host_v4, parse_networks
 from fwknopd.config.dates import parse_date
-from fwknopd.config.invalid import InvalidValue, Leniencies
+from fwknopd.config.invalid import CONTROL, InvalidValue, Leniencies, shown
 from fwknopd.config.uci_format import encode_text
 from fwknopd.config.variable import Kind, Variable
 from fwknopd.keys import KeyTextError, decode_key_base64
@@ -24,14 +24,12 @@ TRUE_WORDS = frozenset({"1", "on", "true", "yes", "enabled"})
 FALSE_WORDS = frozenset({"0", "off", "false", "no", "disabled"})
 """UCI's words for a switch; platform notes 1.7."""
 
-_MAX_SHOWN = 40
 _MAX_PORT = 65535
 _COMMENT = re.compile(r"\s+#.*\Z", re.DOTALL)
 _PORT = re.compile(
     r"(?P<protocol>[A-Za-z]+)\s*/\s*(?P<port>[0-9]{1,5})(?P<rest>(?![0-9]).*)\Z", re.DOTALL
 )
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@+~%-]{1,15}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FREE_TEXT = frozenset({Kind.TEXT, Kind.KEY_TEXT, Kind.PATH, Kind.FILTER})
 
 
@@ -46,12 +44,6 @@ def parse_value(variable: Variable, text: str, leniencies: Leniencies) -> Any:
     if variable.kind not in _FREE_TEXT:
         text = _without_comment(variable, text, leniencies)
     return _READERS[variable.kind](variable, text, leniencies)
-
-
-def shown(text: str) -> str:
-    """A value for a message: cut, and without characters that could disturb a log."""
-    clean = _CONTROL.sub("?", text)
-    return f"'{clean[:_MAX_SHOWN]}...'" if len(clean) > _MAX_SHOWN else f"'{clean}'"
 
 
 def _without_comment(variable: Variable, text: str, leniencies: Leniencies) -> str:
@@ -111,7 +103,7 @@ def _mark(variable: Variable, text: str, leniencies: Leniencies) -> int:
 
 
 def _text(variable: Variable, text: str, leniencies: Leniencies) -> str:
-    if _CONTROL.search(text):
+    if CONTROL.search(text):
         raise InvalidValue("it holds a line break or control character", "Write it on one line.")
     if variable.maximum is not None and len(text) > variable.maximum:
         raise InvalidValue(
@@ -188,7 +180,7 @@ def _port(item: str, variable: Variable, strict: bool, leniencies: Leniencies) -
 
 
 def _key_text(variable: Variable, text: str, leniencies: Leniencies) -> bytes:
-    if _CONTROL.search(text):
+    if CONTROL.search(text):
         raise InvalidValue(
             "the key holds a line break or control character",
             f"Use {variable.name}_BASE64 for such a key.",
