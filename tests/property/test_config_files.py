@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
 import pytest
@@ -16,12 +17,11 @@ from fwknopd.config.problems import ConfigError, Problem
 from fwknopd.config.render import format_access_conf, stanza_pairs
 from fwknopd.config.settings import ServerSettings
 from fwknopd.config.typed_values import check_value
+from fwknopd.config.uci_format import parse_uci
 from fwknopd.config.variables import (
     ACCESS_VARIABLES,
     SERVER_VARIABLES,
-    Scope,
     Variable,
-    lookup,
 )
 
 HONEST = st.sampled_from(
@@ -129,8 +129,6 @@ def test_dotted_addresses_are_read_as_everywhere(address: object) -> None:
 
 @given(st.one_of(st.text("0123456789.xaf", max_size=20), st.text(max_size=12)))
 def test_addresses_agree_with_the_c_library(text: str) -> None:
-    import socket
-
     if text != text.strip() or not text.isascii() or " " in text or "\0" in text:
         return
     try:
@@ -142,11 +140,5 @@ def test_addresses_agree_with_the_c_library(text: str) -> None:
 
 @pytest.mark.parametrize("count", [1000, 100000])
 def test_time_grows_with_the_file_not_faster(count: int) -> None:
-    from fwknopd.config.uci_format import parse_uci
-
     package = parse_uci("config a x\n" + "\tlist l v\n" * count, "f")
     assert len(package.sections[0].options[0].items) == count
-
-
-def test_names_looked_up_exist() -> None:
-    assert lookup(Scope.ACCESS, "SOURCE")
