@@ -8,25 +8,19 @@ crash the process, and a name is tried as a file before it is tried as a device.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import socket
 import stat
-import struct
 from pathlib import Path
 from typing import Any
 
 from fwknopd.capture import CaptureError, CaptureFault, CaptureStats
 from fwknopd.capture.bpf import CaptureFilter
+from fwknopd.capture.device import ANY_DEVICE, device_index, is_up
 from fwknopd.capture.link_layer import MAX_FRAME, knows_datalink, parse_frame
 from fwknopd.policy.packet import Packet
 
 # In immediate mode the ring spends a slot of snaplen plus about 80 bytes on each packet.
 RING_BYTES = 2 * 1024 * 1024
-
-ANY_DEVICE = "any"
-_SIOCGIFFLAGS = 0x8913
-_IFF_UP = 1
 
 
 class PcapCapture:
@@ -44,7 +38,7 @@ class PcapCapture:
         buffer_size: int = RING_BYTES,
     ) -> None:
         self.name = device
-        self._index = _device_index(device)
+        self._index = device_index(device)
         self._last_stats = CaptureStats(0, 0)
         self._handle: Any = _open_live(device, snaplen, promisc, buffer_size)
         try:
@@ -76,7 +70,7 @@ class PcapCapture:
 
     def detail(self) -> str:
         """Says so when the device is down: nothing can arrive, but nothing is broken."""
-        if self.name == ANY_DEVICE or _is_up(self.name):
+        if self.name == ANY_DEVICE or is_up(self.name):
             return ""
         return f"the device {self.name} is down"
 
@@ -97,7 +91,7 @@ class PcapCapture:
         if failed:
             raise _gone(self.name, _text(self._handle.geterr()))
         try:
-            index = _device_index(self.name)
+            index = device_index(self.name)
         except CaptureError:
             raise _gone(self.name, "it was removed") from None
         if index != self._index:
@@ -195,7 +189,7 @@ def _open_error(device: str, text: str) -> CaptureError:
             f"capturing on {device} is not permitted",
             "Run the daemon as root or with the capability CAP_NET_RAW",
         )
-    if not _is_up(device):
+    if not is_up(device):
         return CaptureError(
             CaptureFault.DEVICE_DOWN,
             f"the device {device} is down",
@@ -294,31 +288,6 @@ def _stats(handle: Any, before: CaptureStats) -> CaptureStats:
     except OSError:  # the device has gone
         return before
     return CaptureStats(received, dropped)
-
-
-def _device_index(device: str) -> int:
-    """The kernel's number for the device; it changes when a device is made anew."""
-    if device == ANY_DEVICE:
-        return 0
-    try:
-        return socket.if_nametoindex(device)
-    except (OSError, ValueError):
-        present = ", ".join(name for _, name in socket.if_nameindex())
-        raise CaptureError(
-            CaptureFault.NO_DEVICE,
-            f"there is no network device {device!r}",
-            f"Set PCAP_INTF to one of: {present}; or wait until the device appears",
-        ) from None
-
-
-def _is_up(device: str) -> bool:
-    request = struct.pack("16sh14x", device.encode()[:15], 0)
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-            answer = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request)
-    except OSError:
-        return False
-    return bool(struct.unpack_from("16sh", answer)[1] & _IFF_UP)
 
 
 def _text(message: object) -> str:
