@@ -45,20 +45,25 @@ def load_files(
     *,
     overrides: Sequence[Path] = (),
     access_folder: Path | None = None,
+    from_pcap_file: bool = False,
 ) -> Configuration:
     """The configuration in fwknopd.conf and access.conf.
 
     ``access_path`` and ``access_folder`` win over ACCESS_FILE and ACCESS_FOLDER; a folder wins
-    over a file. Raises ConfigError with all problems.
+    over a file. ``from_pcap_file``: the command line names a capture file, which changes
+    defaults as PCAP_FILE does. Raises ConfigError with all problems.
     """
     findings = Findings()
     reader = FileReader()
-    settings = read_settings(_texts(reader, (config_path, *overrides)), findings)
-    texts = _access_texts(reader, settings, access_path, access_folder)
-    raw = read_access_conf(texts, reader, findings)
+    texts = _texts(reader, (config_path, *overrides))
+    if from_pcap_file:
+        texts = [*texts, ("PCAP_FILE -;\n", "the command line")]
+    settings = read_settings(texts, findings)
+    access = _access_texts(reader, settings, access_path, access_folder)
+    raw = read_access_conf(access, reader, findings)
     stanzas = build_stanzas(raw, settings, findings)
     if not raw:
-        place = Directive("SOURCE", "", texts[0][1] if texts else str(access_folder))
+        place = Directive("SOURCE", "", access[0][1] if access else str(access_folder))
         findings.error(place, "there is no stanza", "Add one that begins with SOURCE ANY.")
     configuration = Configuration(settings, stanzas, None, "files", findings.result())
     return _with_problems(configuration, tuple(reader.problems))

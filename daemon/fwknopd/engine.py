@@ -80,6 +80,8 @@ class Engine:
         self.grants = GrantTable()
         self.replay = replay
         self.settings = EngineSettings(PolicySettings(), ())
+        self.recover: Callable[[], bool] = lambda: False
+        """Puts lost rules back; True when it did, so that opening is worth a second try."""
         self._clock = clock
         self._remember = remember
         self._tally = RejectedTally()
@@ -150,7 +152,7 @@ class Engine:
         label, lifetime = decision.stanza.label, decision.lifetime
         wanted = [self.grants.plan(door, label, lifetime, now) for door in doors_of(decision)]
         try:
-            self.firewall.open([self._timed(grant, now) for grant in wanted])
+            self._open([self._timed(grant, now) for grant in wanted])
         except FirewallError as error:
             self._refuse(
                 packet,
@@ -161,6 +163,15 @@ class Engine:
         for grant in wanted:
             self.grants.record(grant)
             self._record_grant(EventKind.GRANT, grant, source=packet.source)
+
+    def _open(self, doors: Sequence[TimedDoor]) -> None:
+        try:
+            self.firewall.open(doors)
+        except FirewallError:
+            # The rules may have been deleted this very moment, before the notice was read.
+            if not self.recover():
+                raise
+            self.firewall.open(doors)
 
     def _timed(self, grant: Grant, now: float) -> TimedDoor:
         """The door with the time left to the last of its holders: no client shortens another's."""

@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 
 from fwknopd.engine import Engine
 from fwknopd.events import EventKind
-from fwknopd.firewall import FirewallError
+from fwknopd.firewall import Diagnosis, FirewallError
 
 RETRY_SECONDS = 1.0
+
+DIAGNOSIS_SECONDS = 30.0
+"""How long a diagnosis is believed: each costs two runs of nft."""
 
 
 class FirewallGuard:
@@ -21,6 +24,9 @@ class FirewallGuard:
         self.ready = False
         self.problem = "not started yet"
         self.retry_at: float | None = None
+        self._diagnosis: Diagnosis | None = None
+        self._diagnosed_at = 0.0
+        engine.recover = self.recover
 
     def start(self, devices: Sequence[str]) -> int:
         """Make the rules, adopt open doors; how many those are. Raises FirewallError."""
@@ -36,9 +42,31 @@ class FirewallGuard:
 
     def notified(self) -> None:
         """The firewall's descriptor is readable: put lost rules and doors back."""
-        if self._engine.firewall.rules_lost():
-            self._report("The firewall rules were deleted from outside; putting them back.")
-            self._restore(self.devices)
+        self.recover()
+
+    def recover(self) -> bool:
+        """Put rules and doors back if they were deleted from outside; whether they stand again."""
+        if not self._engine.firewall.rules_lost():
+            return False
+        self._report("The firewall rules were deleted from outside; putting them back.")
+        self.ready = False
+        self._restore(self.devices)
+        return self.ready
+
+    def diagnosis(self) -> Diagnosis:
+        """Whether doors really let people in, at most half a minute old."""
+        if not self.ready:
+            return Diagnosis(False, self.problem)
+        now = self._monotonic()
+        if self._diagnosis is None or now - self._diagnosed_at >= DIAGNOSIS_SECONDS:
+            self._diagnosis, self._diagnosed_at = self._diagnose(), now
+        return self._diagnosis
+
+    def _diagnose(self) -> Diagnosis:
+        try:
+            return self._engine.firewall.diagnose()
+        except FirewallError as error:
+            return Diagnosis(False, str(error))
 
     def retry(self, now: float) -> None:
         """Try again what failed, when its time has come."""
@@ -64,7 +92,7 @@ class FirewallGuard:
 
     def _stands(self, devices: Sequence[str]) -> None:
         self.devices, self.ready, self.problem = tuple(devices), True, ""
-        self.retry_at = None
+        self.retry_at = self._diagnosis = None
 
     def _report(self, text: str) -> None:
         self._engine.events.record(EventKind.FIREWALL, detail=text)

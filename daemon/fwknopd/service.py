@@ -64,6 +64,7 @@ class Service:
         self._queue: deque[Packet] = deque()
         self._watched: dict[int, ReopeningCapture] = {}
         self._judged = 0
+        self._running = False
         self._stopping = False
 
     @property
@@ -90,6 +91,7 @@ class Service:
             control.attach(self.selector)
             self.events.sinks.append(lambda event: control.publish(event.as_json()))
         self._watch_captures()
+        self._running = True
         self._report_start(adopted)
 
     def _check_captures(self) -> None:
@@ -107,7 +109,7 @@ class Service:
             f"firewall {self.engine.firewall.name}, {adopted} open doors taken over",
         )
         if self.configuration is None:
-            self.events.record(EventKind.ERROR, detail=idle_text(self.options))
+            self.events.record(EventKind.RELOAD, detail=idle_text(self.options))
         for problem in self.configuration.problems if self.configuration else ():
             self.events.record(EventKind.RELOAD, detail=str(problem), reason=problem.severity)
         for capture in self.captures:
@@ -128,7 +130,10 @@ class Service:
     def stop(self) -> None:
         """Orderly end: report, close the captures, take our rules away."""
         self.engine.report_rejected()
-        self.events.record(EventKind.STOP, detail="fwknopd stops; its firewall rules are removed")
+        if self._running:
+            self.events.record(
+                EventKind.STOP, detail="fwknopd stops; its firewall rules are removed"
+            )
         self.captures.close()
         self.engine.firewall.stop()
 

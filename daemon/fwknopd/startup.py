@@ -51,6 +51,7 @@ def _load_files(options: Options) -> Configuration:
         None if options.access_file is None else Path(options.access_file),
         overrides=tuple(Path(file) for file in options.override_config if file),
         access_folder=None if options.access_folder is None else Path(options.access_folder),
+        from_pcap_file=options.pcap_file is not None,
     )
 
 

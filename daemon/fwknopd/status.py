@@ -17,6 +17,7 @@ Json = dict[str, Any]
 def status(service: Service) -> Json:
     """Everything at one glance; times are epoch seconds, ``uptime`` is seconds."""
     engine, clock = service.engine, service.clock
+    firewall = service.guard.diagnosis()
     return {
         "version": __version__,
         "pid": os.getpid(),
@@ -26,9 +27,9 @@ def status(service: Service) -> Json:
         "captures": [_capture(service, capture) for capture in service.captures],
         "firewall": {
             "backend": engine.firewall.name,
-            "ready": service.guard.ready,
+            "ready": firewall.ready,
             "devices": list(service.guard.devices),
-            "detail": service.guard.problem,
+            "detail": firewall.detail,
         },
         "clients": len(engine.settings.stanzas),
         "replay": {"entries": len(engine.replay)},

@@ -25,6 +25,14 @@ class TimedDoor:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Whether a packet let through by a door will really get in; ``detail`` says what to do."""
+
+    ready: bool
+    detail: str
+
+
 class Firewall(Protocol):
     """What the engine asks of a backend."""
 
@@ -53,3 +61,9 @@ class Firewall(Protocol):
 
     def rules_lost(self) -> bool:
         """Read pending notifications: did somebody delete our rules? Never blocks."""
+
+    def diagnose(self) -> Diagnosis:
+        """Would a door really let somebody in, with the rules that others made?
+
+        May take some milliseconds. Raises FirewallError.
+        """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from fwknopd.firewall import Diagnosis
 
 INPUT = "input"
 FORWARD = "forward"
@@ -16,14 +17,6 @@ _ACCEPT = re.compile(
     r"(?:!= 0x0+|!= 0|== 0x(?P<value>[0-9a-f]{1,8})) accept(?: comment \".*\")?",
     re.ASCII,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """Whether a packet let through by a door will really get in; ``detail`` says what to do."""
-
-    ready: bool
-    detail: str
 
 
 def accepts_mark(listing: str, mark: int) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from fwknopd.firewall import TimedDoor
-from fwknopd.firewall.fw4 import Diagnosis
+from fwknopd.firewall import Diagnosis, TimedDoor
 from fwknopd.grants import Door
 
 

@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from fwknopd.firewall import FirewallError, TimedDoor
-from fwknopd.firewall.fw4 import CHAINS, Diagnosis, judge_chains
+from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
+from fwknopd.firewall.fw4 import CHAINS, judge_chains
 from fwknopd.firewall.nfnetlink import (
     NFTA_RULE_HANDLE,
     NFTA_TABLE_HANDLE,

@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from fwknopd.engine import Engine, EngineSettings
-from fwknopd.events import EventLog
+from fwknopd.events import EventLog, JsonValue
 from fwknopd.firewall import FirewallError, TimedDoor
 from fwknopd.firewall.log_only import LogOnlyFirewall
 from fwknopd.grants import Door
@@ -53,6 +53,7 @@ class Broken(LogOnlyFirewall):
     """The log-only firewall, refusing whatever ``refuses`` names."""
 
     refuses: frozenset[str] = frozenset()
+    deleted = False
 
     def start(self, devices: Sequence[str]) -> None:
         self._obey("start")
@@ -66,7 +67,18 @@ class Broken(LogOnlyFirewall):
         self._obey("close")
         super().close(doors)
 
+    def delete_rules(self) -> None:
+        """As `nft flush ruleset` does: everything is gone, and a notice waits."""
+        self.stop()
+        self.deleted = True
+
+    def rules_lost(self) -> bool:
+        return self.deleted
+
     def _obey(self, action: str) -> None:
+        if self.deleted and action != "start":
+            raise FirewallError("the table is gone")
+        self.deleted = False
         if action in self.refuses:
             raise FirewallError(f"the kernel refused to {action}")
 
@@ -80,7 +92,7 @@ class Rig:
     engine: Engine
     remembered: list[ReplayEntry]
 
-    def events(self, kind: str) -> list[dict[str, object]]:
+    def events(self, kind: str) -> list[dict[str, JsonValue]]:
         return [e.as_json() for e in self.engine.events.recent(1000) if e.event == kind]
 
     def doors(self) -> list[str]:

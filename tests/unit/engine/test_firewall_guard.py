@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fwknopd.firewall import Diagnosis
 from fwknopd.firewall_guard import RETRY_SECONDS, FirewallGuard
 
 from .conftest import Knock, Rig
@@ -25,7 +26,7 @@ def test_a_failure_is_told_once_and_mended_later(rig: Rig) -> None:
     guard = guard_of(rig)
     rig.firewall.refuses = frozenset({"start"})
     guard.cover(("eth2",))
-    assert not guard.ready
+    assert guard.diagnosis() == Diagnosis(False, "the kernel refused to start")
     assert guard.retry_at == rig.clock.monotonic() + RETRY_SECONDS
     rig.clock.advance(RETRY_SECONDS)
     guard.retry(rig.clock.monotonic())
@@ -33,9 +34,18 @@ def test_a_failure_is_told_once_and_mended_later(rig: Rig) -> None:
     rig.firewall.refuses = frozenset()
     rig.clock.advance(RETRY_SECONDS)
     guard.retry(rig.clock.monotonic())
-    assert guard.ready
+    assert guard.diagnosis().ready
     assert guard.problem == ""
     assert "stand again" in str(rig.events("firewall")[-1]["detail"])
+
+
+def test_a_knock_that_finds_the_rules_deleted_opens_all_the_same(rig: Rig, knock: Knock) -> None:
+    guard_of(rig)
+    rig.engine.handle(knock())
+    rig.firewall.delete_rules()
+    rig.engine.handle(knock("192.0.2.8,tcp/22"))
+    assert rig.doors() == ["192.0.2.7 tcp/22", "192.0.2.8 tcp/22"]
+    assert rig.events("verdict")[-1]["verdict"] == "accept"
 
 
 def test_a_door_opened_while_the_rules_are_missing_is_an_error(rig: Rig, knock: Knock) -> None:
