@@ -1,0 +1,164 @@
+"""What the project exists for, as its user does it: from a browser to an open door.
+
+Real parts all the way: Chromium, the web page, the UCI file, the daemon sniffing a
+router's WAN behind a ruleset printed by fw4, zbar reading the QR code off a picture
+of the page, and the fwknop client in the phone's network namespace.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.lab.client import Ask
+from tests.lab.configs import packaged_config
+from tests.lab.events import event_is
+from tests.lab.lab import Lab, LabOptions
+
+pytestmark = [pytest.mark.root, pytest.mark.nft, pytest.mark.client, pytest.mark.browser]
+
+CLIENT = "Anna's phone"
+SSH = 22
+OPEN_FOR = 6
+"""Seconds: long enough for all that happens while the door is open."""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """A router as it is after the package was installed: overwrite off, no usable client."""
+    with Lab(tmp_path / "lab", LabOptions(config=packaged_config())) as started:
+        yield started
+
+
+@pytest.fixture
+def page(chromium: str) -> Iterator[Page]:
+    """A browser window of a desktop."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser.new_page(viewport={"width": 1280, "height": 1000})
+        browser.close()
+
+
+def test_from_a_browser_to_an_open_door(
+    lab: Lab, page: Page, artifacts: Path, tmp_path: Path
+) -> None:
+    router = lab.router.address
+    shut_to_everybody(lab)
+    log_in(page, lab)
+    add_client(page)
+    switch_on(page)
+    keys = phone_keys(read_qr_code(page, artifacts / "full-path-qr.png"))
+    shut_to_everybody(lab)
+
+    packet = tmp_path / "packet"
+    mark = lab.events.mark()
+    lab.knock(Ask("tcp/22"), keys=keys, save_packet=packet)
+    knocked = time.monotonic()
+    # A SYN that comes too early is only sent again after a whole second.
+    lab.events.wait_for(event_is("grant", client=CLIENT), since=mark, timeout=1)
+    with lab.phone.open_session(router, SSH, timeout=1) as session:
+        assert time.monotonic() - knocked < 1
+        assert not lab.stranger.connect(router, SSH, timeout=0.5)
+        assert not lab.phone.connect(router, 8080, timeout=0.5), "a port nobody asked for"
+        expect_on_overview(page, lab, "accepted")
+        page.screenshot(path=str(artifacts / "full-path-open-door.png"))
+
+        lab.events.wait_for(event_is("expire", client=CLIENT), since=mark, timeout=15)
+        lasted = time.monotonic() - knocked
+        assert OPEN_FOR - 1 < lasted < OPEN_FOR + 2
+        shut_to_everybody(lab)
+        assert session.echo("still here") == "still here", "the open session must go on"
+
+    replay(lab, packet)
+    expect_on_overview(page, lab, "replay|used before")
+    page.screenshot(path=str(artifacts / "full-path-replay.png"), full_page=True)
+    shut_to_everybody(lab)
+
+
+def shut_to_everybody(lab: Lab) -> None:
+    hosts = (lab.phone, lab.stranger)
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        attempts = list(pool.map(lambda h: h.connect(lab.router.address, SSH, 0.5), hosts))
+    assert [bool(attempt) for attempt in attempts] == [False, False], attempts
+
+
+def log_in(page: Page, lab: Lab) -> None:
+    page.goto(lab.page.url)
+    page.get_by_label("Username").fill(lab.page.user)
+    page.get_by_label("Password").fill(lab.page.password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Firewall Knock Daemon")).to_be_visible()
+
+
+def add_client(page: Page) -> None:
+    page.get_by_role("link", name="Clients").click()
+    page.get_by_role("link", name="Add client").click()
+    page.get_by_label("Name").first.fill(CLIENT)
+    page.get_by_role("checkbox", name=re.compile("SSH")).check()
+    page.get_by_label("Open for").fill(str(OPEN_FOR))
+    page.get_by_role("button", name="Save", exact=True).last.click()
+    page.get_by_role("link", name=CLIENT, exact=True).click()
+    page.get_by_role("tab", name="Keys").click()
+    page.get_by_role("button", name=re.compile("Generate .*keys")).click()
+    expect(page.get_by_text("New keys are made")).to_be_visible()
+    expect(page.get_by_text(re.compile("Unsaved Changes: "))).to_be_visible()
+
+
+def switch_on(page: Page) -> None:
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Enable config overwrite").check()
+    page.get_by_role("button", name="Save & Apply").click()
+    expect(page.get_by_text(re.compile("daemon is using", re.IGNORECASE)).first).to_be_visible()
+    expect(page.get_by_text(re.compile("Unsaved Changes: "))).to_have_count(0)
+
+
+def read_qr_code(page: Page, picture: Path) -> str:
+    """What a phone's camera gets from the page: the text zbar finds in its picture."""
+    page.get_by_role("link", name="Clients").click()
+    row = page.get_by_role("row").filter(has_text=CLIENT)
+    row.get_by_role("button", name=re.compile("QR")).click()
+    expect(page.get_by_role("img", name=re.compile("QR code"))).to_be_visible()
+    page.screenshot(path=str(picture), full_page=True)
+    done = subprocess.run(
+        ["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", str(picture)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.removesuffix("\n")
+
+
+def phone_keys(text: str) -> dict[str, str]:
+    """The fields the Android app fills in: split at blanks, each piece at every colon."""
+    fields = {}
+    for piece in text.split(" "):
+        name, value = piece.split(":")
+        fields[name.upper()] = value
+    assert set(fields) == {"KEY_BASE64", "HMAC_KEY_BASE64"}
+    for value in fields.values():
+        assert len(value) % 4 == 0
+        assert re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", value), "the app would not save it"
+    return fields
+
+
+def replay(lab: Lab, packet: Path) -> None:
+    mark = lab.events.mark()
+    lab.phone.send_datagram(packet.read_bytes().strip(), lab.router.address, 62201)
+    lab.events.wait_for(event_is("verdict", verdict="refuse", reason="replay"), since=mark)
+
+
+def expect_on_overview(page: Page, lab: Lab, words: str) -> None:
+    page.goto(lab.page.url)
+    knocks = page.locator("#live-knocks")
+    expect(knocks.get_by_text(re.compile(words, re.IGNORECASE)).first).to_be_visible()
+    expect(knocks.get_by_text(CLIENT).first).to_be_visible()
