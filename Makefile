@@ -13,11 +13,11 @@ help: ## show this list
 setup: ## put the programs into .venv, and install what the lab needs
 	@$(PREPARE) run
 
-run: setup ## start the lab: a phone, a router and a LAN host, with the web page
-	@$(VENV_PYTHON) -m tests.lab run
+run: setup ## start the lab: a phone, a router and a LAN host; ARGS=--fresh as first installed
+	@$(VENV_PYTHON) -m tests.lab run $(ARGS)
 
-knock: setup ## knock at the running lab's door
-	@$(VENV_PYTHON) -m tests.lab knock
+knock: setup ## knock at the running lab's door; ARGS=--nat for the LAN host
+	@$(VENV_PYTHON) -m tests.lab knock $(ARGS)
 
 test: ## run every test; PYTEST_ARGS="tests/unit -k replay" for some of them
 	@$(PREPARE) test
