@@ -92,6 +92,9 @@ class Engine:
         """Judge by these settings from now on. Open doors and the replay cache stay."""
         self.settings = settings
         self._authorizer = Authorizer(settings.stanzas, settings.policy, self.replay)
+        if settings.stanzas:
+            # Loading the crypto library takes longer than everything else a knock needs.
+            import fwknopd.spa.cipher  # noqa: F401
 
     def handle(self, packet: Packet) -> Verdict:
         """Judge one packet and act on the verdict."""
