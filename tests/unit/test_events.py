@@ -46,12 +46,12 @@ def test_json_lines_hold_what_the_log_holds(tmp_path) -> None:  # type: ignore[n
 
 def test_the_tally_sums_up_and_starts_anew() -> None:
     tally = RejectedTally(interval=60)
-    assert tally.due is None
     tally.add("not-spa", 10.0)
     tally.add("not-spa", 20.0)
     assert tally.due == 70.0
     assert list(tally.take()) == [("not-spa", 2)]
-    assert tally.due is None
+    tally.add("not-spa", 100.0)
+    assert tally.due == 160.0
 
 
 def test_wording_that_tools_grep_for() -> None:
