@@ -100,6 +100,10 @@ class StubDaemon:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it; doing that twice does no harm."""
         self._wake.close()
         self._thread.join()
         self._woken.close()

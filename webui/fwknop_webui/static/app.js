@@ -196,7 +196,9 @@
 			});
 			group.classList.add("tabbed");
 			group.prepend(menu);
-			select(Math.max(0, tabs.findIndex((tab) => tab.dataset.faults)));
+			const faulty = tabs.findIndex((tab) => tab.dataset.faults);
+			const named = tabs.findIndex((tab) => `#${tab.id}` === location.hash);
+			select(Math.max(0, faulty < 0 ? named : faulty));
 		}
 	};
 

@@ -1,0 +1,165 @@
+"""Forms in a browser with scripts: tabs, keys, copy buttons, and the QR code itself."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from fwknop_webui.sessions import FRESH_SECONDS
+from tests.browser.conftest import HMAC, KEY, LOOKS, PASSWORD, Look, Site, log_in
+
+pytestmark = pytest.mark.browser
+
+PAYLOAD = f"KEY_BASE64:{KEY} HMAC_KEY_BASE64:{HMAC}"
+ANNA = "cfg03ea17"
+
+
+def show_qr(page: Page, site: Site) -> None:
+    page.goto(site.url + "/clients")
+    page.get_by_role("button", name="QR Anna").click()
+
+
+def scan(picture: Path) -> str:
+    done = subprocess.run(
+        ["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", str(picture)],
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.removesuffix("\n")
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+def test_phone_can_scan_the_code_from_any_screen(
+    look: Look, site: Site, open_browser: Callable[[Look], BrowserContext], artifacts: Path
+) -> None:
+    page = log_in(open_browser(look).new_page(), site)
+    show_qr(page, site)
+    picture = artifacts / f"scan-{look.name}.png"
+    page.screenshot(path=picture, full_page=True)
+    assert scan(picture) == PAYLOAD
+
+
+def test_keys_vanish_after_a_minute(
+    open_browser: Callable[[Look], BrowserContext], site: Site
+) -> None:
+    page = open_browser(LOOKS[0]).new_page()
+    page.clock.install()
+    log_in(page, site)
+    show_qr(page, site)
+    expect(page.locator(".qr svg")).to_be_visible()
+    page.clock.run_for(30_000)
+    expect(page.locator("#hide-note")).to_contain_text("30")
+    page.clock.run_for(31_000)
+    expect(page.locator(".qr svg")).to_have_count(0)
+    assert KEY not in page.content()
+    page.get_by_role("button", name="Show again").click()
+    expect(page.locator(".qr svg")).to_be_visible()
+
+
+def test_keys_vanish_when_the_tab_is_left(page: Page, site: Site) -> None:
+    show_qr(page, site)
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {value: true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    expect(page.locator(".qr svg")).to_have_count(0)
+    assert KEY not in page.content()
+
+
+def test_old_login_is_asked_for_the_password(page: Page, site: Site) -> None:
+    site.hands.forward(FRESH_SECONDS)
+    show_qr(page, site)
+    expect(page.locator("#password")).to_be_focused()
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator(".qr svg")).to_be_visible()
+    assert KEY not in page.url
+
+
+def test_values_are_copied(page: Page, site: Site) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    show_qr(page, site)
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "62201"
+
+
+def test_copying_works_without_the_clipboard_permission_too(page: Page, site: Site) -> None:
+    # Plain http on a LAN has no navigator.clipboard.
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    show_qr(page, site)
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+
+
+def test_typed_server_name_shows_up_in_the_stanza(page: Page, site: Site) -> None:
+    show_qr(page, site)
+    page.get_by_text("Other clients").click()
+    page.fill("#server", "home.example.org")
+    expect(page.locator("#copy-rc")).to_contain_text("home.example.org")
+    page.fill("#server", "a b<i>")
+    expect(page.locator("#copy-rc")).to_contain_text("router.example.net")
+
+
+def test_tabs_work_with_mouse_and_keyboard(page: Page, site: Site) -> None:
+    page.goto(site.url + f"/clients/{ANNA}")
+    expect(page.locator("#f-name")).to_be_visible()
+    expect(page.get_by_label("May knock from")).to_be_hidden()
+    page.get_by_role("tab", name="General").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Network")).to_be_focused()
+    expect(page.get_by_label("May knock from")).to_be_visible()
+    expect(page.locator("#f-name")).to_be_hidden()
+
+
+def test_tab_with_a_fault_is_opened_and_counted(page: Page, site: Site) -> None:
+    page.goto(site.url + f"/clients/{ANNA}")
+    page.get_by_role("tab", name="Time").click()
+    page.get_by_label("Longest time on request").fill("for ever")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("tab", name="Time 1")).to_have_attribute("aria-selected", "true")
+    field = page.get_by_label("Longest time on request")
+    expect(field).to_have_value("for ever")
+    expect(field).to_be_focused()
+
+
+def test_enter_saves_without_applying(page: Page, site: Site) -> None:
+    before = site.uci.read_bytes()
+    page.goto(site.url + f"/clients/{ANNA}")
+    page.get_by_label("Open for").fill("77")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Unsaved Changes: 1")).to_be_visible()
+    assert site.uci.read_bytes() == before
+    assert site.daemon.reloads() == 0
+
+
+def test_new_keys_are_one_click(page: Page, site: Site) -> None:
+    page.goto(site.url + f"/clients/{ANNA}")
+    page.get_by_role("tab", name="Keys").click()
+    page.get_by_role("button", name="Generate new keys").click()
+    expect(page.get_by_text("New keys are made, but not in use yet.")).to_be_visible()
+    expect(page.get_by_role("tab", name="Keys")).to_have_attribute("aria-selected", "true")
+    page.get_by_role("button", name="Show QR code").click()
+    expect(page.get_by_text("they don't work until you press Save & Apply")).to_be_visible()
+
+
+def test_date_picker_shows_and_stores_the_date(page: Page, site: Site) -> None:
+    page.goto(site.url + f"/clients/{ANNA}")
+    page.get_by_role("tab", name="Time").click()
+    page.get_by_label("Access ends on").fill("2099-12-31")
+    page.get_by_role("button", name="Save & Apply").click()
+    assert "ACCESS_EXPIRE '12/31/2099'" in site.uci.read_text()
+    page.goto(site.url + f"/clients/{ANNA}")
+    expect(page.locator("#f-ACCESS_EXPIRE")).to_have_value("2099-12-31")
+
+
+def test_revoking_from_the_keyboard(page: Page, site: Site) -> None:
+    page.locator("#revoke-1").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("Close this door now?")
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("The door is closed.")).to_be_visible()

@@ -1,0 +1,94 @@
+"""What moves by itself: doors, countdowns, sessions that end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Request, expect
+
+from fwknop_webui.sessions import IDLE_SECONDS
+from tests.browser.conftest import DESKTOP_LIGHT, Look, Site
+from tests.web.daemon import NOW, door, verdict
+
+pytestmark = pytest.mark.browser
+
+
+def test_door_appears_and_goes_without_reloading(page: Page, site: Site) -> None:
+    site.daemon.doors = [door(id="g9", client="Newcomer")]
+    row = page.locator("#live-doors tbody tr")
+    expect(row).to_have_count(1, timeout=6000)
+    expect(row).to_contain_text("Newcomer")
+    site.daemon.doors = []
+    expect(page.locator("#live-doors")).to_contain_text("No doors open", timeout=6000)
+
+
+def test_countdown_runs_by_the_router_s_clock(page: Page, site: Site) -> None:
+    # The router believes another time than the browser; only the difference may matter.
+    countdown = page.locator("[data-expires]").first
+    expect(countdown).to_have_text(re.compile(r"0:2[0-6]"))
+    first = countdown.inner_text()
+    expect(countdown).not_to_have_text(first, timeout=4000)
+    expect(page.locator("#live-knocks time").first).to_have_text(re.compile(r"^\d+s ago$"))
+
+
+def test_refreshing_leaves_what_is_opened_and_focused(page: Page, site: Site) -> None:
+    page.locator("#knock-3 summary").click()
+    page.locator("#revoke-1").focus()
+    site.daemon.events = [*site.daemon.events, verdict(id=9, request="192.0.2.1,tcp/9999")]
+    site.daemon.doors = [*site.daemon.doors, door(id="g3", expires=NOW + 5)]
+    expect(page.locator("#live-knocks")).to_contain_text("tcp/9999", timeout=6000)
+    expect(page.locator("#live-doors tbody tr")).to_have_count(3, timeout=6000)
+    assert page.locator("#knock-3").get_attribute("open") is not None
+    expect(page.locator("#revoke-1")).to_be_focused()
+
+
+def test_polling_can_be_paused_and_stops_in_a_hidden_tab(page: Page, site: Site) -> None:
+    polls: list[str] = []
+    page.on("request", lambda r: polls.append(r.url) if "/api/" in r.url else None)
+    page.get_by_role("button", name="Refreshing").click()
+    page.wait_for_timeout(3500)
+    assert polls == []
+    page.get_by_role("button", name="Paused").click()
+    expect(page.get_by_role("button", name="Refreshing")).to_be_visible()
+    with page.expect_request("**/api/overview*"):
+        pass
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    polls.clear()
+    page.wait_for_timeout(3500)
+    assert polls == []
+    with page.expect_request("**/api/overview*", timeout=2000):
+        page.evaluate(
+            "Object.defineProperty(document, 'hidden', {value: false, configurable: true});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+
+
+def test_ended_session_says_so_and_leads_to_the_login(page: Page, site: Site) -> None:
+    site.hands.forward(IDLE_SECONDS)
+    expect(page.get_by_text("Session expired")).to_be_visible(timeout=6000)
+    page.get_by_role("link", name="Log in again").click()
+    expect(page.get_by_label("Password")).to_be_focused()
+
+
+def test_router_that_vanished_is_noticed_and_so_is_its_return(page: Page, site: Site) -> None:
+    page.route("**/api/overview*", lambda route: route.abort())
+    expect(page.get_by_text("The router doesn't answer")).to_be_visible(timeout=6000)
+    page.unroute("**/api/overview*")
+    expect(page.get_by_text("The router doesn't answer")).to_be_hidden(timeout=6000)
+
+
+def test_first_page_loads_little(
+    site: Site, open_browser: Callable[[Look], BrowserContext]
+) -> None:
+    page = open_browser(DESKTOP_LIGHT).new_page()
+    seen: list[Request] = []
+    page.on("requestfinished", lambda request: seen.append(request))
+    page.goto(site.url, wait_until="networkidle")
+    sizes = [request.sizes() for request in seen]
+    assert 3 <= len(sizes) <= 6
+    assert sum(s["responseBodySize"] + s["responseHeadersSize"] for s in sizes) <= 60 * 1024

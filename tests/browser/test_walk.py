@@ -1,0 +1,113 @@
+"""Every page on every kind of screen: pictures to look at, and what no page may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+
+from tests.browser.conftest import LOOKS, Look, Site, log_in
+from tests.browser.watching import faint_texts, overflow, small_targets, unlabelled_fields
+
+pytestmark = pytest.mark.browser
+
+ANNA = "cfg03ea17"
+PAGES = {
+    "overview": "/",
+    "clients": "/clients",
+    "add": "/clients/add",
+    "edit": f"/clients/{ANNA}",
+    "delete": f"/clients/{ANNA}/delete",
+    "settings": "/settings",
+    "changes": "/changes",
+    "revoke": "/revoke?id=g1",
+    "not-found": "/nothing",
+}
+
+
+class Walker:
+    """Goes from page to page, takes pictures, and notes what is wrong."""
+
+    def __init__(self, page: Page, look: Look, artifacts: Path) -> None:
+        self.page, self.look, self.artifacts = page, look, artifacts
+        self.wrong: list[str] = []
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        # Chromium complains of pages that are errors (404, 422), which we ask for.
+        asked_for = "Failed to load resource" in message.text and message.text.endswith(
+            ("404 (NOT FOUND)", "422 (UNPROCESSABLE ENTITY)")
+        )
+        if message.type in ("error", "warning") and not asked_for:
+            self.wrong.append(message.text)
+
+    def look_at(self, name: str) -> None:
+        self.page.screenshot(path=self.artifacts / f"{self.look.name}-{name}.png", full_page=True)
+        found = {
+            "contrast": faint_texts(self.page),
+            "target": small_targets(self.page),
+            "label": unlabelled_fields(self.page),
+            "overflow": [f"{overflow(self.page)} px"] if overflow(self.page) else [],
+        }
+        self.wrong += [f"{name}: {kind}: {item}" for kind in found for item in found[kind]]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+def test_all_pages(
+    look: Look,
+    site: Site,
+    open_browser: Callable[[Look], BrowserContext],
+    artifacts: Path,
+) -> None:
+    page = open_browser(look).new_page()
+    walker = Walker(page, look, artifacts)
+    page.goto(site.url)
+    walker.look_at("login")
+    log_in(page, site)
+    for name, path in PAGES.items():
+        page.goto(site.url + path)
+        walker.look_at(name)
+    add_and_show(page, site, walker)
+    make_mistakes(page, site, walker)
+    stop_the_daemon(page, site, walker)
+    assert not walker.wrong
+
+
+def add_and_show(page: Page, site: Site, walker: Walker) -> None:
+    page.goto(site.url + "/clients/add")
+    page.fill("#f-name", "Carla's tablet")
+    page.get_by_role("button", name="Save", exact=True).click()
+    walker.look_at("saved")
+    page.get_by_role("link", name="Unsaved Changes").click()
+    walker.look_at("changes-staged")
+    page.goto(site.url + "/clients")
+    page.get_by_role("button", name="QR Carla").click()
+    walker.look_at("qr")
+    page.get_by_text("Other clients").click()
+    walker.look_at("qr-rc")
+    page.goto(site.url + "/changes")
+    page.get_by_role("button", name="Save & Apply").click()
+    walker.look_at("applied")
+
+
+def make_mistakes(page: Page, site: Site, walker: Walker) -> None:
+    page.goto(site.url + f"/clients/{ANNA}")
+    if walker.look.scripts:
+        page.get_by_role("tab", name="Network").click()
+    page.fill("#f-SOURCE", "nonsense")
+    page.get_by_role("button", name="Save", exact=True).click()
+    walker.look_at("mistake")
+    page.goto(site.url + f"/clients/{ANNA}")
+    if walker.look.scripts:
+        page.get_by_role("tab", name="Keys").click()
+    walker.look_at("keys")
+
+
+def stop_the_daemon(page: Page, site: Site, walker: Walker) -> None:
+    page.goto(site.url + "/")
+    site.daemon.stop()
+    page.goto(site.url + "/")
+    walker.look_at("stopped")
