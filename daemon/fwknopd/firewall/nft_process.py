@@ -1,54 +1,23 @@
-"""Running the nft program: once to make the table, and to look at fw4's rules.
-
-Without the subprocess module, whose import the daemon would pay for all its life
-in memory. A script and the answers pass through memory files, so neither side can
-block on a full pipe, and nothing of a script shows in a process list.
-"""
+"""Running the nft program: once to make the table, and to look at fw4's rules."""
 
 from __future__ import annotations
 
-import os
-import select
-import signal
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from io import FileIO
 
 from fwknopd.firewall import FirewallError
+from fwknopd.firewall.process import TIME_LIMIT, Answer, find_program, run_program
 
-# A service may have been started with a PATH that leaves these out.
-SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
-TIME_LIMIT = 10.0
-# A memory file can be read to its end, but a listing of fw4's has no business here.
-OUTPUT_LIMIT = 1 << 20
 MISSING = "nft not found: install the package nftables (OpenWrt: nftables-nojson)"
 
-
-@dataclass(frozen=True, slots=True)
-class NftAnswer:
-    """How a run of nft ended: its exit status and the texts it printed."""
-
-    status: int
-    output: str
-    errors: str
-
-    @property
-    def complaint(self) -> str:
-        """The first thing nft had to say, short enough for one line of a log."""
-        lines = self.errors.strip().splitlines()
-        return lines[0][:300] if lines else f"it exited with status {self.status}"
+NftAnswer = Answer
 
 
 def find_nft() -> str:
     """Absolute path of nft. Raises FirewallError if there is none."""
-    folders = os.environ.get("PATH", "").split(os.pathsep)
-    for folder in (*folders, *SYSTEM_FOLDERS):
-        # Relative folders in PATH are skipped: root must not run what lies around.
-        path = f"{folder}/nft"
-        if folder.startswith("/") and os.access(path, os.X_OK):
-            return path
-    raise FirewallError(MISSING)
+    program = find_program("nft")
+    if program is None:
+        raise FirewallError(MISSING)
+    return program
 
 
 def run_nft(
@@ -58,53 +27,4 @@ def run_nft(
 
     Raises FirewallError if nft is missing, can't be started, or takes too long.
     """
-    program = find_nft()
-    with _memory(script) as source, _memory() as output, _memory() as errors:
-        files = (source.fileno(), output.fileno(), errors.fileno())
-        status = _wait(_spawn(program, arguments, files), time_limit)
-        return NftAnswer(status, _text(output), _text(errors))
-
-
-def _memory(content: str = "") -> closing[FileIO]:
-    file = FileIO(os.memfd_create("nft"), "r+")
-    file.write(content.encode())
-    file.seek(0)
-    return closing(file)
-
-
-def _text(file: FileIO) -> str:
-    return os.pread(file.fileno(), OUTPUT_LIMIT, 0).decode("utf-8", "replace")
-
-
-def _spawn(program: str, arguments: Sequence[str], files: Sequence[int]) -> int:
-    # Messages in English, because some of them are told apart by their text.
-    environment = {"PATH": os.pathsep.join(SYSTEM_FOLDERS), "LC_ALL": "C"}
-    try:
-        return os.posix_spawn(
-            program,
-            [program, *arguments],
-            environment,
-            file_actions=[(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)],
-            # The child must not inherit what the daemon blocks or ignores.
-            setsigmask=(),
-            setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM),
-        )
-    except OSError as error:
-        raise FirewallError(f"can't run {program}: {error.strerror}") from error
-
-
-def _wait(pid: int, time_limit: float) -> int:
-    process = os.pidfd_open(pid)
-    try:
-        ended = select.select([process], [], [], time_limit)[0]
-        if not ended:
-            os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-    finally:
-        os.close(process)
-    if not ended:
-        raise FirewallError(
-            f"nft did not finish within {time_limit:g} seconds and was stopped. "
-            "Is the router overloaded, or another program changing rules in a loop?"
-        )
-    return os.waitstatus_to_exitcode(status)
+    return run_program(find_nft(), arguments, script, time_limit=time_limit)
