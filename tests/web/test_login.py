@@ -126,6 +126,17 @@ def test_fifth_failure_locks_the_address_and_says_for_how_long(
     assert attempt(stranger, stranger.password)[0] == 200
 
 
+def test_login_before_and_failures_since_are_told(stranger: Visitor, hands: HandClock) -> None:
+    assert "Last login" not in attempt(stranger, stranger.password)[1]
+    stranger.press(stranger.get("/").form("/logout"), "Log out")
+    hands.forward(60)
+    attempt(stranger, "wrong", "192.168.1.66")
+    text = attempt(stranger, stranger.password)[1]
+    assert "Last login: 2026-" in text
+    assert "192.168.1.5" in text
+    assert "1 wrong password since." in text
+
+
 def test_others_can_log_in_meanwhile(stranger: Visitor) -> None:
     for _ in range(FAILURES_PER_ADDRESS):
         attempt(stranger, "wrong", "192.168.1.66")

@@ -139,7 +139,13 @@ def test_stopped_daemon_leaves_every_page_working(visitor: Visitor) -> None:
     assert "The daemon isn't running" in page.text
     assert "/etc/init.d/fwknopd start" in page.text
     for path in ("/clients", "/clients/add", "/settings", "/changes", "/revoke?id=g1"):
-        assert visitor.get(path).status == 200
+        page = visitor.get(path)
+        assert page.status == 200
+        assert "Daemon not running" in page.text
+
+
+def test_running_daemon_needs_no_badge(visitor: Visitor, daemon: StubDaemon) -> None:
+    assert "Daemon not running" not in visitor.get("/clients").text
 
 
 def test_daemon_that_refuses_is_quoted(visitor: Visitor, daemon: StubDaemon) -> None:
@@ -197,6 +203,17 @@ def test_first_steps_lead_through_and_then_disappear(
     visitor.press(form, "Save & Apply", name="Anna's phone")
     settings = visitor.get("/settings").form("/settings")
     visitor.press(settings, "Save & Apply", uci_enabled="1")
-    assert "Knock, and see it accepted below" in visitor.get("/").text
+    text = visitor.get("/").text
+    assert "Knock, and see it accepted below" in text
+    assert "Add a client" not in text
     daemon.status = STATUS
     assert "First steps" not in visitor.get("/").text
+    daemon.stop()
+    assert "First steps" not in visitor.get("/").text
+
+
+def test_first_steps_do_not_need_the_daemon(visitor: Visitor) -> None:
+    text = visitor.get("/").text
+    assert "Start the daemon" in text
+    assert "Add a client" in text
+    assert "NTP" not in text

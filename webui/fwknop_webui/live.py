@@ -12,11 +12,13 @@ from pathlib import Path
 from fwknop_webui.reasons import Explanation, explain
 from fwknop_webui.untyped import Json, child, children, flag, number, text
 from fwknopd.config.problems import Problem, Severity
-from fwknopd.control.client import ControlClient
+from fwknopd.control.client import ControlClient, ControlError
 
 KNOCK_EVENTS = frozenset({"verdict", "rejected", "error"})
 EVENTS_ASKED = 200
 KNOCKS_SHOWN = 20
+TIMEOUT = 5.0
+"""Seconds a person waits for a page while the daemon hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,16 @@ class LiveDaemon:
     """Questions to the daemon over its control socket. All may raise ControlError."""
 
     def __init__(self, socket: Path, start_command: str) -> None:
-        self._client = ControlClient(socket)
+        self._client = ControlClient(socket, TIMEOUT)
         self.start_command = start_command
+
+    def is_up(self) -> bool:
+        """Whether it answers at all."""
+        try:
+            self._client.call("status")
+        except ControlError:
+            return False
+        return True
 
     def status(self) -> Status:
         """How the daemon is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,6 +32,8 @@ class Shell:
     here: str
     staged: int
     polls: bool
+    is_down: bool
+    words: str
     insecure: bool
     notices: tuple[Notice, ...]
 
@@ -42,6 +45,7 @@ def render(template: str, active: str = "", **context: object) -> str:
 
 def _shell(active: str) -> Shell:
     session = current_session()
+    polls = request.endpoint == "overview"
     return Shell(
         brand=services().config.host_name,
         version=__version__,
@@ -50,9 +54,27 @@ def _shell(active: str) -> Shell:
         active=active,
         here=request.path if active else url_for("overview"),
         staged=len(session.staging) if session else 0,
-        polls=request.endpoint == "overview",
+        polls=polls,
+        is_down=session is not None and not polls and not services().live.is_up(),
+        words=_words(),
         insecure=_is_insecure(),
         notices=tuple(session.take_notices()) if session else (),
+    )
+
+
+def _words() -> str:
+    """What the script says, so that it is translated like everything else."""
+    return json.dumps(
+        {
+            "ago": _("{time} ago"),
+            "for": _("for {time}"),
+            "refreshing": _("Refreshing"),
+            "paused": _("Paused"),
+            "copied": _("Copied"),
+            "copyByHand": _("Press Ctrl+C"),
+            "faults": _("{n} invalid field(s)"),
+        },
+        ensure_ascii=False,
     )
 
 
@@ -71,7 +93,7 @@ def _static(name: str) -> str:
     return url_for("static_file", name=services().assets.hashed_name(name))
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
     """For browsers without JavaScript; with it, the browser writes local time."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -89,7 +111,7 @@ def set_up_templates(app: Flask) -> None:
     environment = app.jinja_env
     environment.finalize = finalized
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters.update(moment=_moment, duration=_duration)
+    environment.filters.update(moment=moment, duration=_duration)
     environment.globals.update(_=_, ngettext=ngettext, static=_static, csrf_token=csrf_token)
     # Macros are needed on every page, so they are globals instead of a line in each template.
     macros = environment.get_template("macros.html").module

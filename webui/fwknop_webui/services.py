@@ -16,6 +16,7 @@ from fwknop_webui.auth import Authenticator, PasswordFile
 from fwknop_webui.clock import Clock
 from fwknop_webui.live import LiveDaemon
 from fwknop_webui.lockout import Lockout
+from fwknop_webui.login_history import LoginHistory
 from fwknop_webui.sessions import Session, SessionStore
 from fwknop_webui.staging import Draft
 from fwknop_webui.store import FileStore, Store
@@ -49,6 +50,7 @@ class Services:
     live: LiveDaemon
     sessions: SessionStore
     lockout: Lockout
+    logins: LoginHistory
     assets: Assets
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
@@ -72,6 +74,7 @@ def build_services(config: WebConfig) -> Services:
         live=LiveDaemon(config.control, config.start_command),
         sessions=SessionStore(config.clock.monotonic),
         lockout=Lockout(config.clock.monotonic),
+        logins=LoginHistory(),
         assets=Assets(),
     )
 

@@ -70,6 +70,11 @@ class Configured:
     has_unsaved: bool = False
     overwrite: bool = False
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether knocks can work with it."""
+        return self.has_client and self.overwrite
+
 
 def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistItem, ...]:
     """The first steps, or nothing once all are done."""
@@ -86,10 +91,18 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
             _("Tick “Enable config overwrite”"), configured.overwrite, "settings", unsaved
         ),
         ChecklistItem(
-            _("Knock, and see it accepted below"), status is not None and status.accepted > 0
+            _("Knock, and see it accepted below"),
+            status is not None and status.accepted > 0,
+            hint=_("None was accepted since the daemon started."),
         ),
     )
-    return () if all(item.done for item in items) else items
+    if all(item.done for item in items):
+        return ()
+    if status is None:
+        # A page that can't ask the daemon should not doubt its clock.
+        return () if configured.is_complete else (items[0], *items[2:4])
+    # The daemon forgets the knocks of before its last start: then only that is left to say.
+    return items if not all(item.done for item in items[:-1]) else items[-1:]
 
 
 def source_text(status: Status) -> str:

@@ -5,6 +5,7 @@
 (() => {
 	const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 	const live = document.getElementById("live");
+	const words = JSON.parse(document.body.dataset.words);
 	let serverAhead = 0;
 
 	const serverNow = () => Date.now() / 1000 + serverAhead;
@@ -38,12 +39,12 @@
 		}
 		for (const element of all("[data-ago]")) {
 			const moment = Number(element.dataset.ago);
-			setText(element, `${span(now - moment)} ago`);
+			setText(element, words.ago.replace("{time}", span(now - moment)));
 			element.title = local(moment);
 		}
 		for (const element of all("[data-since]")) {
 			const moment = Number(element.dataset.since);
-			setText(element, `for ${span(now - moment)}`);
+			setText(element, words.for.replace("{time}", span(now - moment)));
 			element.title = local(moment);
 		}
 	};
@@ -113,7 +114,7 @@
 			polling = !polling;
 			button.setAttribute("aria-pressed", String(polling));
 			button.classList.toggle("active", polling);
-			button.textContent = polling ? "Refreshing" : "Paused";
+			button.textContent = polling ? words.refreshing : words.paused;
 			if (polling) refresh(); else clearTimeout(timer);
 		});
 		document.addEventListener("visibilitychange", () => {
@@ -142,7 +143,7 @@
 			button.hidden = false;
 			button.addEventListener("click", async () => {
 				const done = await copyText(document.getElementById(button.dataset.copy));
-				button.textContent = done ? "Copied" : "Press Ctrl+C";
+				button.textContent = done ? words.copied : words.copyByHand;
 				setTimeout(() => { button.textContent = label; }, 2000);
 			});
 		}
@@ -215,7 +216,7 @@
 			const bubble = document.createElement("span");
 			bubble.className = "bubble";
 			bubble.textContent = tab.dataset.faults;
-			bubble.title = `${tab.dataset.faults} invalid field(s)`;
+			bubble.title = words.faults.replace("{n}", tab.dataset.faults);
 			button.append(bubble);
 		}
 		item.append(button);

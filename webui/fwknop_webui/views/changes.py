@@ -33,7 +33,6 @@ def changes() -> ResponseReturnValue:
     back = request.args.get("back", "")
     return render(
         "changes.html",
-        "overview",
         commands=[command for change in draft.changes for command in _commands(change)],
         stale=bool(draft.changes) and draft.is_stale,
         back=back if is_local_path(back, request.script_root) else url_for("overview"),

@@ -82,6 +82,10 @@ def _save(draft: Draft, section: UciSection | None) -> ResponseReturnValue:
         return _page(typed.as_form(section), draft, (outdated_notice(),)), 409
     if section and request.form.get("do") == "generate":
         return _generated(changed, section)
+    if section is None:
+        title = _("{name} is added, with fresh keys unless you typed some.")
+        hint = _("Press QR in its row and scan the code with the phone that shall knock.")
+        notify(Level.INFO, title.format(name=typed.values["name"]), hint)
     return stage_and_go(changed, "clients")
 
 

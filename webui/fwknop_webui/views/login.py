@@ -9,9 +9,10 @@ from flask.typing import ResponseReturnValue
 
 from fwknop_webui.auth import AuthError
 from fwknop_webui.hosts import is_local_path
-from fwknop_webui.i18n import _
+from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.lockout import minutes_and_seconds
-from fwknop_webui.pages import render
+from fwknop_webui.notices import Level, Notice
+from fwknop_webui.pages import moment, render
 from fwknop_webui.routes import Route
 from fwknop_webui.security import COOKIE, LOGIN_COOKIE, drop_cookie, set_cookie
 from fwknop_webui.services import current_session, require_session, services
@@ -55,6 +56,7 @@ def address() -> str:
 
 def count_failure() -> None:
     """Count a wrong password; a burst is logged once."""
+    services().logins.failed()
     if services().lockout.failed(address()):
         log.warning("too many wrong passwords from %s: locked for a while", address())
 
@@ -89,10 +91,27 @@ def _succeeded(username: str) -> ResponseReturnValue:
         services().sessions.close(old.id)
     services().lockout.succeeded(address())
     session: Session = services().sessions.create(username)
+    session.notices += _previous_login()
     response = make_response(redirect(_target(), 303))
     set_cookie(response, COOKIE, session.id)
     drop_cookie(response, LOGIN_COOKIE)
     return response
+
+
+def _previous_login() -> list[Notice]:
+    """What an owner should notice: a login that was not his, or somebody guessing."""
+    previous = services().logins.succeeded(services().clock.wall(), address())
+    if previous is None:
+        return []
+    failed = ngettext(
+        "{n} wrong password since.", "{n} wrong passwords since.", previous.failures
+    ).format(n=previous.failures)
+    level = Level.WARNING if previous.failures else Level.INFO
+    if not previous.address:
+        return [Notice(level, failed)]
+    last = _("Last login: {time} from {address}.")
+    title = last.format(time=moment(previous.time), address=previous.address)
+    return [Notice(level, title, failed if previous.failures else "")]
 
 
 def _target() -> str:
