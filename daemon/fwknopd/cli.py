@@ -1,4 +1,7 @@
-"""The program fwknopd: the C daemon's command line in front of the service."""
+"""The program fwknopd: the C daemon's command line in front of the service.
+
+Every action loads only what it needs; the daemon must not carry the rest about.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from fwknopd import __version__
-from fwknopd.options import Options, UsageError, parse_options, usage
+from fwknopd.options import Options, UnknownOption, UsageError, parse_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,12 +17,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
     except UsageError as error:
+        if isinstance(error, UnknownOption):
+            _help(Options())
+            sys.stdout.flush()
         print(f"fwknopd: {error}", file=sys.stderr)
         return 1
     return _ACTIONS[options.action](options)
 
 
 def _help(_: Options) -> int:
+    from fwknopd.option_table import usage
+
     print(usage())
     return 0
 
@@ -29,36 +37,23 @@ def _version(_: Options) -> int:
     return 0
 
 
+def _error_codes(_: Options) -> int:
+    from fwknopd.error_codes import error_codes_text
+
+    print(error_codes_text())
+    return 0
+
+
 def _key_gen(options: Options) -> int:
-    from fwknopd.key_gen import KeyGenError, generated_keys, write_key_file
+    from fwknopd.key_gen import print_keys
 
-    try:
-        text = generated_keys(options)
-        if options.key_gen_file is None:
-            sys.stdout.write(text)
-        else:
-            write_key_file(options.key_gen_file, text)
-            print(f"[+] Wrote Rijndael and HMAC keys to: {options.key_gen_file}")
-    except KeyGenError as error:
-        print(f"fwknopd: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return print_keys(options)
 
 
-def _check(options: Options) -> int:
-    from fwknopd.config.problems import ConfigError
-    from fwknopd.startup import load_configuration
+def _with_settings(options: Options) -> int:
+    from fwknopd.actions import act
 
-    try:
-        configuration = load_configuration(options)
-    except ConfigError as error:
-        for problem in error.problems:
-            print(f"fwknopd: {problem}", file=sys.stderr)
-        return 1
-    for problem in configuration.problems if configuration else ():
-        print(f"fwknopd: {problem}", file=sys.stderr)
-    print("Configs parsed, exiting.")
-    return 0
+    return act(options)
 
 
 def _run(options: Options) -> int:
@@ -70,8 +65,17 @@ def _run(options: Options) -> int:
 _ACTIONS: dict[str, Callable[[Options], int]] = {
     "help": _help,
     "version": _version,
+    "error-codes": _error_codes,
     "key-gen": _key_gen,
-    "check": _check,
+    "kill": _with_settings,
+    "status": _with_settings,
+    "restart": _with_settings,
+    "fw-list": _with_settings,
+    "fw-list-all": _with_settings,
+    "fw-flush": _with_settings,
+    "dump-config": _with_settings,
+    "check": _with_settings,
+    "check-digests": _with_settings,
     "run": _run,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 
 from fwknopd.keys import ENCRYPTION_KEY_LENGTH, HMAC_KEY_LENGTHS, encode_key_base64
 from fwknopd.options import Options
@@ -12,6 +13,21 @@ from fwknopd.spa.digest import DigestType
 
 class KeyGenError(Exception):
     """Keys can't be made or written; the text says why and what to do."""
+
+
+def print_keys(options: Options) -> int:
+    """Print fresh keys, or write them to the file asked for; the exit code."""
+    try:
+        text = generated_keys(options)
+        if options.key_gen_file is None:
+            sys.stdout.write(text)
+        else:
+            write_key_file(options.key_gen_file, text)
+            print(f"[+] Wrote Rijndael and HMAC keys to: {options.key_gen_file}")
+    except KeyGenError as error:
+        print(f"fwknopd: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def generated_keys(options: Options) -> str:

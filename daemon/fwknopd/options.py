@@ -1,31 +1,59 @@
-"""The command line of fwknopd: one table of options, parsed with abbreviations.
+"""Reading the command line of fwknopd, by the table in option_table.
 
-The option names are the C daemon's, so init scripts and guides keep working; long
-options may be abbreviated as long as they stay unambiguous (`--conf` for
-`--config-file`). argparse is left out on purpose: it would stay in the daemon's
-memory for good.
+Long options may be abbreviated as long as they stay unambiguous among the C daemon's
+(`--conf` for `--config-file`). argparse is left out on purpose: it would stay in the
+daemon's memory for good.
 """
 
 from __future__ import annotations
 
 import getopt
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-DEFAULT_UCI = "/etc/config/fwknopd"
-DEFAULT_RUN_DIR = "/var/run/fwknop"
-DEFAULT_CONFIG = "/etc/fwknop/fwknopd.conf"
-DEFAULT_ACCESS = "/etc/fwknop/access.conf"
+from fwknopd.option_table import (
+    DEFAULT_ACCESS,
+    DEFAULT_CONFIG,
+    DEFAULT_RUN_DIR,
+    DEFAULT_UCI,
+    EXCLUSIVE,
+    OPTIONS,
+    PRECEDENCE,
+    Option,
+    usage,
+)
+
+__all__ = [
+    "DEFAULT_ACCESS",
+    "DEFAULT_CONFIG",
+    "DEFAULT_RUN_DIR",
+    "DEFAULT_UCI",
+    "Options",
+    "UnknownOption",
+    "UsageError",
+    "absolute",
+    "parse_options",
+    "usage",
+]
 
 
 class UsageError(Exception):
     """The command line is wrong; the text says which option and what was expected."""
 
 
+class UnknownOption(UsageError):
+    """An option that doesn't exist, lacks its value, or has one too many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says. None where it says nothing."""
+    """What the command line says. None where it says nothing.
+
+    ``without_effect`` are the long names of given options that change nothing.
+    """
 
     action: str = "run"
     uci: str | None = None
@@ -36,6 +64,7 @@ class Options:
     interface: str | None = None
     pcap_filter: str | None = None
     pcap_file: str | None = None
+    pcap_any_direction: bool = False
     packet_limit: int = 0
     udp_server: bool = False
     foreground: bool = False
@@ -43,75 +72,76 @@ class Options:
     test: bool = False
     verbose: int = 0
     run_dir: str | None = None
+    pid_file: str | None = None
     control: str | None = None
     events: str | None = None
     firewall: str | None = None
     digest_file: str | None = None
+    rotate_digest_cache: bool = False
+    gpg_home_dir: str | None = None
+    gpg_exe: str | None = None
+    sudo_exe: str | None = None
     key_len: int | None = None
     hmac_key_len: int | None = None
     hmac_digest_type: str = "sha256"
     key_gen_file: str | None = None
+    without_effect: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One row of the table. ``argument`` is the name shown for its value, "" for none."""
-
-    long: str
-    short: str
-    argument: str
-    field: str
-    help: str
-    value: Any = None
-
-
-OPTIONS: tuple[Option, ...] = (
-    Option("help", "h", "", "action", "Print this text", "help"),
-    Option("version", "V", "", "action", "Print the version", "version"),
-    Option("uci", "", "FILE", "uci", f"Configure from UCI (without FILE: {DEFAULT_UCI})"),
-    Option("config-file", "c", "FILE", "config_file", f"fwknopd.conf ({DEFAULT_CONFIG})"),
-    Option("access-file", "a", "FILE", "access_file", f"access.conf ({DEFAULT_ACCESS})"),
-    Option("access-folder", "", "DIR", "access_folder", "Read every *.conf of DIR as access.conf"),
-    Option("override-config", "O", "FILE", "override_config", "Settings that win over -c (F,F..)"),
-    Option("interface", "i", "DEV", "interface", "Sniff on this device (wins over PCAP_INTF)"),
-    Option("pcap-filter", "P", "FILTER", "pcap_filter", "Capture filter (wins over PCAP_FILTER)"),
-    Option("pcap-file", "", "FILE", "pcap_file", "Judge the packets of a capture file, then exit"),
-    Option("packet-limit", "C", "N", "packet_limit", "Stop after N packets"),
-    Option("udp-server", "U", "", "udp_server", "Take packets from a UDP socket, not pcap", True),
-    Option("foreground", "f", "", "foreground", "Stay in the foreground, log to stderr", True),
-    Option("syslog-enable", "", "", "syslog_enable", "Log to syslog as well", True),
-    Option("test", "t", "", "test", "Judge packets, but never touch the firewall", True),
-    Option("verbose", "v", "", "verbose", "Say more (twice: still more)"),
-    Option("run-dir", "r", "DIR", "run_dir", f"Run-time files ({DEFAULT_RUN_DIR})"),
-    Option("control", "", "SOCKET", "control", "Control socket (control.sock in the run dir)"),
-    Option("events", "", "FILE", "events", "Write each event as a line of JSON (-: stdout)"),
-    Option("firewall", "", "KIND", "firewall", "auto, nftables or log-only"),
-    Option("digest-file", "d", "FILE", "digest_file", "Journal of accepted packets"),
-    Option("key-gen", "k", "", "action", "Print fresh keys", "key-gen"),
-    Option("key-len", "", "N", "key_len", "With --key-gen: bytes of the key (32)"),
-    Option("hmac-key-len", "", "N", "hmac_key_len", "With --key-gen: bytes of the HMAC key"),
-    Option("hmac-digest-type", "", "TYPE", "hmac_digest_type", "With --key-gen: HMAC type"),
-    Option("key-gen-file", "", "FILE", "key_gen_file", "With --key-gen: write to FILE (0600)"),
-    Option("exit-parse-config", "", "", "action", "Check the configuration, exit", "check"),
+_NUMBERS = {"packet_limit": (0, 8388608), "key_len": (1, 32), "hmac_key_len": (1, 128)}
+_PATHS: tuple[str, ...] = (
+    "uci",
+    "config_file",
+    "access_file",
+    "access_folder",
+    "run_dir",
+    "pid_file",
+    "control",
 )
-
-_NUMBERS = {"packet_limit": 8388608, "key_len": 32, "hmac_key_len": 128}
+_PATHS += ("digest_file", "pcap_file", "gpg_home_dir")
+_HINT = "`fwknopd --help` lists the options"
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
     """Read a command line. Raises UsageError."""
+    given = _given(arguments)
+    options = Options(
+        action=_chosen(row.value for row, _ in given if row.field == "action"),
+        without_effect=tuple(dict.fromkeys(row.long for row, _ in given if row.no_effect)),
+    )
+    for row, text in given:
+        if row.field not in ("", "action"):
+            options = replace(options, **_change(options, row, text))
+    if options.events == "-" and not options.foreground and options.action == "run":
+        raise UsageError(
+            "--events -: a daemon in the background has no standard output; "
+            "add --foreground, or name a file"
+        )
+    return options
+
+
+def absolute(options: Options) -> Options:
+    """The same, with paths that stay right when the working directory changes."""
+    changes: dict[str, Any] = {
+        name: str(Path(path).absolute()) for name in _PATHS if (path := getattr(options, name))
+    }
+    if options.events not in (None, "-"):
+        changes["events"] = str(Path(str(options.events)).absolute())
+    overrides = tuple(str(Path(path).absolute()) for path in options.override_config if path)
+    return replace(options, override_config=overrides, **changes)
+
+
+def _given(arguments: Sequence[str]) -> list[tuple[Option, str]]:
     short = "".join(o.short + (":" if o.argument else "") for o in OPTIONS if o.short)
     long = [o.long + ("=" if o.argument else "") for o in OPTIONS]
+    words = [_completed(word) for word in _with_uci_file(arguments)]
     try:
-        pairs, rest = getopt.gnu_getopt(_with_uci_file(arguments), short, long)
+        pairs, rest = getopt.gnu_getopt(words, short, long)
     except getopt.GetoptError as error:
-        raise UsageError(f"{error.msg}; `fwknopd --help` lists the options") from error
+        raise UnknownOption(f"{error.msg}; {_HINT}") from error
     if rest:
-        raise UsageError(f"unexpected argument {rest[0]!r}; `fwknopd --help` lists the options")
-    options = Options()
-    for name, value in pairs:
-        options = _apply(options, _row(name), value)
-    return options
+        raise UsageError(f"unexpected argument {rest[0]!r}; {_HINT}")
+    return [(_row(name), value) for name, value in pairs]
 
 
 def _with_uci_file(arguments: Sequence[str]) -> list[str]:
@@ -127,35 +157,44 @@ def _with_uci_file(arguments: Sequence[str]) -> list[str]:
     return given
 
 
+def _completed(word: str) -> str:
+    """An abbreviation that only our own options make ambiguous is the C daemon's option."""
+    if not word.startswith("--") or word == "--":
+        return word
+    start, equals, value = word.partition("=")
+    names = [row.long for row in OPTIONS if row.long.startswith(start[2:])]
+    theirs = [row.long for row in OPTIONS if row.long in names and not row.own]
+    if start[2:] in names or len(theirs) != 1:
+        return word
+    return f"--{theirs[0]}{equals}{value}"
+
+
 def _row(name: str) -> Option:
     plain = name.lstrip("-")
     return next(o for o in OPTIONS if plain == (o.long if name.startswith("--") else o.short))
 
 
-def _apply(options: Options, row: Option, text: str) -> Options:
+def _chosen(actions: Iterable[str]) -> str:
+    wanted = {"run", *actions}
+    if len(wanted.intersection(EXCLUSIVE)) > 1:
+        raise UsageError("The -D, -K, -R, and -S options are mutually exclusive. Pick only one.")
+    return min(wanted, key=PRECEDENCE.index)
+
+
+def _change(options: Options, row: Option, text: str) -> dict[str, Any]:
     if row.field == "verbose":
-        return replace(options, verbose=options.verbose + 1)
+        return {"verbose": options.verbose + 1}
     if row.field == "override_config":
-        return replace(options, override_config=(*options.override_config, *text.split(",")))
+        return {"override_config": (*options.override_config, *text.split(","))}
     if row.field in _NUMBERS:
-        number: dict[str, Any] = {row.field: _number(row, text)}
-        return replace(options, **number)
-    changes: dict[str, Any] = {row.field: row.value if not row.argument else text}
-    return replace(options, **changes)
+        return {row.field: _number(row, text)}
+    return {row.field: text if row.argument else row.value}
 
 
 def _number(row: Option, text: str) -> int:
-    maximum = _NUMBERS[row.field]
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= maximum):
-        raise UsageError(f"--{row.long}: expected a number from 1 to {maximum}, not {text!r}")
+    minimum, maximum = _NUMBERS[row.field]
+    if not (re.fullmatch("[0-9]{1,9}", text) and minimum <= int(text) <= maximum):
+        raise UsageError(
+            f"--{row.long}: expected a number from {minimum} to {maximum}, not {text!r}"
+        )
     return int(text)
-
-
-def usage() -> str:
-    """The text of --help."""
-    lines = ["Usage: fwknopd [options]", ""]
-    for row in OPTIONS:
-        short = f"-{row.short}, " if row.short else "    "
-        name = f"--{row.long}{' ' + row.argument if row.argument else ''}"
-        lines.append(f" {short}{name:<26} {row.help}")
-    return "\n".join(lines)

@@ -2,59 +2,106 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
+import struct
+from contextlib import suppress
 from pathlib import Path
 
+_FLOCK = struct.Struct("@hhqqi8x")
+"""struct flock of Linux with 64-bit offsets, which is what Python is built with; the
+room at the end is for the fields that some architectures add."""
 
-class AlreadyRunning(Exception):
-    """Another daemon holds the pid file, or the file can't be made; the text says which."""
+_ATTEMPTS = 5
+
+
+class PidFileError(Exception):
+    """The pid file can't be made or read; the text says which and what to do."""
+
+
+class AlreadyRunning(PidFileError):
+    """Another daemon holds the pid file."""
 
 
 class PidFile:
-    """Text `PID\\n`, mode 0600, locked with a POSIX lock as the C daemon's is."""
+    """Text `PID\\n`, mode 0600, locked with a POSIX lock as the C daemon's is.
+
+    Such a lock ends with any descriptor of the file, so nothing else in this process
+    may ever open it. It does not pass to a child: take it after the last fork.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Take the lock and write our pid. Raises AlreadyRunning."""
+        """Take the lock and write our pid. Raises PidFileError, AlreadyRunning."""
         self.path = path
-        try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise AlreadyRunning(
-                f"{path}: {error.strerror}. Run as a user who may write there, or name another "
-                "folder with --run-dir."
-            ) from error
-        self._lock()
+        self._fd = self._locked()
         os.ftruncate(self._fd, 0)
-        os.write(self._fd, b"%d\n" % os.getpid())
+        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
 
-    def _lock(self) -> None:
+    def _locked(self) -> int:
+        for _ in range(_ATTEMPTS):
+            fd = self._opened()
+            try:
+                fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                pid = _lock_holder(fd) or "unknown"
+                os.close(fd)
+                raise AlreadyRunning(
+                    f"An instance of fwknopd is already running: (PID={pid}). "
+                    "Stop it with `fwknopd -K`, or give this one another --run-dir."
+                ) from error
+            # A daemon that was just ending may have removed the file we have opened.
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(fd), self.path.lstat()):
+                    return fd
+            os.close(fd)
+        raise PidFileError(f"{self.path} is removed by somebody again and again.")
+
+    def _opened(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.open(self.path, flags, 0o600)
         except OSError as error:
-            holder = os.read(self._fd, 32).decode("ascii", "replace").strip()
-            os.close(self._fd)
-            raise AlreadyRunning(
-                f"An instance of fwknopd is already running: (PID={holder}). "
-                "Stop it first, or give this one another --run-dir."
+            raise PidFileError(
+                f"{self.path}: {error.strerror}. Run as a user who may write there, or name "
+                "another place with --pid-file or --run-dir."
             ) from error
 
     def release(self) -> None:
         """Remove the file, then let go of the lock. Never raises."""
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.unlink()
         os.close(self._fd)
 
 
-def detach() -> None:
-    """Go to the background: the parent exits 0, standard streams go to /dev/null."""
-    if os.fork() > 0:
-        os._exit(0)
-    os.setsid()
-    if os.fork() > 0:
-        os._exit(0)
-    os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    if null > 2:
-        os.close(null)
+def running_pid(path: Path) -> int | None:
+    """The process that holds the lock of a pid file, None when no daemon runs.
+
+    Only asks: neither the file nor its lock is touched. Raises PidFileError.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        remedy = "Ask as root" if error.errno == errno.EACCES else "Name it with --pid-file"
+        raise PidFileError(f"{path}: {error.strerror}. {remedy}.") from error
+    try:
+        return _lock_holder(fd)
+    finally:
+        os.close(fd)
+
+
+def _lock_holder(fd: int) -> int | None:
+    question = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, question))
+    if kind == fcntl.F_UNLCK:
+        return None
+    # The kernel can't name a holder outside our pid namespace; then the text must do.
+    return pid if pid > 0 else _written_pid(fd)
+
+
+def _written_pid(fd: int) -> int | None:
+    found = re.match(rb"[0-9]{1,9}", os.pread(fd, 32, 0))
+    return int(found[0]) if found else None

@@ -10,6 +10,8 @@ from fwknopd.clock import SystemClock
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.control.server import ControlServer, ControlSocketError
+from fwknopd.detach import Foreground, detach
+from fwknopd.digest_cache import rotate
 from fwknopd.engine import Engine
 from fwknopd.event_sinks import (
     EventFileError,
@@ -21,22 +23,23 @@ from fwknopd.event_sinks import (
 from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.choice import choose_firewall
-from fwknopd.options import Options
-from fwknopd.pid_file import AlreadyRunning, PidFile, detach
+from fwknopd.options import Options, absolute
+from fwknopd.pid_file import AlreadyRunning, PidFile, PidFileError
 from fwknopd.replay import ReplayCache, ReplayEntry
 from fwknopd.replay_journal import JournalError, ReplayJournal
+from fwknopd.run_paths import RunPaths, run_paths
 from fwknopd.service import Service
 from fwknopd.signals import SignalPipe
 from fwknopd.startup import load_configuration
 from fwknopd.verbs import Verbs
 
 START_FAULTS = (
-    AlreadyRunning,
     CaptureError,
     ControlSocketError,
     EventFileError,
     FirewallError,
     JournalError,
+    PidFileError,
 )
 
 
@@ -49,6 +52,10 @@ def run(options: Options) -> int:
     except ConfigError as error:
         for problem in error.problems:
             write_stderr(f"fwknopd: {problem}")
+        return 1
+    except AlreadyRunning as error:
+        # The C daemon's words, mark included: scripts look for them.
+        write_stderr(f"[*] {error}")
         return 1
     except START_FAULTS as error:
         write_stderr(f"fwknopd: {error}")
@@ -63,22 +70,28 @@ def _run(options: Options) -> None:
     if configuration is not None and settings.pcap_file:
         _run_file(options, configuration, events)
         return
-    if not options.foreground:
-        detach()
-    run_dir = _run_dir(options, settings)
-    pid_file = PidFile(Path(settings.fwknop_pid_file or run_dir / "fwknopd.pid"))
+    options, paths = absolute(options), run_paths(options, settings)
+    _make_folder(paths.run_dir)
+    starter = Foreground() if options.foreground else detach()
+    pid_file = PidFile(paths.pid_file)
     try:
-        _run_service(options, configuration, events, run_dir)
+        _run_service(options, configuration, events, paths, starter)
     finally:
         pid_file.release()
 
 
 def _run_service(
-    options: Options, configuration: Configuration | None, events: EventLog, run_dir: Path
+    options: Options,
+    configuration: Configuration | None,
+    events: EventLog,
+    paths: RunPaths,
+    starter: Foreground,
 ) -> None:
     settings = configuration.settings if configuration else ServerSettings()
     _add_sinks(events, options, settings)
-    journal = ReplayJournal(_journal_path(options, settings, run_dir))
+    if options.rotate_digest_cache:
+        rotate(paths.digest_file)
+    journal = ReplayJournal(paths.digest_file)
     memory = JournaledMemory(journal, events)
     engine = Engine(
         clock=SystemClock(),
@@ -89,12 +102,11 @@ def _run_service(
     )
     memory.load(int(SystemClock().now()))
     service = Service(options, configuration, engine, SystemClock())
-    control = ControlServer(
-        Path(options.control or run_dir / "control.sock"), Verbs(service).table()
-    )
+    control = ControlServer(paths.control, Verbs(service).table())
     signals = SignalPipe()
     try:
         service.start(control, signals)
+        starter.ready()
         service.run()
     finally:
         service.stop()
@@ -167,17 +179,11 @@ def _add_sinks(events: EventLog, options: Options, settings: ServerSettings) -> 
         events.sinks.append(SyslogSink(settings.syslog_identity, settings.syslog_facility))
 
 
-def _run_dir(options: Options, settings: ServerSettings) -> Path:
-    folder = Path(options.run_dir or settings.fwknop_run_dir)
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise AlreadyRunning(
+        raise PidFileError(
             f"the run directory {folder} can't be made: {error.strerror}. "
             "Name another with --run-dir (-r) or FWKNOP_RUN_DIR."
         ) from error
-    return folder.absolute()
-
-
-def _journal_path(options: Options, settings: ServerSettings, run_dir: Path) -> Path:
-    return Path(options.digest_file or settings.digest_file or run_dir / "digest.cache")

@@ -132,7 +132,7 @@ class Service:
         self.engine.report_rejected()
         if self._running:
             self.events.record(
-                EventKind.STOP, detail="fwknopd stops; its firewall rules are removed"
+                EventKind.STOP, detail="Shutting down fwknopd; its firewall rules are removed"
             )
         self.captures.close()
         self.engine.firewall.stop()
@@ -172,7 +172,7 @@ class Service:
             self.engine.handle(self._queue.popleft())
             self._judged += 1
             if self._judged == self.options.packet_limit:
-                self._stopping = True
+                self._end(f"Packet count limit ({self._judged}) reached. Exiting...")
                 return
 
     # Time
@@ -208,11 +208,16 @@ class Service:
     # Signals and reload
 
     def _signalled(self, numbers: set[int]) -> None:
-        if numbers & {signal.SIGTERM, signal.SIGINT}:
-            self._stopping = True
+        ending = numbers & {signal.SIGTERM, signal.SIGINT}
+        if ending:
+            self._end(f"Got {signal.Signals(max(ending)).name}. Exiting...")
         elif signal.SIGHUP in numbers:
             self.events.record(EventKind.RELOAD, detail="Got SIGHUP. Re-reading configs.")
             self.reload()
+
+    def _end(self, why: str) -> None:
+        self.events.record(EventKind.STOP, detail=why)
+        self._stopping = True
 
     def reload(self) -> tuple[Problem, ...]:
         """Use the files as they are now; the errors found, and then nothing has changed."""

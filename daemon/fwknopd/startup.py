@@ -11,7 +11,8 @@ from fwknopd.capture.plan import DEFAULT_DEVICE, CapturePlan, PcapPlan, UdpPlan
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.configuration import load_files, load_uci
-from fwknopd.options import DEFAULT_ACCESS, Options
+from fwknopd.option_table import DEFAULT_ACCESS, OPTIONS
+from fwknopd.options import Options
 from fwknopd.policy.settings import PolicySettings
 
 FRAME_OVERHEAD = 22
@@ -28,7 +29,26 @@ def load_configuration(options: Options) -> Configuration | None:
     loaded = _loaded(options)
     if loaded is None:
         return None
-    return replace(loaded, settings=_overridden(loaded.settings, options))
+    return replace(
+        loaded,
+        settings=_overridden(loaded.settings, options),
+        problems=(*loaded.problems, *_options_without_effect(options)),
+    )
+
+
+def _options_without_effect(options: Options) -> list[Problem]:
+    return [
+        Problem(
+            Severity.NOTE,
+            "the command line",
+            None,
+            f"--{row.long}",
+            "it has no effect here",
+            f"The reason: {row.no_effect}.",
+        )
+        for row in OPTIONS
+        if row.long in options.without_effect
+    ]
 
 
 def _loaded(options: Options) -> Configuration | None:

@@ -44,7 +44,6 @@ def test_verbosity_adds_up() -> None:
         (["--nonsense"], "--nonsense"),
         (["-i"], "-i"),
         (["-C", "many"], "--packet-limit"),
-        (["-C", "0"], "--packet-limit"),
         (["--key-len", "33"], "--key-len"),
         (["surplus"], "surplus"),
         (["--pcap-f", "x"], "--pcap-f"),
