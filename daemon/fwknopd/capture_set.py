@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 
 from fwknopd.capture import Capture, CaptureError, CaptureFault
 from fwknopd.capture.plan import CapturePlan, PcapPlan, UdpPlan
@@ -48,10 +49,10 @@ class CaptureSet:
         """Monotonic second of the next try to reopen, None while all are open."""
         return min((c.retry_at for c in self if c.retry_at is not None), default=None)
 
-    def retry(self, now: float) -> list[ReopeningCapture]:
-        """Try those that are due; returns the ones that capture again."""
-        due = [c for c in self if c.retry_at is not None and c.retry_at <= now]
-        return [capture for capture in due if capture.open()]
+    def retry(self, due: float = inf) -> list[ReopeningCapture]:
+        """Try those that are ``due`` by then, or all; returns the ones that capture again."""
+        waiting = [c for c in self if c.retry_at is not None and c.retry_at <= due]
+        return [capture for capture in waiting if capture.open()]
 
     def close(self) -> None:
         """Close all."""

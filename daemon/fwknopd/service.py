@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from fwknopd import __version__
 from fwknopd.capture import CaptureError
+from fwknopd.capture.links import LinkNotices
 from fwknopd.capture.reopening import ReopeningCapture
 from fwknopd.capture_set import CaptureSet
 from fwknopd.clock import SystemClock
@@ -61,6 +62,7 @@ class Service:
         self.selector = selectors.DefaultSelector()
         self.captures = CaptureSet(clock.monotonic)
         self.guard = FirewallGuard(engine, clock.monotonic)
+        self.links = LinkNotices()
         self._queue: deque[Packet] = deque()
         self._watched: dict[int, ReopeningCapture] = {}
         self._judged = 0
@@ -87,6 +89,7 @@ class Service:
         fd = self.engine.firewall.fileno()
         if fd is not None:
             self._watch(fd, lambda _: self.guard.notified())
+        self._watch(self.links.fileno(), lambda _: self._links_changed())
         if control is not None:
             control.attach(self.selector)
             self.events.sinks.append(lambda event: control.publish(event.as_json()))
@@ -135,6 +138,7 @@ class Service:
                 EventKind.STOP, detail="Shutting down fwknopd; its firewall rules are removed"
             )
         self.captures.close()
+        self.links.close()
         self.engine.firewall.stop()
 
     # Packets
@@ -188,7 +192,15 @@ class Service:
         now = self.clock.monotonic()
         self.engine.tick()
         self.guard.retry(now)
-        if self.captures.retry(now):
+        if self.captures.retry(due=now):
+            self._captures_changed()
+
+    def _links_changed(self) -> None:
+        """A device came or went: look after the lost ones now, and reopen what can be."""
+        self.links.drain()
+        for capture in self.captures:
+            self._drain(capture)
+        if self.captures.retry():
             self._captures_changed()
 
     def _captures_changed(self) -> None:

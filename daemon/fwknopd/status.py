@@ -83,7 +83,7 @@ def _capture(service: Service, capture: Any) -> Json:
         "name": capture.device or capture.name,
         "kind": capture.kind,
         "state": str(capture.state),
-        "detail": capture.detail,
+        "detail": capture.limits(),
         "received": stats.received,
         "dropped": stats.dropped,
         "since": service.engine.epoch(capture.since),

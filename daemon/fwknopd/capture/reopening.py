@@ -74,6 +74,10 @@ class ReopeningCapture:
             self._wait(error)
             raise
 
+    def limits(self) -> str:
+        """Why nothing can arrive now, or ""; looks at the device."""
+        return self.detail if self._open is None else self._open.detail()
+
     def stats(self) -> CaptureStats:
         """Packets received and dropped over all openings."""
         now = CaptureStats(0, 0) if self._open is None else self._open.stats()
