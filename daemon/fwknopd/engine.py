@@ -38,6 +38,9 @@ REPEATABLE = frozenset(
 LISTED_PER_MINUTE = 10
 """Refusals listed for each of the repeatable reasons; what is beyond is only summed up."""
 
+CLOSE_RETRY_SECONDS = 1.0
+"""Pause after the firewall failed to close doors whose time is over."""
+
 
 class Clock(Protocol):
     """Wall time for packet ages and people, monotonic time for lifetimes."""
@@ -85,6 +88,8 @@ class Engine:
         self._clock = clock
         self._remember = remember
         self._tally = RejectedTally()
+        self._close_at = 0.0
+        self._close_fault = ""
         self._listed: Counter[Reason] = Counter()
         self._authorizer = Authorizer((), PolicySettings(), replay)
 
@@ -213,16 +218,33 @@ class Engine:
 
     def next_due(self) -> float | None:
         """Monotonic second at which `tick` has something to do, None when never."""
-        dues = [due for due in (self.grants.next_expiry(), self._tally.due) if due is not None]
-        return min(dues, default=None)
+        ends = [self.grants.next_expiry(), self.firewall.next_due()]
+        # After a failure to close doors, not before its retry.
+        dues = [max(end, self._close_at) for end in ends if end is not None]
+        return min(dues if self._tally.due is None else [*dues, self._tally.due], default=None)
 
     def tick(self) -> None:
-        """Report grants that ran out (the kernel has closed them already) and sums of junk."""
+        """Close and report grants that ran out, and sums of junk."""
         now = self._clock.monotonic()
-        for grant in self.grants.expire(now):
-            self._record_grant(EventKind.EXPIRE, grant)
+        if now >= self._close_at:
+            self._expire(now)
         if self._tally.due is not None and self._tally.due <= now:
             self.report_rejected()
+
+    def _expire(self, now: float) -> None:
+        try:
+            self.firewall.expire()
+        except FirewallError as error:
+            # The doors are still open, so their grants stay on the list.
+            self._close_at = now + CLOSE_RETRY_SECONDS
+            if str(error) != self._close_fault:
+                self._close_fault = str(error)
+                detail = f"Doors whose time is over can't be closed: {error}"
+                self.events.record(EventKind.ERROR, detail=detail)
+            return
+        self._close_fault = ""
+        for grant in self.grants.expire(now):
+            self._record_grant(EventKind.EXPIRE, grant)
 
     def report_rejected(self) -> None:
         """One event per reason for the packets not listed since the last report."""

@@ -53,6 +53,12 @@ class Firewall(Protocol):
     def read(self) -> list[TimedDoor]:
         """What the kernel holds now. Raises FirewallError."""
 
+    def next_due(self) -> float | None:
+        """Monotonic second at which to call `expire`; None where the kernel closes doors itself."""
+
+    def expire(self) -> None:
+        """Close the doors whose time is over; nothing to do is no error. Raises FirewallError."""
+
     def stop(self) -> None:
         """Take every rule and door of ours away. Never raises."""
 

@@ -41,6 +41,13 @@ class LogOnlyFirewall:
         self._forget_expired(now)
         return [TimedDoor(door, expiry - now) for door, expiry in self._expiry.items()]
 
+    def next_due(self) -> float | None:
+        """None: a door is forgotten when somebody looks."""
+        return None
+
+    def expire(self) -> None:
+        """Nothing to do."""
+
     def stop(self) -> None:
         """Forget every door."""
         self._expiry.clear()

@@ -117,6 +117,13 @@ class NftablesFirewall:
         """The doors open now, with the seconds they will be. Raises FirewallError."""
         return doors_of({name: self._dump(name) for name in _DUMPED})
 
+    def next_due(self) -> float | None:
+        """None: the kernel closes doors itself."""
+        return None
+
+    def expire(self) -> None:
+        """Nothing to do."""
+
     def stop(self) -> None:
         """Delete the table, and with it every door. Never raises."""
         # If it is gone already, or not ours to delete, there is nothing left to do.

@@ -1,0 +1,100 @@
+"""The doors this process keeps open in iptables, and when each is to be closed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+from fwknopd.firewall.iptables_rules import DoorRule
+from fwknopd.grants import Address, Door
+from fwknopd.spa.request import PortSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An open door: its rules, and the monotonic second of its end."""
+
+    door: Door
+    rules: tuple[DoorRule, ...]
+    due: float
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return self.door.address.version
+
+
+class HeldDoors:
+    """Open doors, found by identity, by outside port, and by end."""
+
+    def __init__(self) -> None:
+        self._by_door: dict[Door, Held] = {}
+        # One outside port of one client leads to one place.
+        self._translated: dict[tuple[Address, PortSpec], Held] = {}
+        # What was replaced or dropped stays in the heap until it comes up.
+        self._ends: list[tuple[float, int, Held]] = []
+        self._pushes = 0
+
+    def __len__(self) -> int:
+        return len(self._by_door)
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(self._by_door.values())
+
+    def get(self, door: Door) -> Held | None:
+        """The door as it is open now."""
+        return self._by_door.get(door)
+
+    def replaced_by(self, door: Door) -> list[Held]:
+        """What has to go when ``door`` opens: itself, and where its port led before."""
+        same = self._by_door.get(door)
+        other = self._translated.get((door.address, door.port)) if door.nat else None
+        return list({held.door: held for held in (same, other) if held}.values())
+
+    def put(self, held: Held) -> None:
+        """Take in a door just opened."""
+        for old in self.replaced_by(held.door):
+            self.drop(old.door)
+        self._by_door[held.door] = held
+        if held.door.nat:
+            self._translated[held.door.address, held.door.port] = held
+        self._pushes += 1
+        heappush(self._ends, (held.due, self._pushes, held))
+        if len(self._ends) > 2 * len(self._by_door) + 64:
+            self._ends = [end for end in self._ends if self._is_current(end[2])]
+            heapify(self._ends)
+
+    def drop(self, door: Door) -> None:
+        """Forget a door; one that isn't held is no error."""
+        held = self._by_door.pop(door, None)
+        if held is not None and held.door.nat:
+            self._translated.pop((held.door.address, held.door.port), None)
+
+    def clear(self) -> None:
+        """Forget every door."""
+        self._by_door.clear()
+        self._translated.clear()
+        self._ends.clear()
+
+    def next_due(self) -> float | None:
+        """The monotonic second at which the first door ends, None when none is open."""
+        while self._ends and not self._is_current(self._ends[0][2]):
+            heappop(self._ends)
+        return self._ends[0][0] if self._ends else None
+
+    def due(self, now: float) -> list[Held]:
+        """The doors whose time is over, first ended first. They stay held."""
+        first = self.next_due()
+        if first is None or first > now:
+            return []
+        over = [end for end in self._ends if end[0] <= now and self._is_current(end[2])]
+        return [held for _, _, held in sorted(over, key=lambda end: end[:2])]
+
+    def _is_current(self, held: Held) -> bool:
+        return self._by_door.get(held.door) is held
+
+
+def rules_in(doors: Iterable[Held], version: int) -> list[DoorRule]:
+    """The rules of those doors that are of an address family."""
+    return [rule for held in doors if held.version == version for rule in held.rules]
