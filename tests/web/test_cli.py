@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from fwknop_webui.auth import PasswordFile
 from fwknop_webui.cli import main
+from tests.web.conftest import PASSWORD
+from tests.web.test_clients import ANNA
 
 PROGRAM = [sys.executable, "-c", "import sys; from fwknop_webui.cli import main; sys.exit(main())"]
 
@@ -118,17 +123,41 @@ def test_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_memory_stays_within_its_budget(tmp_path: Path, uci: Path, password_file: Path) -> None:
-    # Measured after a first page; 40 MiB is what a router can spare.
+class Surfer:
+    """A browser of few words: cookies, forms, nothing else."""
+
+    def __init__(self, port: int) -> None:
+        jar = urllib.request.HTTPCookieProcessor()
+        self._opener = urllib.request.build_opener(jar)
+        self._url = f"http://127.0.0.1:{port}"
+
+    def open(self, path: str, **form: str) -> str:
+        data = urlencode(form).encode() if form else None
+        with self._opener.open(self._url + path, data) as answer:
+            text: str = answer.read().decode()
+        return text
+
+
+def test_memory_stays_within_its_budget(
+    tmp_path: Path, uci: Path, password_file: Path, write_uci: Callable[[str], None]
+) -> None:
+    # 40 MiB is what a router can spare, measured after every page was used once.
+    write_uci(ANNA)
     port = free_port()
-    options = [f"--uci={uci}", f"--password-file={password_file}", f"--listen=127.0.0.1:{port}"]
+    options = [f"--uci={uci}", f"--control={tmp_path / 'c.sock'}"]
+    options += [f"--password-file={password_file}", f"--listen=127.0.0.1:{port}"]
     with running(*options) as process:
         assert process.stderr
         process.stderr.readline()
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        connection.request("GET", "/login")
-        connection.getresponse().read()
-        connection.close()
+        surfer = Surfer(port)
+        token = re.findall(r'name="csrf" value="([^"]+)"', surfer.open("/login"))[0]
+        surfer.open("/login", csrf=token, username="root", password=PASSWORD)
+        for path in ("/", "/settings", "/clients/add", "/clients/bert"):
+            assert "Log out" in surfer.open(path)
+        clients = surfer.open("/clients")
+        token = re.findall(r'name="csrf" value="([^"]+)"', clients)[0]
+        base = re.findall(r'name="base" value="([^"]+)"', clients)[0]
+        assert "<svg" in surfer.open("/clients/bert/qr", csrf=token, base=base)
         status = Path(f"/proc/{process.pid}/status").read_text()
         (line,) = [item for item in status.splitlines() if item.startswith("VmRSS")]
     assert int(line.split()[1]) < 40 * 1024, line

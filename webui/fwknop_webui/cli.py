@@ -23,8 +23,8 @@ DEFAULT_UCI = Path("/etc/config/fwknopd")
 DEFAULT_CONTROL = Path("/var/run/fwknop/control.sock")
 DEFAULT_PASSWORDS = Path("/etc/fwknop/webui.passwd")
 DEFAULT_LISTEN = "127.0.0.1:8080"
-THREADS = 3
-"""One polls, one works, one is spare; each costs memory on a router."""
+THREADS = 2
+"""One may wait for a slow password check or a hanging daemon; each costs a MiB of memory."""
 
 
 class UsageError(Exception):
