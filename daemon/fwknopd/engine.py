@@ -85,6 +85,8 @@ class Engine:
         self.settings = EngineSettings(PolicySettings(), ())
         self.recover: Callable[[], bool] = lambda: False
         """Puts lost rules back; True when it did, so that opening is worth a second try."""
+        self.judged: Callable[[Packet, Verdict], None] = lambda packet, verdict: None
+        """Told of every verdict before anything comes of it, for who wants to watch closely."""
         self._clock = clock
         self._remember = remember
         self._tally = RejectedTally()
@@ -105,6 +107,7 @@ class Engine:
         """Judge one packet and act on the verdict."""
         clock = self._clock
         verdict = self._authorizer.judge(packet, int(clock.now()), clock.problem())
+        self.judged(packet, verdict)
         if isinstance(verdict, AccessDecision):
             self._grant(packet, verdict)
         elif isinstance(verdict, CommandDecision):
@@ -128,6 +131,7 @@ class Engine:
             reason=refusal.reason,
             request=request_text(refusal.message),
             detail=refusal.detail,
+            **dict(refusal.facts),
         )
 
     def _worth_listing(self, refusal: Refusal) -> bool:
@@ -208,6 +212,7 @@ class Engine:
             request=f"{grant.door.address},{grant.door.port}",
             detail=grant_text(grant, self.epoch(grant.expires)),
             expires=self.epoch(grant.expires),
+            firewall=self.firewall.name,
         )
 
     def epoch(self, monotonic: float) -> float:

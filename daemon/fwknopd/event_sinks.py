@@ -8,7 +8,7 @@ import sys
 import syslog
 
 from fwknopd.events import Event
-from fwknopd.log_lines import INFO, log_line
+from fwknopd.log_lines import INFO, log_lines
 
 FACILITIES = {"LOG_DAEMON": syslog.LOG_DAEMON} | {
     f"LOG_LOCAL{n}": getattr(syslog, f"LOG_LOCAL{n}") for n in range(8)
@@ -53,7 +53,11 @@ class StderrSink:
         self._worst = INFO + min(verbosity, 1)
 
     def __call__(self, event: Event) -> None:
-        severity, line = log_line(event)
+        for severity, line in log_lines(event):
+            self.say(severity, line)
+
+    def say(self, severity: int, line: str) -> None:
+        """Write a line, unless it is too detailed for the verbosity."""
         if severity <= self._worst:
             write_stderr(line)
 
@@ -70,9 +74,17 @@ def write_stderr(line: str) -> None:
 class SyslogSink:
     """Lines in the system log, under the configured identity and facility."""
 
-    def __init__(self, identity: str = "fwknopd", facility: str = "LOG_DAEMON") -> None:
+    def __init__(
+        self, identity: str = "fwknopd", facility: str = "LOG_DAEMON", verbosity: int = 0
+    ) -> None:
+        self._worst = INFO + min(verbosity, 1)
         syslog.openlog(identity, syslog.LOG_PID, FACILITIES.get(facility, syslog.LOG_DAEMON))
 
     def __call__(self, event: Event) -> None:
-        severity, line = log_line(event)
-        syslog.syslog(severity, line)
+        for severity, line in log_lines(event):
+            self.say(severity, line)
+
+    def say(self, severity: int, line: str) -> None:
+        """Write a line, unless it is too detailed for the verbosity."""
+        if severity <= self._worst:
+            syslog.syslog(severity, line)

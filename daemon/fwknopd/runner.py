@@ -23,6 +23,7 @@ from fwknopd.event_sinks import (
 from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.choice import choose_firewall
+from fwknopd.log_lines import DEBUG
 from fwknopd.options import Options, absolute
 from fwknopd.pid_file import AlreadyRunning, PidFile, PidFileError
 from fwknopd.replay import ReplayCache, ReplayEntry
@@ -100,6 +101,7 @@ def _run_service(
         replay=memory.cache,
         remember=memory.remember,
     )
+    _watch(engine, options, settings, configuration)
     memory.load(int(SystemClock().now()))
     service = Service(options, configuration, engine, SystemClock())
     control = ControlServer(paths.control, Verbs(service).table())
@@ -160,6 +162,7 @@ def _run_file(options: Options, configuration: Configuration, events: EventLog) 
         firewall=_firewall(options, settings),
         replay=ReplayCache(),
     )
+    _watch(engine, options, settings, configuration)
     if not options.test:
         engine.firewall.start(settings.interfaces)
     judge_file(options, configuration, engine)
@@ -170,13 +173,40 @@ def _firewall(options: Options, settings: ServerSettings) -> Firewall:
     return choose_firewall(kind, settings.mark)
 
 
+def _watch(
+    engine: Engine,
+    options: Options,
+    settings: ServerSettings,
+    configuration: Configuration | None,
+) -> None:
+    """With -v: each packet's fields and the firewall's commands; with -vv the settings too."""
+    if settings.verbose < 1:
+        return
+    from fwknopd.watching import watch
+
+    sinks = [sink for sink in engine.events.sinks if isinstance(sink, StderrSink | SyslogSink)]
+
+    def say(line: str) -> None:
+        for sink in sinks:
+            sink.say(DEBUG, line)
+
+    watch(engine, say)
+    if settings.verbose > 1:
+        from fwknopd.dump_config import dump_text
+
+        for line in dump_text(options, configuration).splitlines():
+            say(line)
+
+
 def _add_sinks(events: EventLog, options: Options, settings: ServerSettings) -> None:
     if options.events is not None:
         events.sinks.append(JsonLinesSink(options.events))
     if options.foreground:
         events.sinks.append(StderrSink(settings.verbose))
     if not options.foreground or options.syslog_enable:
-        events.sinks.append(SyslogSink(settings.syslog_identity, settings.syslog_facility))
+        events.sinks.append(
+            SyslogSink(settings.syslog_identity, settings.syslog_facility, settings.verbose)
+        )
 
 
 def _make_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fwknopd.event_sinks import JsonLinesSink
 from fwknopd.events import MAX_TEXT, Event, EventKind, EventLog, RejectedTally, printable
-from fwknopd.log_lines import log_line
+from fwknopd.log_lines import log_lines
 from fwknopd.policy.verdict import Reason
 
 
@@ -56,7 +56,7 @@ def test_the_tally_sums_up_and_starts_anew() -> None:
 
 def test_wording_that_tools_grep_for() -> None:
     def line(**fields: object) -> str:
-        return log_line(Event(id=1, time=0.0, **fields))[1]  # type: ignore[arg-type]
+        return log_lines(Event(id=1, time=0.0, **fields))[-1][1]  # type: ignore[arg-type]
 
     refused = {"event": EventKind.VERDICT, "source": "192.0.2.1", "verdict": "refuse"}
     replay = line(**refused, reason=Reason.REPLAY, detail="used before")
@@ -76,10 +76,10 @@ def test_text_of_a_packet_is_never_a_format_string() -> None:
         reason=Reason.PORT_NOT_ALLOWED,
         detail="{source.__class__} {0}",
     )
-    assert "{source.__class__} {0}" in log_line(event)[1]
+    assert "{source.__class__} {0}" in log_lines(event)[-1][1]
 
 
 def test_every_reason_has_a_line() -> None:
     for reason in Reason:
         event = Event(1, 0.0, EventKind.VERDICT, "192.0.2.1", None, "refuse", reason, None, "why")
-        assert log_line(event)[1]
+        assert log_lines(event)[-1][1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from io import FileIO
@@ -22,6 +22,9 @@ SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
 TIME_LIMIT = 10.0
 # A memory file can be read to its end, but a listing of fw4's has no business here.
 OUTPUT_LIMIT = 1 << 20
+
+watchers: list[Callable[[str], None]] = []
+"""Who wants each run as lines of text: `fwknopd -v` shows them to whoever watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,16 @@ def run_program(
     with _memory(script) as source, _memory() as output, _memory() as errors:
         files = (source.fileno(), output.fileno(), errors.fileno())
         status = _wait(program, _spawn(program, arguments, files), time_limit)
-        return Answer(status, _text(output, output_limit), _text(errors, OUTPUT_LIMIT))
+        answer = Answer(status, _text(output, output_limit), _text(errors, OUTPUT_LIMIT))
+    for say in watchers:
+        _tell(say, [program, *arguments], script, answer)
+    return answer
+
+
+def _tell(say: Callable[[str], None], command: Sequence[str], script: str, answer: Answer) -> None:
+    say(f"CMD: '{' '.join(command)}' (res: {answer.status}, err: {answer.errors.strip()})")
+    for line in script.splitlines():
+        say(f"  {line}")
 
 
 def _memory(content: str = "") -> closing[FileIO]:

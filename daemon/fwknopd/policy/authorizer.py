@@ -113,7 +113,7 @@ class Authorizer:
         if not candidates:
             return Refusal(Reason.SOURCE_NOT_ALLOWED, f"no client's SOURCE covers {packet.source}")
         attempt = _Attempt(packet, wire, wire.reference_digest, now, clock_problem)
-        return self._used(attempt.digest) or self._ask(candidates, attempt)
+        return self._used(attempt.digest, packet) or self._ask(candidates, attempt)
 
     def _heard(self, source: IPv4Address | IPv6Address) -> Sequence[Candidate]:
         if self._any_source:
@@ -181,7 +181,7 @@ class Authorizer:
 
     # Replay
 
-    def _used(self, name: str | bytes) -> Refusal | None:
+    def _used(self, name: str | bytes, packet: Packet) -> Refusal | None:
         """The refusal of a packet that was seen under this name before."""
         if not self._settings.enable_digest_persistence:
             return None
@@ -189,14 +189,20 @@ class Authorizer:
         if entry is None:
             return None
         detail = f"this packet was used before, on {utc(entry.seen)} from {entry.source}"
-        return Refusal(Reason.REPLAY, detail, self._by_label.get(entry.client))
+        facts = (
+            ("destination", f"{packet.protocol}/{packet.destination_port or 0}"),
+            ("original_source", str(entry.source)),
+            ("original_destination", f"{entry.protocol}/{entry.destination_port or 0}"),
+            ("first_seen", entry.seen),
+        )
+        return Refusal(Reason.REPLAY, detail, self._by_label.get(entry.client), facts=facts)
 
     def _remember(self, stanza: Stanza, message: SpaMessage, attempt: _Attempt) -> Refusal | None:
         """Note the packet as used, once; a refusal when it was used or can't be noted."""
         if not self._settings.enable_digest_persistence or attempt.entry is not None:
             return None
         key = replay_key(attempt.wire, stanza.keys)
-        known = self._used(key) or self._forgotten(stanza, message)
+        known = self._used(key, attempt.packet) or self._forgotten(stanza, message)
         if known is not None:
             return replace(known, stanza=known.stanza or stanza, message=message)
         attempt.entry = _entry(key, stanza, message, attempt)

@@ -43,9 +43,9 @@ class Knock:
         """Who is to be let in."""
         return granted_address(self.message.request.address, self.packet, self.forwarded_for)
 
-    def refuse(self, reason: Reason, detail: str) -> Refusal:
+    def refuse(self, reason: Reason, detail: str, **facts: int) -> Refusal:
         """A refusal that names this client and message."""
-        return Refusal(reason, detail, self.stanza, self.message)
+        return Refusal(reason, detail, self.stanza, self.message, tuple(facts.items()))
 
 
 Rule = Callable[[Knock], Refusal | None]
@@ -71,7 +71,8 @@ def _age(knock: Knock) -> Refusal | None:
         f"packet's clock {utc(knock.message.timestamp)}, router's clock {utc(knock.now)}, "
         f"{abs(behind)} s apart, limit {limit} s"
     )
-    return knock.refuse(Reason.TOO_OLD if behind > 0 else Reason.FROM_THE_FUTURE, detail)
+    reason = Reason.TOO_OLD if behind > 0 else Reason.FROM_THE_FUTURE
+    return knock.refuse(reason, detail, seconds_apart=abs(behind))
 
 
 def _address_known(knock: Knock) -> Refusal | None:

@@ -80,12 +80,14 @@ class Refusal:
     """No. ``stanza`` is the client that authenticated the packet, None if none did.
 
     ``detail`` is for people: it adds numbers or names to the reason, and never keys.
+    ``facts`` are those numbers and names for programs, which put them in their own words.
     """
 
     reason: Reason
     detail: str = ""
     stanza: Stanza | None = None
     message: SpaMessage | None = None
+    facts: tuple[tuple[str, str | int], ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if self.reason is Reason.ACCEPTED:

@@ -1,0 +1,85 @@
+"""`fwknopd -v`: each packet's fields and what the firewall is told, for who watches.
+
+Loaded only with -v, and none of it becomes an event: it is text for a console or log.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from fwknopd.engine import Engine
+from fwknopd.events import printable
+from fwknopd.firewall import Firewall, TimedDoor, process
+from fwknopd.firewall.nft_elements import elements_of
+from fwknopd.firewall.nft_ruleset import DEFAULT_TABLE
+from fwknopd.grants import Door
+from fwknopd.packet_dump import LONGEST, dump_lines
+from fwknopd.policy.packet import Packet
+from fwknopd.policy.verdict import Verdict
+
+Say = Callable[[str], None]
+
+TABLE = f"inet {DEFAULT_TABLE}"
+
+
+def watch(engine: Engine, say: Say) -> None:
+    """Have ``say`` told of every packet the engine judges and everything the firewall does."""
+
+    def dump(packet: Packet, verdict: Verdict) -> None:
+        for line in dump_lines(packet, verdict):
+            say(printable(line, LONGEST))
+
+    engine.judged = dump
+    process.watchers.append(lambda line: say(printable(line, LONGEST)))
+    if engine.firewall.name == "nftables":
+        engine.firewall = cast(Firewall, WatchedNftables(engine.firewall, say))
+
+
+class WatchedNftables:
+    """The nftables backend, with its netlink requests also said as nft's commands.
+
+    Everything else is passed on; what the nft program is given is told by `process`.
+    """
+
+    def __init__(self, firewall: Firewall, say: Say) -> None:
+        self._firewall = firewall
+        self._say = say
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._firewall, name)
+
+    def open(self, doors: Sequence[TimedDoor]) -> None:
+        """Said, then done: what the kernel refuses was asked for too."""
+        for timed in doors:
+            for name, key, target in _elements(timed.door):
+                limit = f"timeout {math.ceil(timed.seconds)}s"
+                self._say(f"netlink: add element {TABLE} {name} {{ {key} {limit}{target} }}")
+        self._firewall.open(doors)
+
+    def close(self, doors: Sequence[Door]) -> None:
+        """Said, then done."""
+        for door in doors:
+            for name, key, _ in _elements(door):
+                self._say(f"netlink: delete element {TABLE} {name} {{ {key} }}")
+        self._firewall.close(doors)
+
+    def stop(self) -> None:
+        """Said, then done."""
+        self._say(f"netlink: delete table {TABLE}")
+        self._firewall.stop()
+
+
+def _elements(door: Door) -> list[tuple[str, str, str]]:
+    """Set, key and, for a translated door, target, in nft's words. Raises FirewallError."""
+    address, (protocol, port) = door.address, str(door.port).split("/")
+    outside = f"{address} . {protocol} . {port}"
+    names = [element.set_name for element in elements_of(door)]
+    if door.nat is None:
+        return [(names[0], outside, "")]
+    inside = f"{address} . {door.nat.address} . {protocol} . {door.nat.port}"
+    return [
+        (names[0], outside, f" : {door.nat.address} . {door.nat.port}"),
+        (names[1], inside, ""),
+    ]
