@@ -31,7 +31,7 @@ from fwknopd.replay_journal import JournalError, ReplayJournal
 from fwknopd.run_paths import RunPaths, run_paths
 from fwknopd.service import Service
 from fwknopd.signals import SignalPipe
-from fwknopd.startup import load_configuration
+from fwknopd.startup import iptables_settings, load_configuration
 from fwknopd.verbs import Verbs
 
 START_FAULTS = (
@@ -170,7 +170,7 @@ def _run_file(options: Options, configuration: Configuration, events: EventLog) 
 
 def _firewall(options: Options, settings: ServerSettings) -> Firewall:
     kind = "log-only" if options.test else options.firewall or settings.firewall
-    return choose_firewall(kind, settings.mark)
+    return choose_firewall(kind, settings.mark, iptables_settings(settings))
 
 
 def _watch(

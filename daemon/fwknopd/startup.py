@@ -8,9 +8,11 @@ from pathlib import Path
 from fwknopd.capture.bpf import capture_filter
 from fwknopd.capture.link_layer import MAX_FRAME
 from fwknopd.capture.plan import DEFAULT_DEVICE, CapturePlan, PcapPlan, UdpPlan
+from fwknopd.config.ipt_chain import parse_ipt_chain
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.configuration import load_files, load_uci
+from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.option_table import DEFAULT_ACCESS, OPTIONS
 from fwknopd.options import Options
 from fwknopd.policy.settings import PolicySettings
@@ -99,6 +101,22 @@ def policy_settings(settings: ServerSettings, *, test: bool = False) -> PolicySe
         enable_nat_dns=settings.enable_nat_dns,
         enable_spa_over_http=settings.enable_spa_over_http,
         test=test,
+    )
+
+
+def iptables_settings(settings: ServerSettings) -> IptablesSettings:
+    """What of the settings the iptables backend looks at."""
+    return IptablesSettings(
+        input=parse_ipt_chain(settings.ipt_input_access, "IPT_INPUT_ACCESS"),
+        output=parse_ipt_chain(settings.ipt_output_access, "IPT_OUTPUT_ACCESS"),
+        forward=parse_ipt_chain(settings.ipt_forward_access, "IPT_FORWARD_ACCESS"),
+        dnat=parse_ipt_chain(settings.ipt_dnat_access, "IPT_DNAT_ACCESS"),
+        enable_output=settings.enable_ipt_output,
+        enable_nat=settings.enable_ipt_forwarding or settings.enable_ipt_local_nat,
+        rule_prepend=settings.enable_rule_prepend,
+        flush_at_init=settings.flush_ipt_at_init,
+        flush_at_exit=settings.flush_ipt_at_exit,
+        comment_check=settings.enable_ipt_comment_check,
     )
 
 

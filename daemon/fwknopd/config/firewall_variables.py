@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from fwknopd.config.ipt_chain import (
+    DNAT_CHAIN,
+    FORWARD_CHAIN,
+    INPUT_CHAIN,
+    OUTPUT_CHAIN,
+    IptChain,
+)
 from fwknopd.config.variable import Kind, Variable, boolean, ignored, later, server
 
 FORWARDING = "Forwarding"
 FIREWALL = "Firewall"
+IPTABLES = "iptables"
 
-IPTABLES_LATER = "it belongs to the iptables firewall"
+NO_SNAT = "forwarded connections keep the client's address"
+
+
+def _chain(name: str, chain: IptChain, what: str) -> Variable:
+    return server(
+        f"IPT_{name}_ACCESS",
+        Kind.IPT_CHAIN,
+        f"Where the iptables rules for {what} go: target, table, the chain that jumps, the "
+        "position of the jump, our chain, and a number that has no meaning.",
+        IPTABLES,
+        default=str(chain),
+        example=str(chain),
+    )
+
 
 FORWARDING_VARIABLES: tuple[Variable, ...] = (
     boolean(
@@ -33,7 +54,7 @@ FORWARDING_VARIABLES: tuple[Variable, ...] = (
         Kind.BOOLEAN,
         FORWARDING,
         "Make forwarded connections appear to come from this router.",
-        "forwarded connections keep the client's address",
+        NO_SNAT,
         default=False,
     ),
     later(
@@ -41,7 +62,7 @@ FORWARDING_VARIABLES: tuple[Variable, ...] = (
         Kind.ADDRESS,
         FORWARDING,
         "The address forwarded connections appear to come from.",
-        "forwarded connections keep the client's address",
+        NO_SNAT,
     ),
 )
 
@@ -49,10 +70,11 @@ FIREWALL_VARIABLES: tuple[Variable, ...] = (
     server(
         "firewall",
         Kind.CHOICE,
-        "Who opens the doors. auto picks nftables; log-only judges knocks but opens nothing.",
+        "Who opens the doors. auto picks nftables, or iptables where nft is missing; "
+        "log-only judges knocks but opens nothing.",
         FIREWALL,
         default="auto",
-        choices=("auto", "nftables", "log-only"),
+        choices=("auto", "nftables", "iptables", "log-only"),
         example="auto",
         uci_only=True,
     ),
@@ -76,59 +98,50 @@ FIREWALL_VARIABLES: tuple[Variable, ...] = (
         "doors are open towards every address of this router",
         default=False,
     ),
-    later(
+    boolean(
         "ENABLE_RULE_PREPEND",
-        Kind.BOOLEAN,
-        FIREWALL,
-        "Put new rules in front of older ones.",
-        IPTABLES_LATER,
-        default=False,
+        IPTABLES,
+        False,
+        "Put new iptables rules in front of older ones.",
     ),
-    later(
+    boolean(
         "ENABLE_IPT_OUTPUT",
-        Kind.BOOLEAN,
-        FIREWALL,
-        "Also accept the answers this router sends.",
-        IPTABLES_LATER,
-        default=False,
+        IPTABLES,
+        False,
+        "Also accept, in iptables, the answers this router sends.",
     ),
-    later(
+    boolean(
         "ENABLE_IPT_COMMENT_CHECK",
-        Kind.BOOLEAN,
-        FIREWALL,
+        IPTABLES,
+        True,
         "Test at start whether iptables can store comments.",
-        IPTABLES_LATER,
-        default=True,
     ),
-    later(
+    boolean(
         "FLUSH_IPT_AT_INIT",
-        Kind.BOOLEAN,
-        FIREWALL,
-        "Delete old rules when the daemon starts.",
-        IPTABLES_LATER,
-        default=True,
+        IPTABLES,
+        False,
+        "Delete our iptables chains and their open doors when the daemon starts. Without it, "
+        "doors an earlier daemon left open are closed at their time (fwknopd's default is Y).",
     ),
-    later(
+    boolean(
         "FLUSH_IPT_AT_EXIT",
-        Kind.BOOLEAN,
-        FIREWALL,
-        "Delete all rules when the daemon stops.",
-        IPTABLES_LATER,
-        default=True,
+        IPTABLES,
+        True,
+        "Delete our iptables chains and their open doors when the daemon stops.",
     ),
+    _chain("INPUT", INPUT_CHAIN, "connections to this router"),
+    _chain("OUTPUT", OUTPUT_CHAIN, "answers of this router"),
+    _chain("FORWARD", FORWARD_CHAIN, "forwarded connections"),
+    _chain("DNAT", DNAT_CHAIN, "destination address translation"),
     *(
         later(
             f"IPT_{name}_ACCESS",
             Kind.TEXT,
-            FIREWALL,
+            IPTABLES,
             f"Table, chains and positions of the iptables rules for {what}.",
-            IPTABLES_LATER,
+            NO_SNAT,
         )
         for name, what in (
-            ("INPUT", "connections to this router"),
-            ("OUTPUT", "answers of this router"),
-            ("FORWARD", "forwarded connections"),
-            ("DNAT", "destination address translation"),
             ("SNAT", "source address translation"),
             ("MASQUERADE", "masquerading"),
         )
@@ -138,14 +151,14 @@ FIREWALL_VARIABLES: tuple[Variable, ...] = (
         Kind.PATH,
         FIREWALL,
         "The firewall program fwknopd ran.",
-        "nft is found by itself",
+        "nft and iptables are found by themselves",
     ),
     ignored(
         "RULES_CHECK_THRESHOLD",
         Kind.INTEGER,
         FIREWALL,
         "How often fwknopd looked for expired rules.",
-        "the kernel closes doors itself, on time",
+        "every door is closed on time",
         default=20,
     ),
 )

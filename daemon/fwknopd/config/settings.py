@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from fwknopd.config.ipt_chain import DNAT_CHAIN, FORWARD_CHAIN, INPUT_CHAIN, OUTPUT_CHAIN
 from fwknopd.config.problems import Problem
 from fwknopd.policy.stanza import Stanza
 
@@ -41,6 +42,15 @@ class ServerSettings:
     access_folder: str = ""
     verbose: int = 0
     firewall: str = "auto"
+    ipt_input_access: str = str(INPUT_CHAIN)
+    ipt_output_access: str = str(OUTPUT_CHAIN)
+    ipt_forward_access: str = str(FORWARD_CHAIN)
+    ipt_dnat_access: str = str(DNAT_CHAIN)
+    enable_ipt_output: bool = False
+    enable_rule_prepend: bool = False
+    enable_ipt_comment_check: bool = True
+    flush_ipt_at_init: bool = False
+    flush_ipt_at_exit: bool = True
     mark: int = DEFAULT_MARK
 
     @property

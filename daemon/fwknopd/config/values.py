@@ -14,6 +14,7 @@ from typing import Any
 from fwknopd.config.addresses import parse_host_v4, parse_networks
 from fwknopd.config.dates import parse_date
 from fwknopd.config.invalid import CONTROL, InvalidValue, Leniencies, shown
+from fwknopd.config.ipt_chain import parse_ipt_chain
 from fwknopd.config.uci_format import encode_text
 from fwknopd.config.variable import Kind, Variable
 from fwknopd.keys import KeyTextError, decode_key_base64
@@ -38,7 +39,7 @@ def parse_value(variable: Variable, text: str, leniencies: Leniencies) -> Any:
 
     Types: bool (BOOLEAN, SWITCH), int (INTEGER, MARK, DATE and EPOCH as seconds since
     1970), bytes (keys), tuple of networks or None for ANY, frozenset of PortSpec,
-    NatTarget, else str.
+    NatTarget, else str (IPT_CHAIN in one fixed form).
     """
     text = text.strip()
     if variable.kind not in _FREE_TEXT:
@@ -211,6 +212,10 @@ def _nat_target(variable: Variable, text: str, leniencies: Leniencies) -> NatTar
     return NatTarget(address, int(port))
 
 
+def _ipt_chain(variable: Variable, text: str, leniencies: Leniencies) -> str:
+    return str(parse_ipt_chain(text, variable.name))
+
+
 _READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
     Kind.BOOLEAN: _boolean,
     Kind.SWITCH: _switch,
@@ -229,4 +234,5 @@ _READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
     Kind.DATE: _date,
     Kind.EPOCH: _integer,
     Kind.NAT_TARGET: _nat_target,
+    Kind.IPT_CHAIN: _ipt_chain,
 }

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     DATE = "date"
     EPOCH = "epoch"
     NAT_TARGET = "nat target"
+    IPT_CHAIN = "iptables chain"
 
 
 class Status(StrEnum):

@@ -13,12 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
 from fwknopd.firewall.iptables_family import FamilyRules
 from fwknopd.firewall.iptables_held import Held, HeldDoors, rules_in
-from fwknopd.firewall.iptables_process import Programs
+from fwknopd.firewall.iptables_process import FW4, Programs
 from fwknopd.firewall.iptables_rules import DoorRule, IptablesSettings, Role, doors_of, rules_of
 from fwknopd.firewall.iptables_saved import Saved
 from fwknopd.grants import Door
@@ -26,7 +25,6 @@ from fwknopd.grants import Door
 # Doors that end within this time of each other cost one process, not one each.
 TOGETHER_SECONDS = 0.05
 LONGEST_SECONDS = 1 << 30
-FW4 = Path("/sbin/fw4")
 
 
 class IptablesFirewall:

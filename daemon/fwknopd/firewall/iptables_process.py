@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from fwknopd.firewall import FirewallError
 from fwknopd.firewall.process import Answer, find_program, run_program
+
+FW4 = Path("/sbin/fw4")
+"""Where a router whose firewall is fw4 has it; platform notes 5."""
 
 LOCK_SECONDS = 5
 """How long to wait while another program changes rules: fw3 reloads take about one."""
@@ -36,6 +40,10 @@ class Programs:
         """Whether they can be run."""
         return find_program(f"{self.stem}-restore") is not None
 
+    def require(self) -> None:
+        """Raise FirewallError if they are missing."""
+        self._find("restore")
+
     def save(self) -> str:
         """What all tables hold. Raises FirewallError."""
         # Without -t, so that looking doesn't make a table that isn't there.
@@ -59,6 +67,12 @@ class Programs:
         return error
 
     def _run(self, action: str, arguments: list[str], script: str) -> Answer:
+        program = self._find(action)
+        return run_program(
+            program, arguments, script, time_limit=TIME_LIMIT, output_limit=OUTPUT_LIMIT
+        )
+
+    def _find(self, action: str) -> str:
         name = f"{self.stem}-{action}"
         program = find_program(name)
         if program is None:
@@ -66,9 +80,7 @@ class Programs:
                 f"{name} not found: install the package iptables (OpenWrt: iptables-nft or "
                 "iptables-zz-legacy, with ip6tables for IPv6), or use the firewall nftables"
             )
-        return run_program(
-            program, arguments, script, time_limit=TIME_LIMIT, output_limit=OUTPUT_LIMIT
-        )
+        return program
 
 
 def _failed(stem: str, answer: Answer, script: str, what: str) -> FirewallError:

@@ -27,7 +27,12 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def install_nft(folder: Path, script: str) -> None:
     """Put a shell script in nft's place."""
-    program = folder / "nft"
+    install(folder, "nft", script)
+
+
+def install(folder: Path, name: str, script: str = "exit 0") -> None:
+    """Put a shell script in a program's place."""
+    program = folder / name
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
 
@@ -45,15 +50,37 @@ def test_a_missing_nft_is_told_with_its_package(programs: Path, kind: str) -> No
         choose_firewall(kind)
 
 
+def test_auto_is_iptables_where_only_that_is_installed(programs: Path) -> None:
+    install(programs, "iptables-restore")
+    assert choose_firewall("auto").name == "iptables"
+    assert choose_firewall("iptables").name == "iptables"
+    install(programs, "nft")
+    assert choose_firewall("auto").name == "nftables"
+    assert choose_firewall("iptables").name == "iptables"
+
+
+def test_auto_never_takes_iptables_beside_fw4(programs: Path) -> None:
+    install(programs, "iptables-restore")
+    fw4 = programs / "fw4"
+    fw4.touch()
+    with pytest.raises(FirewallError, match="nft not found"):
+        choose_firewall("auto", fw4=fw4)
+
+
+def test_a_missing_iptables_is_told_with_its_package(programs: Path) -> None:
+    assert programs.is_dir()
+    with pytest.raises(FirewallError, match="iptables-restore not found: install the package"):
+        choose_firewall("iptables")
+
+
 def test_log_only_needs_no_nft(programs: Path) -> None:
     assert programs.is_dir()
     assert choose_firewall("log-only").name == "log-only"
 
 
-@pytest.mark.parametrize(("kind", "words"), [("iptables", "not supported"), ("pf", "no firewall")])
-def test_other_firewalls_are_refused(kind: str, words: str) -> None:
-    with pytest.raises(FirewallError, match=words):
-        choose_firewall(kind)
+def test_other_firewalls_are_refused() -> None:
+    with pytest.raises(FirewallError, match="no firewall is called 'pf'"):
+        choose_firewall("pf")
 
 
 def test_a_mark_of_two_bits_is_refused() -> None:
