@@ -140,7 +140,7 @@ def test_enter_saves_without_applying(page: Page, site: Site) -> None:
 def test_new_keys_are_one_click(page: Page, site: Site) -> None:
     page.goto(site.url + f"/clients/{ANNA}")
     page.get_by_role("tab", name="Keys").click()
-    page.get_by_role("button", name="Generate new keys").click()
+    page.get_by_role("button", name="Generate keys").click()
     expect(page.get_by_text("New keys are made, but not in use yet.")).to_be_visible()
     expect(page.get_by_role("tab", name="Keys")).to_have_attribute("aria-selected", "true")
     page.get_by_role("button", name="Show QR code").click()

@@ -172,7 +172,7 @@ def test_new_keys_are_made_without_scripts_and_wait_to_be_applied(
 ) -> None:
     section = clients(uci)[0].id
     before = uci.read_bytes()
-    page = edit(visitor, section, "Generate new keys")
+    page = edit(visitor, section, "Generate keys")
     assert "not in use yet" in page.text
     assert page.staged == 2
     assert uci.read_bytes() == before
@@ -199,7 +199,7 @@ def test_new_hmac_key_is_as_long_as_its_type_wants(
     visitor: Visitor, daemon: StubDaemon, uci: Path
 ) -> None:
     page = visitor.get(f"/clients/{clients(uci)[0].id}")
-    visitor.press(page.main_form(), "Generate new keys", HMAC_DIGEST_TYPE="sha512")
+    visitor.press(page.main_form(), "Generate keys", HMAC_DIGEST_TYPE="sha512")
     visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
     assert len(base64.b64decode(values(clients(uci)[0])["HMAC_KEY_BASE64"])) == 128
 

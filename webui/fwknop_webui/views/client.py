@@ -80,8 +80,8 @@ def _save(draft: Draft, section: UciSection | None) -> ResponseReturnValue:
     # A new client can't be mistaken for another one, so an old page does no harm.
     if section and not is_current(draft, request.form.get("base", "")):
         return _page(typed.as_form(section), draft, (outdated_notice(),)), 409
-    if section and request.form.get("do") == "generate":
-        return _generated(changed, section)
+    if request.form.get("do") == "generate":
+        return _generated(changed, section or changed.package.of_type(ACCESS)[-1])
     if section is None:
         title = _("{name} is added, with fresh keys unless you typed some.")
         hint = _("Press QR in its row and scan the code with the phone that shall knock.")
