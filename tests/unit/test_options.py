@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fwknopd.options import DEFAULT_UCI, Options, UsageError, parse_options, usage
+from fwknopd.option_table import OPTIONS
+from fwknopd.options import DEFAULT_UCI, Options, UsageError, absolute, parse_options, usage
 
 
 def test_the_set_ups_people_paste() -> None:
@@ -55,10 +56,84 @@ def test_a_wrong_command_line_is_named(arguments: list[str], told: str) -> None:
     assert told.lstrip("-") in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "action"),
+    [
+        ("-S", "status"),
+        ("--stat", "status"),
+        ("--kill", "kill"),
+        ("--rest", "restart"),
+        ("-D -v", "dump-config"),
+        ("--fw-list", "fw-list"),
+        ("--fw-list-a", "fw-list-all"),
+        ("--fw-fl", "fw-flush"),
+        ("--exit-parse-c", "check"),
+        ("--exit-parse-d", "check-digests"),
+        ("--dump-s", "error-codes"),
+        ("-k", "key-gen"),
+        ("-f", "run"),
+        # Several at once: the C daemon's order, not that of the words.
+        ("-D --fw-list -h", "help"),
+        ("--exit-parse-config -D", "dump-config"),
+        ("-h -V", "version"),
+    ],
+)
+def test_actions(words: str, action: str) -> None:
+    assert parse_options(words.split()).action == action
+
+
+@pytest.mark.parametrize("words", ["-D -S", "-K -R", "--status --kill", "-D -K -R -S"])
+def test_actions_that_exclude_each_other(words: str) -> None:
+    with pytest.raises(UsageError, match="mutually exclusive"):
+        parse_options(words.split())
+    assert parse_options(["-S", "-S"]).action == "status"
+
+
+@pytest.mark.parametrize(
+    ("word", "field"),
+    [
+        ("--pcap-a", "pcap_any_direction"),
+        ("--u", "udp_server"),
+        ("--udp", "udp_server"),
+        ("-U", "udp_server"),
+        ("--rot", "rotate_digest_cache"),
+    ],
+)
+def test_our_own_options_make_no_abbreviation_ambiguous(word: str, field: str) -> None:
+    assert getattr(parse_options([word]), field) is True
+
+
+def test_values_may_be_attached() -> None:
+    given = parse_options(["--con=a", "-ieth3", "--pid=x", "--digest-f=y", "--packet=7"])
+    assert (given.config_file, given.interface, given.pid_file) == ("a", "eth3", "x")
+    assert (given.digest_file, given.packet_limit) == ("y", 7)
+
+
+def test_options_without_effect_are_remembered() -> None:
+    given = parse_options(["--sudo-exe", "/x", "-l", "C", "--no-locale", "--gpg-exe=/y", "-l", "D"])
+    assert given.sudo_exe == "/x"
+    assert given.without_effect == ("sudo-exe", "locale", "no-locale", "gpg-exe")
+
+
+def test_events_on_standard_output_need_the_foreground() -> None:
+    assert parse_options(["--events=-", "-f"]).events == "-"
+    with pytest.raises(UsageError, match="--foreground"):
+        parse_options(["--events", "-"])
+
+
+def test_paths_for_the_background_are_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/etc")
+    given = absolute(parse_options(["-c", "a", "-O", "b,/c", "--events", "d", "-r", "e"]))
+    assert (given.config_file, given.override_config) == ("/etc/a", ("/etc/b", "/c"))
+    assert (given.events, given.run_dir, given.access_file) == ("/etc/d", "/etc/e", None)
+
+
 def test_nothing_given_is_the_default() -> None:
     assert parse_options([]) == Options()
 
 
 def test_help_names_every_option() -> None:
-    for name in ("--uci", "--events", "--firewall", "--control", "-f", "-i"):
-        assert name in usage()
+    for option in OPTIONS:
+        assert f"--{option.long} " in usage()
+        assert f" -{option.short}, " in usage() or not option.short
+    assert max(map(len, usage().splitlines())) < 120
