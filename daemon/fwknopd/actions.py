@@ -62,21 +62,13 @@ _WITH_CONFIGURATION: dict[str, Callable[[Options, Configuration | None], int]] =
 }
 
 
-def _firewall_kind(options: Options, settings: ServerSettings) -> str:
-    return options.firewall or settings.firewall
-
-
 _WITH_PATHS: dict[str, Callable[[Options, ServerSettings, RunPaths], int]] = {
     "status": lambda _o, _s, paths: running_daemon.status(paths.pid_file),
     "kill": lambda _o, _s, paths: running_daemon.kill(paths.pid_file),
     "restart": lambda _o, _s, paths: running_daemon.restart(paths.pid_file),
-    "fw-list": lambda options, settings, _: firewall_actions.list_rules(
-        _firewall_kind(options, settings), everything=False
-    ),
-    "fw-list-all": lambda options, settings, _: firewall_actions.list_rules(
-        _firewall_kind(options, settings), everything=True
-    ),
+    "fw-list": lambda options, settings, _: firewall_actions.list_rules(options, settings),
+    "fw-list-all": lambda options, settings, _: firewall_actions.list_everything(options, settings),
     "fw-flush": lambda options, settings, paths: firewall_actions.flush(
-        _firewall_kind(options, settings), paths.control
+        options, settings, paths.control
     ),
 }

@@ -212,7 +212,7 @@ class Engine:
             request=f"{grant.door.address},{grant.door.port}",
             detail=grant_text(grant, self.epoch(grant.expires)),
             expires=self.epoch(grant.expires),
-            firewall=self.firewall.name,
+            place=self.firewall.place(grant.door),
         )
 
     def epoch(self, monotonic: float) -> float:

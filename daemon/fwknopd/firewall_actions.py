@@ -6,47 +6,100 @@ import os
 import sys
 from pathlib import Path
 
+from fwknopd.config.settings import ServerSettings
 from fwknopd.control.client import ControlClient, ControlError
 from fwknopd.firewall import FirewallError
 from fwknopd.firewall.choice import choose_firewall
+from fwknopd.firewall.iptables_family import FamilyRules
+from fwknopd.firewall.iptables_process import Programs
+from fwknopd.firewall.iptables_rules import Role
 from fwknopd.firewall.nft_process import find_nft, run_nft
 from fwknopd.firewall.nft_ruleset import DEFAULT_TABLE
+from fwknopd.firewall.process import find_program, run_program
+from fwknopd.options import Options
+from fwknopd.startup import iptables_settings
 
 TABLE = ("table", "inet", DEFAULT_TABLE)
 _ABSENT = "No such file or directory"
+_FAMILIES = ((4, "iptables"), (6, "ip6tables"))
+_AS_ROOT = "Are you root?"
 
 
-def list_rules(kind: str, *, everything: bool) -> int:
-    """Print our rules, or all there are. Raises FirewallError."""
-    if not _uses_nftables(kind):
-        return 0
-    if everything:
+def list_rules(options: Options, settings: ServerSettings) -> int:
+    """Print our rules. Raises FirewallError."""
+    kind = _kind(options, settings)
+    if kind == "nftables":
+        print(f"Listing rules in fwknopd nftables table inet {DEFAULT_TABLE}...", flush=True)
+        print(_nft_table() or "There are none: no daemon has made any, or they were deleted.")
+    elif kind == "iptables":
+        print("Listing rules in fwknopd iptables chains...\n", flush=True)
+        chains = [iptables_settings(settings).chain(role) for role in _roles(settings)]
+        for program in _iptables_programs():
+            for chain in chains:
+                sys.stdout.write(_listed(program, "-t", chain.table, "-L", chain.chain))
+    return 0
+
+
+def list_everything(options: Options, settings: ServerSettings) -> int:
+    """Print all rules of whatever origin. Raises FirewallError."""
+    kind = _kind(options, settings)
+    if kind == "nftables":
         print("Listing all nftables rules...", flush=True)
         nft = find_nft()
         # Whatever its length: other programs' sets can be huge.
         os.execv(nft, [nft, "list", "ruleset"])  # noqa: S606
-    print(f"Listing rules in fwknopd nftables table inet {DEFAULT_TABLE}...", flush=True)
-    answer = run_nft(["list", *TABLE])
-    if answer.status and _ABSENT not in answer.errors:
-        raise FirewallError(f"nft can't list them: {answer.complaint}. Are you root?")
-    print(answer.output or "There are none: no daemon has made any, or they were deleted.")
+    if kind == "iptables":
+        print("Listing all iptables rules in applicable tables...", flush=True)
+        all_settings = iptables_settings(settings)
+        tables = dict.fromkeys(all_settings.chain(role).table for role in _roles(settings))
+        for program in _iptables_programs():
+            for table in tables:
+                sys.stdout.write(_listed(program, "-t", table, "-v", "-L"))
     return 0
 
 
-def flush(kind: str, control: Path) -> int:
+def flush(options: Options, settings: ServerSettings, control: Path) -> int:
     """Close every door, through the daemon if one runs. Raises FirewallError, ControlError."""
-    if not _uses_nftables(kind):
-        return 0
+    kind = _kind(options, settings)
     print("Deleting any existing firewall rules...", flush=True)
     try:
         answer = ControlClient(control).call("revoke", all=True)
     except ControlError as error:
         if not error.is_down:
             raise
-        _delete_table()
+        _delete_rules(kind, settings)
     else:
         print(f"Doors closed by the running daemon, which goes on guarding: {answer['revoked']}")
     return 0
+
+
+def _kind(options: Options, settings: ServerSettings) -> str:
+    """The name of the firewall in use. Raises FirewallError if it can't be had."""
+    asked = options.firewall or settings.firewall
+    name = choose_firewall(asked, settings.mark, iptables_settings(settings)).name
+    if name == "log-only":
+        print("The firewall is log-only: there are no rules.", file=sys.stderr)
+    return name
+
+
+def _delete_rules(kind: str, settings: ServerSettings) -> None:
+    if kind == "nftables":
+        _delete_table()
+    elif kind == "iptables":
+        for version, stem in _FAMILIES:
+            programs = Programs(stem)
+            if programs.is_installed:
+                FamilyRules(version, programs, iptables_settings(settings)).flush()
+
+
+# nftables
+
+
+def _nft_table() -> str:
+    answer = run_nft(["list", *TABLE])
+    if answer.status and _ABSENT not in answer.errors:
+        raise FirewallError(f"nft can't list them: {answer.complaint}. {_AS_ROOT}")
+    return answer.output
 
 
 def _delete_table() -> None:
@@ -54,15 +107,23 @@ def _delete_table() -> None:
     table = " ".join(TABLE)
     answer = run_nft(["-f", "-"], f"add {table}\ndelete {table}\n")
     if answer.status:
-        raise FirewallError(f"nft can't delete {table}: {answer.complaint}. Are you root?")
+        raise FirewallError(f"nft can't delete {table}: {answer.complaint}. {_AS_ROOT}")
 
 
-def _uses_nftables(kind: str) -> bool:
-    """Raises FirewallError for a firewall that can't be had."""
-    name = choose_firewall(kind).name
-    if name == "log-only":
-        print("The firewall is log-only: there are no rules.", file=sys.stderr)
-        return False
-    if name != "nftables":
-        raise FirewallError(f"rules of {name} can't be listed or flushed by this version")
-    return True
+# iptables
+
+
+def _roles(settings: ServerSettings) -> tuple[Role, ...]:
+    return iptables_settings(settings).standing()
+
+
+def _iptables_programs() -> list[str]:
+    return [path for _, stem in _FAMILIES if (path := find_program(stem)) is not None]
+
+
+def _listed(program: str, *arguments: str) -> str:
+    """What the program lists; nothing for a chain or table that is not there."""
+    answer = run_program(program, [*arguments, "--line-numbers", "-n"])
+    if any(text in answer.errors for text in ("Permission denied", "must be root")):
+        raise FirewallError(f"{program} can't list them: {answer.complaint}. {_AS_ROOT}")
+    return f"{answer.output}\n" if answer.output else ""

@@ -73,7 +73,7 @@ def _marked(event: Event, text: str) -> str:
 def _door_text(event: Event) -> str:
     facts = dict(event.extra)
     kind, _, rest = event.detail.partition(" rule for ")
-    place = facts.get("firewall", "the firewall")
+    place = facts.get("place", "the firewall")
     if event.event is EventKind.GRANT:
         return f"Added {kind} rule to {place} for {rest}"
     when = "ahead of its" if event.event is EventKind.REVOKE else "with"

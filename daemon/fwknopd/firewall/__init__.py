@@ -62,6 +62,9 @@ class Firewall(Protocol):
     def stop(self) -> None:
         """Take every rule and door of ours away. Never raises."""
 
+    def place(self, door: Door) -> str:
+        """Where the rule of a door stands, in one word, for the log."""
+
     def fileno(self) -> int | None:
         """Descriptor that becomes readable when ``rules_lost`` should be asked, or None."""
 

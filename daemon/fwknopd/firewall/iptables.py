@@ -140,6 +140,10 @@ class IptablesFirewall:
         self._held.clear()
         self._started = False
 
+    def place(self, door: Door) -> str:
+        """The chain that decides who gets in, or to where."""
+        return self.settings.chain(Role.INPUT if door.nat is None else Role.DNAT).chain
+
     def fileno(self) -> int | None:
         """None: iptables announces nothing. Lost rules are put back at the next knock."""
         return None

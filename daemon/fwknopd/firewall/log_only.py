@@ -52,6 +52,10 @@ class LogOnlyFirewall:
         """Forget every door."""
         self._expiry.clear()
 
+    def place(self, door: Door) -> str:
+        """All doors are in one place, named like the backend."""
+        return self.name
+
     def fileno(self) -> int | None:
         """None: there is nothing to watch."""
         return None

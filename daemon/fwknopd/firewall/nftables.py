@@ -131,6 +131,10 @@ class NftablesFirewall:
             self._transact([delete_table(self.table)])
         self._disconnect()
 
+    def place(self, door: Door) -> str:
+        """All doors are in one place, named like the backend."""
+        return self.name
+
     def fileno(self) -> int | None:
         """Descriptor to watch for notices, None before ``start``."""
         return self._notices.fileno() if self._notices else None
