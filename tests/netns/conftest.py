@@ -53,14 +53,15 @@ class Site:
 def _site() -> Iterator[Site]:
     with Machines() as machines, ExitStack() as servers:
         site = Site(*(machines.add(role) for role in ("outside", "guest", "router", "host")))
-        _lay_cables(machines, site)
+        lay_cables(machines, site)
         for port in PORTS:
             servers.enter_context(greeter(site.router, port, "router"))
             servers.enter_context(greeter(site.host, port, "host"))
         yield site
 
 
-def _lay_cables(machines: Machines, site: Site) -> None:
+def lay_cables(machines: Machines, site: Site) -> None:
+    """Join the machines as in the picture, with addresses and routes."""
     machines.join(
         End(
             site.outside,

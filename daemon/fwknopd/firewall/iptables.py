@@ -183,7 +183,7 @@ class IptablesFirewall:
             self._adopt(family)
         needed = self._is_used(family)
         if family.version == 4 or needed:
-            family.repair(self._wanted(family), self._epoch())
+            family.build(self._wanted(family), self._epoch())
             if self.settings.comment_check:
                 family.try_comment()
 

@@ -64,17 +64,22 @@ class FamilyRules:
             if self.programs.restore(str(batch)) is None:
                 return
         self._doomed.update(removed)
-        self.repair(wanted, now)
+        self._repair(wanted, now, build=bool(added))
 
-    def repair(self, wanted: Wanted, now: int) -> None:
+    def build(self, wanted: Wanted, now: int) -> None:
+        """Make chains and jumps, and the rules of doors. Raises FirewallError."""
+        self._repair(wanted, now, build=True)
+
+    def _repair(self, wanted: Wanted, now: int, *, build: bool) -> None:
         """Look what is there, and make it what it should be. Raises FirewallError."""
+        standing = self._settings.standing() if build else ()
         fault = None
         for _ in range(ATTEMPTS):
-            found = repair(self.read(), wanted(), self._doomed, self._settings, now)
+            found = repair(self.read(), wanted(), self._doomed, self._settings, now, standing)
             fault = self.programs.restore(str(found.batch)) if found.batch else None
             if fault is None:
                 self._doomed.clear()
-                self.stands, self.next_end = True, found.next_end
+                self.stands, self.next_end = self.stands or build, found.next_end
                 return
         if fault is not None:
             raise fault
@@ -86,7 +91,7 @@ class FamilyRules:
         """
         self._doomed.update(added)
         with suppress(FirewallError):
-            self.repair(wanted, now)
+            self._repair(wanted, now, build=False)
 
     def try_comment(self) -> None:
         """Fail if rules can't have comments. Leaves nothing. Raises FirewallError."""

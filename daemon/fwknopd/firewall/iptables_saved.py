@@ -115,15 +115,21 @@ class Repair:
 
 
 def repair(
-    saved: Saved, wanted: Rules, doomed: Rules, settings: IptablesSettings, now: int
+    saved: Saved,
+    wanted: Rules,
+    doomed: Rules,
+    settings: IptablesSettings,
+    now: int,
+    standing: Iterable[Role] = (),
 ) -> Repair:
     """The long way: make ``saved`` hold each of ``wanted``, and none of ``doomed``.
 
-    Chains and jumps are put back. Rules whose comment names a second that is over go, as
-    in the C daemon whoever made them; rules without such a comment are left alone.
+    Chains and jumps are put back, those of ``standing`` even without a rule. Rules whose
+    comment names a second that is over go, as in the C daemon whoever made them; rules
+    without such a comment are left alone.
     """
     found = Repair()
-    roles = dict.fromkeys((*settings.standing(), *(rule.role for rule in wanted)))
+    roles = dict.fromkeys((*standing, *(rule.role for rule in wanted)))
     for chain in dict.fromkeys(settings.chain(role) for role in roles):
         _stand(found.batch, saved, chain)
     missing, unwanted = Counter(wanted), Counter(doomed)

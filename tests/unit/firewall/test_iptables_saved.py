@@ -35,7 +35,9 @@ def text_of(item: Door, end: int) -> str:
 
 
 def repaired(saved: str, wanted: Counter[DoorRule], settings: IptablesSettings = PLAIN) -> str:
-    return str(repair(parse_saved(saved), wanted, NOTHING, settings, 100).batch)
+    return str(
+        repair(parse_saved(saved), wanted, NOTHING, settings, 100, settings.standing()).batch
+    )
 
 
 def test_chains_and_rules_are_read_by_table() -> None:
@@ -102,7 +104,7 @@ def test_the_jump_goes_to_its_position_or_the_end() -> None:
     settings = parse_saved(f"{HEAD}-A INPUT -i lo -j ACCEPT\n")
     for wanted, got in ((1, 1), (2, 2), (9, 2)):
         chain = IptablesSettings(input=IptChain("ACCEPT", "filter", "INPUT", wanted, "F"))
-        batch = repair(settings, NOTHING, NOTHING, chain, 100).batch
+        batch = repair(settings, NOTHING, NOTHING, chain, 100, chain.standing()).batch
         assert f"-I INPUT {got} -j F" in str(batch)
 
 
@@ -136,3 +138,7 @@ def test_a_chain_that_others_use_is_only_emptied() -> None:
     saved = parse_saved(f"{STANDING}-A FORWARD -i eth0 -j FWKNOP_INPUT\n")
     script = str(flush_batch(saved, PLAIN)).splitlines()
     assert script[1:-1] == ["-D INPUT -j FWKNOP_INPUT", "-F FWKNOP_INPUT"]
+
+
+def test_chains_without_rules_are_made_only_where_they_are_to_stand() -> None:
+    assert not repair(parse_saved(HEAD), NOTHING, NOTHING, NAT, 100).batch

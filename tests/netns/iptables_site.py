@@ -1,0 +1,140 @@
+"""The router of conftest.py with an admin's iptables rules instead of fw4; our firewall on it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from fwknopd.firewall import TimedDoor
+from fwknopd.firewall.iptables import IptablesFirewall
+from fwknopd.firewall.iptables_rules import IptablesSettings
+from fwknopd.grants import Door
+from tests.netns.conftest import PORTS, Site, lay_cables
+from tests.netns.namespaces import Machine, Machines
+from tests.netns.probes import greeter
+
+# Guide B of those people follow: everything is dropped but what belongs to a connection.
+ADMIN_RULES = """\
+*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A INPUT -p {icmp} -j ACCEPT
+-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+COMMIT
+*nat
+COMMIT
+"""
+
+
+def _works(variant: str) -> bool:
+    probe = ["unshare", "--net", f"iptables{variant}", "-S"]
+    return os.geteuid() != 0 or not subprocess.run(probe, capture_output=True).returncode
+
+
+# A kernel may be built without the old interface; iptables-nft must work everywhere.
+VARIANTS = ["-nft", *(["-legacy"] if _works("-legacy") else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class IptablesSite(Site):
+    """The machines, and which iptables rules them."""
+
+    variant: str = ""
+
+    def reset(self, scenario: str = "") -> None:
+        """Nothing but the admin's rules."""
+        for stem, icmp in (("iptables", "icmp"), ("ip6tables", "ipv6-icmp")):
+            script = ADMIN_RULES.format(icmp=icmp)
+            self.router.run(f"{stem}{self.variant}-restore", script=script)
+
+    def iptables(self, *arguments: str) -> str:
+        """Run iptables on the router."""
+        return self.router.run(f"iptables{self.variant}", *arguments)
+
+    def rules(self, chain: str, table: str = "filter") -> list[str]:
+        """The rules of a chain, as iptables -S prints them."""
+        lines = self.iptables("-t", table, "-S", chain).splitlines()
+        return [line for line in lines if line.startswith("-A")]
+
+    def saved(self) -> str:
+        """Both families' rules without counters, comments and empty tables."""
+        lines = []
+        for stem in ("iptables", "ip6tables"):
+            lines += self.router.run(f"{stem}{self.variant}-save").splitlines()
+        return "\n".join(line.split(" [")[0] for line in lines if line[:2] in ("-A", ":F"))
+
+
+@contextmanager
+def iptables_site(variant: str) -> Iterator[IptablesSite]:
+    """The site while the block runs."""
+    with Machines() as machines, ExitStack() as servers:
+        outside, guest, router, host = map(machines.add, ("outside", "guest", "router", "host"))
+        site = IptablesSite(outside, guest, router, host, variant)
+        lay_cables(machines, site)
+        for port in PORTS:
+            servers.enter_context(greeter(site.router, port, "router"))
+            servers.enter_context(greeter(site.host, port, "host"))
+        yield site
+
+
+class RouterFirewall(IptablesFirewall):
+    """Our firewall, run on the router whoever calls it."""
+
+    def __init__(self, site: IptablesSite, settings: IptablesSettings | None = None) -> None:
+        super().__init__(settings, variant=site.variant)
+        self._router: Machine = site.router
+
+    def start(self, devices: Sequence[str] = ("eth1",)) -> None:
+        with self._router.entered():
+            super().start(devices)
+
+    def open(self, doors: Sequence[TimedDoor]) -> None:
+        with self._router.entered():
+            super().open(doors)
+
+    def open_for(self, *doors: Door, seconds: float = 30) -> None:
+        """Open doors, all for the same time."""
+        self.open([TimedDoor(item, seconds) for item in doors])
+
+    def close(self, doors: Sequence[Door]) -> None:
+        with self._router.entered():
+            super().close(doors)
+
+    def read(self) -> list[TimedDoor]:
+        with self._router.entered():
+            return super().read()
+
+    def expire(self) -> None:
+        with self._router.entered():
+            super().expire()
+
+    def stop(self) -> None:
+        with self._router.entered():
+            super().stop()
+
+    @contextmanager
+    def ticking(self) -> Iterator[None]:
+        """Close doors in time, as the engine's loop does, while the block runs."""
+        done = threading.Event()
+
+        def tick() -> None:
+            while not done.is_set():
+                due = self.next_due()
+                wait = 0.05 if due is None else min(due - time.monotonic(), 0.05)
+                if not done.wait(max(wait, 0)):
+                    self.expire()
+
+        thread = threading.Thread(target=tick)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()

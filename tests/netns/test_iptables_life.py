@@ -1,0 +1,209 @@
+"""Our iptables chains through restarts, losses and refusals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from fwknopd.firewall import TimedDoor
+from fwknopd.firewall.iptables_rules import IptablesSettings
+from tests.netns.conftest import CLIENT, CLIENT6, HOST, STRANGER
+from tests.netns.iptables_site import VARIANTS, IptablesSite, RouterFirewall, iptables_site
+from tests.netns.probes import Outcome
+from tests.unit.firewall.doors import door
+
+pytestmark = [pytest.mark.root, pytest.mark.iptables]
+
+SSH = door(CLIENT, "tcp/22")
+WEB = door(CLIENT, "tcp/8080")
+NAT = IptablesSettings(enable_nat=True)
+KEEPING = IptablesSettings(flush_at_exit=False)
+MANY = [TimedDoor(door(f"10.0.{n >> 8}.{n & 255}", "tcp/22"), 300) for n in range(10_000)]
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def _site(request: pytest.FixtureRequest) -> Iterator[IptablesSite]:
+    with iptables_site(request.param) as site:
+        yield site
+
+
+@pytest.fixture
+def site(_site: IptablesSite) -> IptablesSite:
+    """The router with nothing but its admin's rules."""
+    _site.reset()
+    return _site
+
+
+@pytest.fixture
+def firewall(site: IptablesSite) -> Iterator[RouterFirewall]:
+    """Our firewall, started on the router."""
+    firewall = RouterFirewall(site)
+    firewall.start()
+    yield firewall
+    firewall.stop()
+
+
+def started(site: IptablesSite, settings: IptablesSettings | None = None) -> RouterFirewall:
+    """Another daemon's firewall, as after a crash of the first."""
+    firewall = RouterFirewall(site, settings)
+    firewall.start()
+    return firewall
+
+
+def rule(address: str, end: int) -> list[str]:
+    """A rule as the C daemon, or an earlier one of ours, left it."""
+    match = f"-s {address} -p tcp -m tcp --dport 22 -m comment --comment _exp_{end} -j ACCEPT"
+    return ["-A", "FWKNOP_INPUT", *match.split()]
+
+
+def test_a_daemon_that_starts_again_finds_its_doors_open(
+    site: IptablesSite, firewall: RouterFirewall
+) -> None:
+    firewall.open_for(SSH)
+    before = site.saved()
+    successor = started(site)
+    assert site.saved() == before
+    (timed,) = successor.read()
+    assert timed.door == SSH
+    assert 25 < timed.seconds <= 30
+    due = successor.next_due()
+    assert due is not None
+    assert 25 < due - time.monotonic() <= 30
+    successor.close([SSH])
+    assert site.tcp(22) is not Outcome.CONNECTED
+
+
+def test_what_a_crash_left_is_closed_in_time(site: IptablesSite) -> None:
+    now = int(time.time())
+    site.iptables("-N", "FWKNOP_INPUT")
+    for address, end in ((STRANGER, now - 5), (CLIENT, now + 2), (CLIENT, now + 3)):
+        site.iptables(*rule(address, end))
+    site.iptables("-A", "FWKNOP_INPUT", "-s", "10.9.9.9", "-j", "ACCEPT")
+    comment = ("-m", "comment", "--comment", f"_exp_{now + 2}")
+    site.iptables("-A", "FWKNOP_INPUT", "-p", "icmp", *comment, "-j", "ACCEPT")
+    firewall = started(site)
+    assert site.tcp(22, source=STRANGER) is not Outcome.CONNECTED
+    assert site.tcp(22) is Outcome.CONNECTED
+    with firewall.ticking():
+        while len(site.rules("FWKNOP_INPUT")) > 1:
+            assert time.time() < now + 4
+            time.sleep(0.02)
+    assert time.time() > now + 2.9
+    # What names no end is somebody else's.
+    assert site.rules("FWKNOP_INPUT") == ["-A FWKNOP_INPUT -s 10.9.9.9/32 -j ACCEPT"]
+    firewall.stop()
+
+
+def test_flushing_at_the_start_is_done_where_asked_for(
+    site: IptablesSite, firewall: RouterFirewall
+) -> None:
+    firewall.open_for(SSH)
+    successor = started(site, IptablesSettings(flush_at_init=True))
+    assert site.rules("FWKNOP_INPUT") == []
+    successor.open_for(SSH)
+    # At a reload it must not.
+    successor.start()
+    assert site.tcp(22) is Outcome.CONNECTED
+
+
+def test_stopping_takes_everything_away_and_nothing_else(site: IptablesSite) -> None:
+    before = site.saved()
+    firewall = started(site, NAT)
+    firewall.open_for(SSH, door(CLIENT6, "tcp/22"), door(CLIENT, "tcp/4000", f"{HOST}:22"))
+    assert site.saved() != before
+    firewall.stop()
+    assert site.saved() == before
+    firewall.stop()
+
+
+def test_doors_stay_when_nothing_is_to_be_flushed_at_the_exit(site: IptablesSite) -> None:
+    firewall = started(site, KEEPING)
+    firewall.open_for(SSH)
+    firewall.stop()
+    assert site.tcp(22) is Outcome.CONNECTED
+    assert [timed.door for timed in started(site).read()] == [SSH]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        (("-F", "INPUT"),),
+        (("-F", "FWKNOP_INPUT"),),
+        (("-F",), ("-X",)),
+        (("-D", "INPUT", "-j", "FWKNOP_INPUT"), ("-F", "FWKNOP_INPUT"), ("-X", "FWKNOP_INPUT")),
+    ],
+    ids=lambda loss: "".join("".join(words) for words in loss),
+)
+def test_what_others_deleted_is_back_at_the_next_knock(
+    site: IptablesSite, firewall: RouterFirewall, loss: tuple[tuple[str, ...], ...]
+) -> None:
+    firewall.open_for(SSH)
+    for words in loss:
+        site.iptables(*words)
+    assert site.tcp(22) is not Outcome.CONNECTED
+    # An extension: the rule it takes out may be gone.
+    firewall.open_for(SSH, seconds=60)
+    firewall.open_for(WEB)
+    assert site.tcp(22) is Outcome.CONNECTED
+    assert site.tcp(8080) is Outcome.CONNECTED
+    assert len(site.rules("FWKNOP_INPUT")) == 2
+    assert site.rules("INPUT")[0] == "-A INPUT -j FWKNOP_INPUT"
+
+
+def test_every_open_door_is_back_with_the_chains(
+    site: IptablesSite, firewall: RouterFirewall
+) -> None:
+    firewall.open_for(SSH)
+    site.reset()
+    firewall.open_for(WEB)
+    assert site.tcp(22) is Outcome.CONNECTED
+    site.reset()
+    firewall.start()
+    assert site.tcp(8080) is Outcome.CONNECTED
+
+
+def test_closing_what_others_deleted_is_no_error(
+    site: IptablesSite, firewall: RouterFirewall
+) -> None:
+    firewall.open_for(SSH, WEB)
+    site.iptables(*site.rules("FWKNOP_INPUT")[0].replace("-A", "-D", 1).split())
+    firewall.close([SSH, WEB])
+    assert site.rules("FWKNOP_INPUT") == []
+    assert firewall.read() == []
+
+
+def test_the_diagnosis_tells_whether_our_chain_is_asked(
+    site: IptablesSite, firewall: RouterFirewall
+) -> None:
+    with site.router.entered():
+        assert firewall.diagnose().detail == "FWKNOP_INPUT is rule 1 of INPUT"
+        site.iptables("-F", "INPUT")
+        lost = firewall.diagnose()
+    assert not lost.ready
+    assert "from INPUT to FWKNOP_INPUT was deleted" in lost.detail
+
+
+def test_a_door_shuts_in_time_among_ten_thousand(
+    site: IptablesSite, firewall: RouterFirewall
+) -> None:
+    firewall.open(MANY)
+    with firewall.ticking():
+        firewall.open_for(SSH, seconds=2)
+        due = time.monotonic() + 2
+        assert site.tcp(22) is Outcome.CONNECTED
+        while CLIENT in site.saved():
+            assert time.monotonic() < due + 1
+    assert time.monotonic() > due - 1
+    assert len(firewall.read()) == len(MANY)
+
+
+def test_ten_thousand_doors_shut_together(site: IptablesSite, firewall: RouterFirewall) -> None:
+    firewall.open([TimedDoor(timed.door, 1) for timed in MANY])
+    while (due := firewall.next_due()) is not None:
+        time.sleep(max(0, due - time.monotonic()))
+        late = time.monotonic()
+        firewall.expire()
+    assert site.rules("FWKNOP_INPUT") == []
+    assert time.monotonic() - late < 5
