@@ -77,4 +77,10 @@ def open_capture(plan: CapturePlan) -> Capture:
         device = plan.device or device_of(plan.network)
     except NetworkError as error:
         raise CaptureError(CaptureFault.NO_DEVICE, error.message, error.remedy) from error
-    return PcapCapture(device, plan.filter, plan.snaplen, plan.promiscuous)
+    return PcapCapture(
+        device,
+        plan.filter,
+        plan.snaplen,
+        plan.promiscuous,
+        any_direction=plan.any_direction,
+    )

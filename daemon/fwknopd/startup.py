@@ -84,6 +84,7 @@ def _overridden(settings: ServerSettings, options: Options) -> ServerSettings:
         pcap_intf=options.interface or settings.pcap_intf,
         pcap_filter=settings.pcap_filter if options.pcap_filter is None else options.pcap_filter,
         pcap_file=options.pcap_file or settings.pcap_file,
+        enable_pcap_any_direction=options.pcap_any_direction or settings.enable_pcap_any_direction,
         enable_udp_server=options.udp_server or settings.enable_udp_server,
         firewall=options.firewall or settings.firewall,
         verbose=settings.verbose + options.verbose,
@@ -142,6 +143,7 @@ def _pcap_plan(settings: ServerSettings, *, device: str = "", network: str = "")
         # The C daemon's default cuts the last bytes of a full frame; ours must not.
         snaplen=min(settings.max_sniff_bytes + FRAME_OVERHEAD, MAX_FRAME),
         promiscuous=settings.enable_pcap_promisc,
+        any_direction=settings.enable_pcap_any_direction,
     )
 
 

@@ -144,16 +144,16 @@ class Fwknopd:
         with closing(client.follow(limit=100)) as events:  # type: ignore[type-var]
             return next(event for event in events if text in event["detail"])
 
-    def knock(self, ports: str = "tcp/22", *, age: int = 0) -> bytes:
+    def knock(self, ports: str = "tcp/22", *, age: int = 0, to: str = "127.0.0.1") -> bytes:
         """Send a packet made ``age`` seconds ago, and return it."""
         packet = make_packet(ports, age=age)
-        self.send(packet)
+        self.send(packet, to)
         return packet
 
-    def send(self, packet: bytes) -> None:
-        """Send a packet from 127.0.0.1."""
+    def send(self, packet: bytes, to: str = "127.0.0.1") -> None:
+        """Send a packet."""
         with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
-            sender.sendto(packet, ("127.0.0.1", self.port))
+            sender.sendto(packet, (to, self.port))
 
 
 def make_packet(ports: str = "tcp/22", *, age: int = 0) -> bytes:

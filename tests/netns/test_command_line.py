@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.program import ACCESS, Fwknopd, Running
-from tests.netns.namespaces import Machine, Machines
+from tests.netns.namespaces import End, Machine, Machines
 
 pytestmark = pytest.mark.root
 
@@ -158,3 +158,30 @@ def test_test_mode_makes_no_rule(fwknopd: Fwknopd, machine: Machine) -> None:
         fwknopd.knock()
         daemon.wait_for("--test mode enabled, skipping firewall manipulation.")
         assert "fwknop" not in rules(fwknopd, machine).lower()
+
+
+@pytest.mark.parametrize("how", ["command line", "fwknopd.conf"])
+def test_packets_that_leave_count_only_when_asked_for(
+    tmp_path: Path, machine: Machine, how: str
+) -> None:
+    with Machines("fwkp") as machines:
+        peer = machines.add("peer")
+        machines.join(
+            End(machine, "eth0", ("198.51.100.1/24",)), End(peer, "eth0", ("198.51.100.2/24",))
+        )
+        fwknopd = Fwknopd(tmp_path)
+        settings = f"PCAP_FILTER udp port {fwknopd.port};\nFWKNOP_RUN_DIR {fwknopd.run_dir};\n"
+        fwknopd.write(fwknopd.config, settings)
+        with fwknopd.foreground("-i", "eth0", "-C", "1") as daemon:
+            fwknopd.knock(to="198.51.100.2")
+            with peer.entered():
+                fwknopd.knock(to="198.51.100.1")
+            # The limit is one packet, and the one that left was first.
+            assert daemon.wait() == 0
+            daemon.wait_for("SPA Packet from IP: 198.51.100.2 received")
+        if how == "fwknopd.conf":
+            fwknopd.write(fwknopd.config, settings + "ENABLE_PCAP_ANY_DIRECTION Y;\n")
+        option = ("--pcap-any-direction",) if how == "command line" else ()
+        with fwknopd.foreground("-i", "eth0", *option) as daemon:
+            fwknopd.knock(to="198.51.100.2")
+            daemon.wait_for("SPA Packet from IP: 198.51.100.1 received")

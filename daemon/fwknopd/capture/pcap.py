@@ -36,6 +36,8 @@ class PcapCapture:
         snaplen: int = MAX_FRAME,
         promisc: bool = False,
         buffer_size: int = RING_BYTES,
+        *,
+        any_direction: bool = False,
     ) -> None:
         self.name = device
         self._index = device_index(device)
@@ -45,7 +47,8 @@ class PcapCapture:
             self._datalink = _usable_datalink(self._handle, device)
             self._handle.setnonblock(True)
             self.filter = _set_filter(self._handle, filter)
-            self._handle.setdirection(_library().PCAP_D_IN)
+            if not any_direction:
+                self._handle.setdirection(_library().PCAP_D_IN)
         except BaseException:
             self.close()
             raise

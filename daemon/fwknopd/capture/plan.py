@@ -12,13 +12,17 @@ DEFAULT_DEVICE = "eth0"
 
 @dataclass(frozen=True, slots=True)
 class PcapPlan:
-    """Sniff on one device: the named one, or the one a logical network has at the moment."""
+    """Sniff on one device: the named one, or the one a logical network has at the moment.
+
+    ``any_direction``: also take what this machine itself sends there.
+    """
 
     device: str
     network: str
     filter: CaptureFilter
     snaplen: int
     promiscuous: bool
+    any_direction: bool = False
 
     @property
     def name(self) -> str:

@@ -115,13 +115,11 @@ CAPTURE_VARIABLES: tuple[Variable, ...] = (
         "there is no TCP listener yet; use UDP knocks",
         default=62201,
     ),
-    later(
+    boolean(
         "ENABLE_PCAP_ANY_DIRECTION",
-        Kind.BOOLEAN,
         CAPTURE,
-        "Also look at packets this router sends.",
-        "only incoming packets are looked at",
-        default=False,
+        False,
+        "Also look at packets this router sends, such as knocks it forwards.",
     ),
     ignored(
         "PCAP_LOOP_SLEEP",

@@ -23,6 +23,7 @@ class ServerSettings:
     pcap_file: str = ""
     pcap_filter: str = "udp port 62201"
     enable_pcap_promisc: bool = False
+    enable_pcap_any_direction: bool = False
     max_sniff_bytes: int = 1500
     enable_udp_server: bool = False
     udpserv_port: int = 62201
