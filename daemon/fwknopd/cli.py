@@ -5,6 +5,7 @@ Every action loads only what it needs; the daemon must not carry the rest about.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -22,7 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         print(f"fwknopd: {error}", file=sys.stderr)
         return 1
-    return _ACTIONS[options.action](options)
+    try:
+        code = _ACTIONS[options.action](options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 def _help(_: Options) -> int:

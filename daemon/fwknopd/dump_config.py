@@ -7,7 +7,7 @@ from dataclasses import Field, fields
 
 from fwknopd.config.server_variables import SERVER_VARIABLES
 from fwknopd.config.settings import Configuration, ServerSettings
-from fwknopd.config.variable import Status, Variable
+from fwknopd.config.variable import Kind, Status, Variable
 from fwknopd.options import Options
 from fwknopd.policy.stanza import Stanza
 from fwknopd.run_paths import run_paths
@@ -21,7 +21,9 @@ def dump_text(options: Options, configuration: Configuration | None) -> str:
     """Everything, in many lines."""
     settings = configuration.settings if configuration else ServerSettings()
     lines = ["Current fwknopd config settings:"]
-    for number, (name, value) in enumerate(_settings(options, settings)):
+    network = configuration.network if configuration else None
+    pairs = [*_settings(options, settings), *([("NETWORK", network)] if network else [])]
+    for number, (name, value) in enumerate(pairs):
         lines.append(f"{number:3}. {name:<28} =  '{value}'")
     lines += ["", "Current fwknopd access settings:"]
     from_uci = configuration is not None and configuration.source == "uci"
@@ -53,6 +55,8 @@ def _setting(variable: Variable, settings: ServerSettings) -> str:
     if variable.status is not Status.HONOURED:
         return f"<{variable.status}>"
     value = getattr(settings, variable.name.lower())
+    if variable.kind is Kind.MARK:
+        return f"{value:#x}"
     if isinstance(value, bool):
         return "Y" if value else "N"
     return _text(value)

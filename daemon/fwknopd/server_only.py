@@ -26,7 +26,8 @@ def server_settings(options: Options) -> ServerSettings:
         try:
             loaded = load_uci(Path(options.uci))
         except ConfigError as error:
-            print(f"fwknopd: {error}; going by the defaults", file=sys.stderr)
+            print(f"fwknopd: {error}", file=sys.stderr)
+            print("fwknopd: without these settings, the defaults count", file=sys.stderr)
             return ServerSettings()
         if loaded is not None:
             return loaded.settings

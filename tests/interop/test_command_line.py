@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,7 +17,7 @@ import pytest
 
 from fwknopd.pid_file import PidFile, running_pid
 from tests.interop.example_keys import HMAC_KEY_BASE64, KEY_BASE64
-from tests.interop.program import ACCESS, Fwknopd, make_packet, program, run
+from tests.interop.program import ACCESS, Fwknopd, environment, make_packet, program, run
 
 DATA = Path(__file__).parents[1] / "data" / "command_line"
 
@@ -190,6 +191,16 @@ def test_an_unknown_option_shows_the_usage(fwknopd: Fwknopd) -> None:
     assert done.returncode == 1
     assert done.stdout.startswith("Usage: fwknopd [options]")
     assert "--nonsense" in done.stderr
+
+
+def test_a_reader_who_has_seen_enough_gets_no_complaint(fwknopd: Fwknopd) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        done = subprocess.run(
+            fwknopd.command("--help"), stdout=nobody, stderr=subprocess.PIPE, env=environment()
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_error_codes_are_those_of_the_c_daemon(fwknopd: Fwknopd) -> None:
