@@ -117,6 +117,7 @@ def test_option_is_changed_where_it_counts(
     [
         ("spa_port", "0"),
         ("spa_port", "ssh"),
+        ("spa_port", "0000199999999"),
         ("MAX_SPA_PACKET_AGE", "0"),
         ("MAX_SPA_PACKET_AGE", "two minutes"),
         ("PCAP_INTF", "eth0; reboot"),

@@ -102,6 +102,18 @@ def test_after_the_change_clients_reach_the_wanted_port(
     assert not list(after.changes(wanted, will_udp))
 
 
-@pytest.mark.parametrize("typed", ["", "0", "65536", "-1", "22x", "٣", "9" * 4000])
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize("typed", ["", "0", "65536", "-1", "22x", "٣", LONG, "0000199999999"])
 def test_bad_port_says_what_is_expected(typed: str) -> None:
     assert "62201" in port_fault(typed)
+
+
+@given(st.from_regex(r"[0-9]{1,20}", fullmatch=True))
+def test_port_that_is_taken_is_a_port(typed: str) -> None:
+    assert port_fault(typed) or 1 <= int(typed) <= 65535
+
+
+def test_absurd_port_in_the_file_breaks_no_page() -> None:
+    assert PortOptions("", LONG, True).port == 62201

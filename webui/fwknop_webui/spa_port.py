@@ -40,7 +40,7 @@ class PortOptions:
     @property
     def port(self) -> int:
         """The port to tell clients."""
-        if self.udp_server and self.udp_port.isascii() and self.udp_port.isdigit():
+        if self.udp_server and _is_short_number(self.udp_port):
             return int(self.udp_port)
         return (None if self.udp_server else self.filter_port) or DEFAULT_SPA_PORT
 
@@ -52,8 +52,13 @@ class PortOptions:
             yield "UDPSERV_PORT", "" if wanted == DEFAULT_SPA_PORT else str(wanted)
 
 
+def _is_short_number(text: str) -> bool:
+    # The length first: int() refuses numbers of thousands of digits.
+    return len(text) <= 5 and text.isascii() and text.isdigit()
+
+
 def port_fault(typed: str) -> str:
     """What is wrong with a typed port; "" when nothing is."""
-    if typed.isascii() and typed.isdigit() and 1 <= int(typed[:6]) <= 65535:
+    if _is_short_number(typed) and 1 <= int(typed) <= 65535:
         return ""
     return _("Expecting: a port number from 1 to 65535, such as 62201.")
