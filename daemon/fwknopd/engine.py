@@ -1,8 +1,7 @@
 """The one place where packet, verdict, grant, firewall and event meet.
 
 A grant is reported only once the kernel has it; what the firewall refuses is an
-error event and never a success. Nothing in here waits on the network, runs a
-program or raises for anything a packet holds.
+error event and never a success. Nothing in here raises for anything a packet holds.
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fwknopd.events import EventKind, EventLog, RejectedTally
-from fwknopd.firewall import Firewall, FirewallError, TimedDoor
-from fwknopd.grants import Grant, GrantTable
+from fwknopd.firewall import Firewall, FirewallError
+from fwknopd.grants import Grant
+from fwknopd.open_doors import OpenDoors
 from fwknopd.policy.authorizer import Authorizer
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.settings import PolicySettings
@@ -80,11 +80,9 @@ class Engine:
         """``remember`` makes a used packet outlive this process; it never raises."""
         self.events = events
         self.firewall = firewall
-        self.grants = GrantTable()
+        self.doors = OpenDoors(firewall, clock, self._tell_grant)
         self.replay = replay
         self.settings = EngineSettings(PolicySettings(), ())
-        self.recover: Callable[[], bool] = lambda: False
-        """Puts lost rules back; True when it did, so that opening is worth a second try."""
         self.judged: Callable[[Packet, Verdict], None] = lambda packet, verdict: None
         """Told of every verdict before anything comes of it, for who wants to watch closely."""
         self._clock = clock
@@ -160,35 +158,19 @@ class Engine:
         if decision.replay_entry is not None:
             # Before the door opens: a crash in between must not make the packet fresh again.
             self._remember(decision.replay_entry)
-        now = self._clock.monotonic()
-        label, lifetime = decision.stanza.label, decision.lifetime
-        wanted = [self.grants.plan(door, label, lifetime, now) for door in doors_of(decision)]
+        stanza = decision.stanza
         try:
-            self._open([self._timed(grant, now) for grant in wanted])
+            granted = self.doors.open(
+                doors_of(decision), stanza.label, stanza.identity, decision.lifetime
+            )
         except FirewallError as error:
             self._refuse(
-                packet,
-                Refusal(Reason.FIREWALL_ERROR, str(error), decision.stanza, decision.message),
+                packet, Refusal(Reason.FIREWALL_ERROR, str(error), stanza, decision.message)
             )
             return
         self._record_accept(packet, decision, "")
-        for grant in wanted:
-            self.grants.record(grant)
-            self._record_grant(EventKind.GRANT, grant, source=packet.source)
-
-    def _open(self, doors: Sequence[TimedDoor]) -> None:
-        try:
-            self.firewall.open(doors)
-        except FirewallError:
-            # The rules may have been deleted this very moment, before the notice was read.
-            if not self.recover():
-                raise
-            self.firewall.open(doors)
-
-    def _timed(self, grant: Grant, now: float) -> TimedDoor:
-        """The door with the time left to the last of its holders: no client shortens another's."""
-        until = self.grants.open_until(grant.door) or grant.expires
-        return TimedDoor(grant.door, max(until, grant.expires) - now)
+        for grant in granted:
+            self._tell_grant(EventKind.GRANT, grant, source=packet.source)
 
     def _record_accept(
         self, packet: Packet, decision: AccessDecision | CommandDecision, detail: str
@@ -204,13 +186,16 @@ class Engine:
             detail=detail,
         )
 
-    def _record_grant(self, kind: EventKind, grant: Grant, *, source: object = None) -> None:
+    def _tell_grant(
+        self, kind: EventKind, grant: Grant, why: str = "", *, source: object = None
+    ) -> None:
+        detail = grant_text(grant, self.epoch(grant.expires))
         self.events.record(
             kind,
             source=source,
             client=grant.client,
             request=f"{grant.door.address},{grant.door.port}",
-            detail=grant_text(grant, self.epoch(grant.expires)),
+            detail=f"{detail} ({why})" if why else detail,
             expires=self.epoch(grant.expires),
             place=self.firewall.place(grant.door),
         )
@@ -223,9 +208,9 @@ class Engine:
 
     def next_due(self) -> float | None:
         """Monotonic second at which `tick` has something to do, None when never."""
-        ends = [self.grants.next_expiry(), self.firewall.next_due()]
+        due = self.doors.next_due()
         # After a failure to close doors, not before its retry.
-        dues = [max(end, self._close_at) for end in ends if end is not None]
+        dues = [] if due is None else [max(due, self._close_at)]
         return min(dues if self._tally.due is None else [*dues, self._tally.due], default=None)
 
     def tick(self) -> None:
@@ -238,7 +223,7 @@ class Engine:
 
     def _expire(self, now: float) -> None:
         try:
-            self.firewall.expire()
+            self.doors.expire()
         except FirewallError as error:
             # The doors are still open, so their grants stay on the list.
             self._close_at = now + CLOSE_RETRY_SECONDS
@@ -248,8 +233,6 @@ class Engine:
                 self.events.record(EventKind.ERROR, detail=detail)
             return
         self._close_fault = ""
-        for grant in self.grants.expire(now):
-            self._record_grant(EventKind.EXPIRE, grant)
 
     def report_rejected(self) -> None:
         """One event per reason for the packets not listed since the last report."""
@@ -262,48 +245,6 @@ class Engine:
                 count=count,
                 detail=f"{count} packets not listed one by one",
             )
-
-    # Doors
-
-    def revoke(self, dropped: Sequence[Grant]) -> int:
-        """Close the doors of grants just dropped from the table; how many grants that were.
-
-        A door another client still holds stays open until that grant's end.
-        Raises FirewallError; then the grants are back in the table.
-        """
-        now = self._clock.monotonic()
-        held = [(grant.door, self.grants.open_until(grant.door)) for grant in dropped]
-        try:
-            self.firewall.close([door for door, until in held if until is None])
-            self._reopen([TimedDoor(door, until - now) for door, until in held if until])
-        except FirewallError:
-            for grant in dropped:
-                self.grants.record(grant)
-            raise
-        for grant in dropped:
-            self._record_grant(EventKind.REVOKE, grant)
-        return len(dropped)
-
-    def _reopen(self, doors: Sequence[TimedDoor]) -> None:
-        if doors:
-            self.firewall.open(doors)
-
-    def adopt(self) -> int:
-        """Take over the doors the kernel holds from an earlier run. Raises FirewallError."""
-        held = [(timed.door, timed.seconds) for timed in self.firewall.read()]
-        return len(self.grants.restore(held, self._clock.monotonic()))
-
-    def restore(self, devices: Sequence[str]) -> int:
-        """Somebody deleted our rules: make them again, with every door's remaining time.
-
-        Raises FirewallError.
-        """
-        now = self._clock.monotonic()
-        self.grants.expire(now)
-        self.firewall.start(devices)
-        doors = {grant.door: self._timed(grant, now) for grant in self.grants}
-        self._reopen(list(doors.values()))
-        return len(doors)
 
 
 def request_text(message: SpaMessage | None) -> str | None:

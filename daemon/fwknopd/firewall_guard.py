@@ -26,12 +26,12 @@ class FirewallGuard:
         self.retry_at: float | None = None
         self._diagnosis: Diagnosis | None = None
         self._diagnosed_at = 0.0
-        engine.recover = self.recover
+        engine.doors.recover = self.recover
 
     def start(self, devices: Sequence[str]) -> int:
         """Make the rules, adopt open doors; how many those are. Raises FirewallError."""
         self._engine.firewall.start(devices)
-        adopted = self._engine.adopt()
+        adopted = self._engine.doors.adopt()
         self._stands(devices)
         return adopted
 
@@ -76,7 +76,7 @@ class FirewallGuard:
     def _restore(self, devices: tuple[str, ...]) -> None:
         self.devices = devices
         try:
-            count = self._engine.restore(devices)
+            count = self._engine.doors.restore(devices)
         except FirewallError as error:
             self._failed(str(error))
             return

@@ -9,8 +9,8 @@ keeps it open until the last of them expires, and so does `GrantTable.open_until
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
 from ipaddress import IPv4Address, IPv6Address
@@ -40,18 +40,28 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A door with its owner and its times (monotonic seconds)."""
+    """A door with its owner and its times (monotonic seconds).
+
+    ``client`` is what people call the owner; ``owner`` tells clients apart whatever they
+    are called, for labels can be equal, and numbers change when a client is deleted.
+    """
 
     door: Door
     client: str
     opened: float
     expires: float
+    owner: str = field(default="", repr=False)
+
+    @property
+    def holder(self) -> str:
+        """Whose grant this is."""
+        return self.owner or self.client
 
     @property
     def id(self) -> str:
         """Short name: the same for the same client and door, however often it knocks."""
         door = self.door
-        identity = f"{self.client}\0{door.address}\0{door.port}\0{door.nat}\0{door.local}"
+        identity = f"{self.holder}\0{door.address}\0{door.port}\0{door.nat}\0{door.local}"
         return sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:10]
 
 
@@ -73,25 +83,25 @@ class GrantTable:
         """Every grant, doors in the order they were first opened."""
         return iter([grant for held in self._by_door.values() for grant in held.values()])
 
-    def plan(self, door: Door, client: str, lifetime: float, now: float) -> Grant:
+    def plan(self, door: Door, client: str, lifetime: float, now: float, owner: str = "") -> Grant:
         """The grant this knock would make, not recorded yet.
 
-        Knocking again extends: the end moves to ``now + lifetime``, and never forward
-        to an earlier time than was already promised.
+        Knocking again extends: the end moves to ``now + lifetime``, and never to an
+        earlier time than was already promised.
         """
         held = self._by_door.get(door, {})
-        before = held.get(client) or held.get(UNKNOWN_CLIENT)
+        before = held.get(owner or client) or held.get(UNKNOWN_CLIENT)
         expires = now + lifetime
         if before is None or before.expires <= now:
-            return Grant(door, client, now, expires)
-        return Grant(door, client, before.opened, max(before.expires, expires))
+            return Grant(door, client, now, expires, owner)
+        return Grant(door, client, before.opened, max(before.expires, expires), owner)
 
     def record(self, grant: Grant) -> None:
         """Take in a grant the firewall has opened; it takes over a door of unknown owner."""
         held = self._by_door.setdefault(grant.door, {})
         before = len(held)
         held.pop(UNKNOWN_CLIENT, None)
-        held[grant.client] = grant
+        held[grant.holder] = grant
         self._count += len(held) - before
         self._pushes += 1
         heappush(self._ends, (grant.expires, self._pushes, grant))
@@ -120,28 +130,8 @@ class GrantTable:
         """Drop and return the grants whose time is over, first ended first."""
         over = []
         while (end := self.next_expiry()) is not None and end <= now:
-            over += self._dropped([heappop(self._ends)[2]])
+            over += self.drop([heappop(self._ends)[2]])
         return over
-
-    def revoke_id(self, grant_id: str) -> list[Grant]:
-        """Drop the grant with this id. See `revoke_all` for what the caller then does."""
-        return self._revoked(lambda grant: grant.id == grant_id)
-
-    def revoke_client(self, client: str) -> list[Grant]:
-        """Drop every grant of this client."""
-        return self._revoked(lambda grant: grant.client == client)
-
-    def revoke_address(self, address: Address) -> list[Grant]:
-        """Drop every grant for this address."""
-        return self._revoked(lambda grant: grant.door.address == address)
-
-    def revoke_all(self) -> list[Grant]:
-        """Drop every grant.
-
-        For each dropped grant the caller asks `open_until` of its door: None means
-        close it, a time means another client still holds it until then.
-        """
-        return self._revoked(lambda grant: True)
 
     def restore(self, open_doors: Iterable[tuple[Door, float]], now: float) -> list[Grant]:
         """Adopt doors the kernel has open (with their remaining seconds) and nobody here holds."""
@@ -154,17 +144,15 @@ class GrantTable:
             self.record(grant)
         return adopted
 
-    def _is_current(self, grant: Grant) -> bool:
-        return self._by_door.get(grant.door, {}).get(grant.client) is grant
-
-    def _revoked(self, wanted: Callable[[Grant], bool]) -> list[Grant]:
-        return self._dropped([grant for grant in self if wanted(grant)])
-
-    def _dropped(self, grants: list[Grant]) -> list[Grant]:
+    def drop(self, grants: Sequence[Grant]) -> list[Grant]:
+        """Take these grants out and return them."""
         for grant in grants:
             held = self._by_door[grant.door]
-            del held[grant.client]
+            del held[grant.holder]
             self._count -= 1
             if not held:
                 del self._by_door[grant.door]
-        return grants
+        return list(grants)
+
+    def _is_current(self, grant: Grant) -> bool:
+        return self._by_door.get(grant.door, {}).get(grant.holder) is grant

@@ -35,7 +35,7 @@ def status(service: Service) -> Json:
         "replay": {"entries": len(engine.replay)},
         "counters": dict(engine.events.counters),
         "overflowed": service.overflowed,
-        "grants": len(engine.grants),
+        "grants": len(engine.doors.table),
         "clock": {"ok": not clock.problem(), "detail": clock.problem()},
         "test": service.options.test,
     }

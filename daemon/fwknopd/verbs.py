@@ -36,11 +36,12 @@ class Verbs:
         return status(self._service)
 
     def grants(self, _: Json) -> Json:
-        """Every open door."""
+        """Every open door, as the firewall has them."""
         service = self._service
+        service.engine.doors.reconcile()
         return {
             "now": service.clock.now(),
-            "grants": [grant_json(service, grant) for grant in service.engine.grants],
+            "grants": [grant_json(service, grant) for grant in service.engine.doors.table],
         }
 
     def events(self, arguments: Json) -> Json:
@@ -51,27 +52,15 @@ class Verbs:
 
     def revoke(self, arguments: Json) -> Json:
         """Close doors now. Raises VerbError when the firewall refuses."""
+        select = _selection(arguments)
         try:
-            return {"revoked": self._service.engine.revoke(self._named(arguments))}
+            return {"revoked": self._service.engine.doors.revoke(select)}
         except FirewallError as error:
-            raise VerbError("firewall", f"the doors are still open: {error}", "") from error
-
-    def _named(self, arguments: Json) -> list[Grant]:
-        table = self._service.engine.grants
-        if arguments.get("all"):
-            return table.revoke_all()
-        if "id" in arguments:
-            return table.revoke_id(arguments["id"])
-        if "client" in arguments:
-            return table.revoke_client(arguments["client"])
-        try:
-            return table.revoke_address(ip_address(arguments.get("address", "")))
-        except ValueError:
             raise VerbError(
-                "bad-argument",
-                "revoke needs an id, a client, an address or all",
-                "Look at `fwknopctl grants` for what is open",
-            ) from None
+                "firewall",
+                f"the firewall did not close them: {error}",
+                "Look at `fwknopctl grants` for what is still open",
+            ) from error
 
     def reload(self, _: Json) -> Json:
         """Read the configuration anew; the old one stays when the new one is faulty."""
@@ -79,3 +68,22 @@ class Verbs:
         configuration = self._service.configuration
         warnings = configuration.problems if configuration and not errors else ()
         return {"reloaded": not errors, "problems": problems_json((*errors, *warnings))}
+
+
+def _selection(arguments: Json) -> Callable[[Grant], bool]:
+    """Which grants the arguments of `revoke` mean. Raises VerbError."""
+    if arguments.get("all"):
+        return lambda grant: True
+    if "id" in arguments:
+        return lambda grant: grant.id == arguments["id"]
+    if "client" in arguments:
+        return lambda grant: grant.client == arguments["client"]
+    try:
+        address = ip_address(arguments.get("address", ""))
+    except ValueError:
+        raise VerbError(
+            "bad-argument",
+            "revoke needs an id, a client, an address or all",
+            "Look at `fwknopctl grants` for what is open",
+        ) from None
+    return lambda grant: grant.door.address == address

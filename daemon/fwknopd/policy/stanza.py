@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from fwknopd.spa.packet import SpaKeys
@@ -46,6 +47,16 @@ class Stanza:
     access_expire: int | None = None
     force_nat: NatTarget | None = None
     disable_dnat: bool = False
+
+    @property
+    def identity(self) -> str:
+        """Tells this client from others for as long as it has these keys, whatever its label.
+
+        A digest, so that it gives nothing away; still nothing to show or to store.
+        """
+        keys = self.keys
+        material = b"\0".join((keys.encryption_key or b"", keys.hmac_key or b""))
+        return sha256(material + str(keys.mode).encode()).hexdigest()[:16]
 
     @property
     def label(self) -> str:

@@ -52,11 +52,16 @@ class SteppedClock:
 class Broken(LogOnlyFirewall):
     """The log-only firewall, refusing whatever ``refuses`` names."""
 
+    clock: SteppedClock
     refuses: frozenset[str] = frozenset()
     deleted = False
+    noticed = True
+    takes = 0.0
+    """Seconds that making the rules takes."""
 
     def start(self, devices: Sequence[str]) -> None:
         self._obey("start")
+        self.clock.advance(self.takes)
         super().start(devices)
 
     def open(self, doors: Sequence[TimedDoor]) -> None:
@@ -70,13 +75,14 @@ class Broken(LogOnlyFirewall):
     def delete_rules(self) -> None:
         """As `nft flush ruleset` does: everything is gone, and a notice waits."""
         self.stop()
-        self.deleted = True
+        self.deleted, self.noticed = True, False
 
     def place(self, door: Door) -> str:
         return "FAKE_CHAIN"
 
     def rules_lost(self) -> bool:
-        return self.deleted
+        noticed, self.noticed = self.noticed, True
+        return self.deleted and not noticed
 
     def _obey(self, action: str) -> None:
         if self.deleted and action != "start":
@@ -112,6 +118,7 @@ class Rig:
 def rig() -> Rig:
     clock = SteppedClock()
     firewall = Broken(clock.monotonic)
+    firewall.clock = clock
     firewall.start(("eth1",))
     remembered: list[ReplayEntry] = []
     engine = Engine(

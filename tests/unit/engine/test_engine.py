@@ -51,7 +51,7 @@ def test_a_door_the_firewall_refuses_is_never_reported_open(rig: Rig, knock: Kno
     rig.firewall.refuses = frozenset({"open"})
     rig.engine.handle(knock())
     assert rig.doors() == []
-    assert len(rig.engine.grants) == 0
+    assert len(rig.engine.doors.table) == 0
     (verdict,) = rig.events("verdict")
     assert (verdict["verdict"], verdict["reason"]) == ("refuse", "firewall-error")
     assert "the kernel refused" in str(verdict["detail"])
@@ -62,7 +62,7 @@ def test_knocking_again_extends_and_never_stacks(rig: Rig, knock: Knock) -> None
     rig.engine.handle(knock())
     rig.clock.advance(20)
     rig.engine.handle(knock())
-    assert len(rig.engine.grants) == 1
+    assert len(rig.engine.doors.table) == 1
     (door,) = rig.firewall.read()
     assert door.seconds == pytest.approx(30)
 
@@ -95,7 +95,7 @@ def test_a_step_of_the_wall_clock_moves_no_door(rig: Rig, knock: Knock) -> None:
 
 def test_revoking_closes_now(rig: Rig, knock: Knock) -> None:
     rig.engine.handle(knock())
-    assert rig.engine.revoke(rig.engine.grants.revoke_client("phone")) == 1
+    assert rig.engine.doors.revoke(lambda grant: grant.client == "phone") == 1
     assert rig.doors() == []
     assert [event["client"] for event in rig.events("revoke")] == ["phone"]
 
@@ -107,7 +107,7 @@ def test_revoking_one_client_leaves_the_door_to_the_other_until_its_time(
     rig.use(PHONE, laptop)
     rig.engine.handle(knock())
     rig.engine.handle(knock(keys=laptop.keys))
-    rig.engine.revoke(rig.engine.grants.revoke_client("phone"))
+    rig.engine.doors.revoke(lambda grant: grant.client == "phone")
     (door,) = rig.firewall.read()
     assert door.seconds == pytest.approx(5)
 
@@ -116,8 +116,8 @@ def test_a_failed_revoke_keeps_the_grant_on_the_list(rig: Rig, knock: Knock) -> 
     rig.engine.handle(knock())
     rig.firewall.refuses = frozenset({"close"})
     with pytest.raises(FirewallError):
-        rig.engine.revoke(rig.engine.grants.revoke_all())
-    assert len(rig.engine.grants) == 1
+        rig.engine.doors.revoke(lambda grant: True)
+    assert len(rig.engine.doors.table) == 1
     assert rig.events("revoke") == []
 
 
@@ -193,7 +193,7 @@ def test_lost_rules_come_back_with_the_time_that_was_left(rig: Rig, knock: Knock
     rig.engine.handle(knock("192.0.2.8,tcp/22", message_type=MessageType.ACCESS))
     rig.clock.advance(10)
     rig.firewall.stop()
-    assert rig.engine.restore(("eth1",)) == 2
+    assert rig.engine.doors.restore(("eth1",)) == 2
     assert [round(door.seconds) for door in rig.firewall.read()] == [20, 20]
 
 
@@ -205,8 +205,8 @@ def test_doors_of_an_earlier_run_are_taken_over(rig: Rig, knock: Knock) -> None:
         firewall=rig.firewall,
         replay=rig.engine.replay,
     )
-    assert successor.adopt() == 1
-    assert [str(grant.door.address) for grant in successor.grants] == ["192.0.2.7"]
+    assert successor.doors.adopt() == 1
+    assert [str(grant.door.address) for grant in successor.doors.table] == ["192.0.2.7"]
 
 
 def test_a_packet_cannot_write_a_second_line_into_the_log(rig: Rig, knock: Knock) -> None:
