@@ -102,6 +102,14 @@ class ReplayCache:
         """Could a packet of this timestamp pass the age check, now or later?"""
         return self._max_age is None or now <= timestamp + self._max_age
 
+    def has_room(self, now: int) -> bool:
+        """Would `add` succeed? Nothing changes."""
+        if not self.full:
+            return True
+        if self._max_age is None or len(self) <= self._keep or now <= self._first_expiry:
+            return False
+        return any(now > self._expiry(entry) for entry in self._by_digest.values())
+
     def add(self, entry: ReplayEntry, now: int) -> None:
         """Remember a packet. Raises ReplayCacheFull, and then the packet must be refused."""
         self._make_room(now)

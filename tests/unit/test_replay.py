@@ -5,6 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fwknopd.replay import ReplayCache, ReplayCacheFull, ReplayEntry
 
@@ -170,3 +172,20 @@ def test_loading_the_same_line_twice_is_one_entry() -> None:
 def test_still_acceptable(timestamp: int, acceptable: bool) -> None:
     assert ReplayCache(120).still_acceptable(timestamp, NOW) is acceptable
     assert ReplayCache(None).still_acceptable(timestamp, NOW)
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 300)), max_size=30), st.data())
+def test_room_is_foretold_and_asking_changes_nothing(
+    steps: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    age = data.draw(st.sampled_from([None, 60]))
+    cache = ReplayCache(age, limit=4, keep=1)
+    for number, (now, timestamp) in enumerate(steps):
+        foretold, before = cache.has_room(now), cache.entries()
+        assert cache.entries() == before
+        try:
+            cache.add(entry(number, timestamp=timestamp), now)
+        except ReplayCacheFull:
+            assert not foretold
+        else:
+            assert foretold

@@ -21,17 +21,18 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from fwknopd.policy.addresses import plain
-from fwknopd.policy.candidates import Candidate
+from fwknopd.policy.candidates import Candidate, why_barred
 from fwknopd.policy.packet import Packet
-from fwknopd.policy.rules import Knock, decide, utc
+from fwknopd.policy.replay_check import ReplayCheck
+from fwknopd.policy.rules import Knock, clock_unset, decide
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.policy.spa_refusals import refusal_of, unreadable
 from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import Reason, Refusal, Verdict
-from fwknopd.replay import ReplayCache, ReplayCacheFull, ReplayEntry
+from fwknopd.replay import ReplayCache, ReplayEntry
 from fwknopd.spa.errors import SpaError
 from fwknopd.spa.message import SpaMessage
-from fwknopd.spa.packet import WireText, classify, decode, replay_key
+from fwknopd.spa.packet import WireText, classify, replay_key
 
 __all__ = ["Authorizer", "PolicySettings"]
 
@@ -86,12 +87,11 @@ class Authorizer:
         self, stanzas: Sequence[Stanza], settings: PolicySettings, replay: ReplayCache
     ) -> None:
         self._settings = settings
-        self._replay = replay
-        if stanzas:
+        self._replay = ReplayCheck(stanzas, settings, replay)
+        if stanzas and replay.max_age != settings.max_age:
             replay.max_age = settings.max_age
-        self._candidates = tuple(map(Candidate, stanzas))
-        self._by_label = {stanza.label: stanza for stanza in stanzas}
-        self._any_source = all(candidate.sources is None for candidate in self._candidates)
+        self.candidates = tuple(map(Candidate, stanzas))
+        self._any_source = all(candidate.sources is None for candidate in self.candidates)
 
     def judge(self, packet: Packet, now: int, clock_problem: str = "") -> Verdict:
         """The verdict on one packet; never raises, whatever the payload.
@@ -99,26 +99,20 @@ class Authorizer:
         ``now`` is epoch seconds. ``clock_problem`` says why ``now`` can't be believed;
         then nothing is granted for which the time matters.
         """
-        settings = self._settings
         try:
-            wire = classify(
-                packet.payload,
-                http=settings.enable_spa_over_http,
-                allow_any_user_agent=settings.allow_any_user_agent,
-                x_forwarded_for=settings.enable_x_forwarded_for,
-            )
+            wire = read_wire(packet.payload, self._settings)
         except SpaError as error:
             return unreadable(error)
         candidates = self._heard(plain(packet.source))
         if not candidates:
-            return Refusal(Reason.SOURCE_NOT_ALLOWED, f"no client's SOURCE covers {packet.source}")
+            return not_heard(packet)
         attempt = _Attempt(packet, wire, wire.reference_digest, now, clock_problem)
-        return self._used(attempt.digest, packet) or self._ask(candidates, attempt)
+        return self._replay.used(attempt.digest, packet) or self._ask(candidates, attempt)
 
     def _heard(self, source: IPv4Address | IPv6Address) -> Sequence[Candidate]:
         if self._any_source:
-            return self._candidates
-        return [candidate for candidate in self._candidates if candidate.hears(source)]
+            return self.candidates
+        return [candidate for candidate in self.candidates if candidate.hears(source)]
 
     def _ask(self, candidates: Sequence[Candidate], attempt: _Attempt) -> Verdict:
         furthest = _NO_MATCH
@@ -140,26 +134,19 @@ class Authorizer:
         """What this client, whose MAC fits or who has none, says to the packet."""
         stanza = candidate.stanza
         try:
-            message = self._open(candidate, attempt)
+            message = candidate.open(attempt.wire)
         except SpaError as error:
             return refusal_of(error, stanza, authenticated=candidate.matches is not None)
-        unfit = self._clock_unset(stanza, message, attempt) or self._remember(
+        knock = self._knock(stanza, message, attempt)
+        unfit = clock_unset(knock, attempt.clock_problem) or self._remember(
             stanza, message, attempt
         )
         if unfit is not None:
             return unfit
-        verdict = decide(self._knock(stanza, message, attempt))
+        verdict = decide(knock)
         if isinstance(verdict, Refusal):
             return verdict
         return replace(verdict, replay_entry=attempt.entry)
-
-    def _open(self, candidate: Candidate, attempt: _Attempt) -> SpaMessage:
-        return decode(
-            attempt.wire,
-            candidate.stanza.keys,
-            authenticator=candidate.authenticator,
-            any_length=candidate.stanza.enable_cmd_exec,
-        )
 
     def _knock(self, stanza: Stanza, message: SpaMessage, attempt: _Attempt) -> Knock:
         return Knock(
@@ -171,66 +158,16 @@ class Authorizer:
             attempt.now,
         )
 
-    def _clock_unset(
-        self, stanza: Stanza, message: SpaMessage, attempt: _Attempt
-    ) -> Refusal | None:
-        if not attempt.clock_problem or not self._settings.enable_spa_packet_aging:
-            return None
-        detail = f"{attempt.clock_problem}; the packet's clock says {utc(message.timestamp)}"
-        return Refusal(Reason.CLOCK_NOT_SET, detail, stanza, message)
-
-    # Replay
-
-    def _used(self, name: str | bytes, packet: Packet) -> Refusal | None:
-        """The refusal of a packet that was seen under this name before."""
-        if not self._settings.enable_digest_persistence:
-            return None
-        entry = self._replay.seen(name)
-        if entry is None:
-            return None
-        detail = f"this packet was used before, on {utc(entry.seen)} from {entry.source}"
-        facts = (
-            ("destination", f"{packet.protocol}/{packet.destination_port or 0}"),
-            ("original_source", str(entry.source)),
-            ("original_destination", f"{entry.protocol}/{entry.destination_port or 0}"),
-            ("first_seen", entry.seen),
-        )
-        return Refusal(Reason.REPLAY, detail, self._by_label.get(entry.client), facts=facts)
-
     def _remember(self, stanza: Stanza, message: SpaMessage, attempt: _Attempt) -> Refusal | None:
         """Note the packet as used, once; a refusal when it was used or can't be noted."""
-        if not self._settings.enable_digest_persistence or attempt.entry is not None:
+        if not self._replay.enabled or attempt.entry is not None:
             return None
         key = replay_key(attempt.wire, stanza.keys)
-        known = self._used(key, attempt.packet) or self._forgotten(stanza, message)
+        known = self._replay.known(key, stanza, message, attempt.packet)
         if known is not None:
-            return replace(known, stanza=known.stanza or stanza, message=message)
+            return known
         attempt.entry = _entry(key, stanza, message, attempt)
-        return self._store(attempt.entry, stanza, message, attempt.now)
-
-    def _forgotten(self, stanza: Stanza, message: SpaMessage) -> Refusal | None:
-        blind = self._replay.blind_before
-        if blind is None or message.timestamp >= blind:
-            return None
-        detail = (
-            f"the list of used packets was lost, so packets made before {utc(blind)} "
-            f"are refused; this one was made {utc(message.timestamp)}. Knock again"
-        )
-        return Refusal(Reason.REPLAY, detail, stanza)
-
-    def _store(
-        self, entry: ReplayEntry, stanza: Stanza, message: SpaMessage, now: int
-    ) -> Refusal | None:
-        # A packet too old can never be accepted, so it needs no place, and an attacker
-        # with a store of old packets can't push anything out.
-        if self._settings.test or not self._replay.still_acceptable(message.timestamp, now):
-            return None
-        try:
-            self._replay.add(entry, now)
-        except ReplayCacheFull:
-            detail = f"{len(self._replay)} used packets are remembered already, and no more fit"
-            return Refusal(Reason.REPLAY_CACHE_FULL, detail, stanza, message)
-        return None
+        return self._replay.store(attempt.entry, stanza, message, attempt.now)
 
     # Clients that can't grant
 
@@ -242,20 +179,27 @@ class Authorizer:
             if candidate.matches is not None and not candidate.matches(attempt.wire.text):
                 continue
             try:
-                message = self._open(candidate, attempt)
+                message = candidate.open(attempt.wire)
             except SpaError:
                 continue
             stanza = candidate.stanza
-            return Refusal(reason, _why_barred(reason, stanza, attempt.packet), stanza, message)
+            return Refusal(reason, why_barred(reason, stanza, attempt.packet), stanza, message)
         return None
 
 
-def _why_barred(reason: Reason, stanza: Stanza, packet: Packet) -> str:
-    if reason is Reason.DESTINATION_NOT_ALLOWED:
-        return f"sent to {packet.destination}, which this client's DESTINATION does not cover"
-    if reason is Reason.CLIENT_DISABLED:
-        return "this client is switched off"
-    return f"this client's access ended on {utc(stanza.access_expire or 0)}"
+def read_wire(payload: bytes, settings: PolicySettings) -> WireText:
+    """The wire text of a payload, by what the settings allow. Raises `SpaError`."""
+    return classify(
+        payload,
+        http=settings.enable_spa_over_http,
+        allow_any_user_agent=settings.allow_any_user_agent,
+        x_forwarded_for=settings.enable_x_forwarded_for,
+    )
+
+
+def not_heard(packet: Packet) -> Refusal:
+    """The refusal of a packet from where no client may knock."""
+    return Refusal(Reason.SOURCE_NOT_ALLOWED, f"no client's SOURCE covers {packet.source}")
 
 
 def _further(one: Refusal, other: Refusal) -> Refusal:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from fwknopd.policy.packet import Packet
+from fwknopd.policy.rules import utc
 from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import Reason
 from fwknopd.spa.digest import Authenticator
 from fwknopd.spa.errors import SpaError
+from fwknopd.spa.message import SpaMessage
+from fwknopd.spa.packet import WireText, decode
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -69,15 +73,40 @@ class Candidate:
         """SOURCE covers this address."""
         return self.sources is None or source in self.sources
 
+    def misses(self, destination: Address) -> bool:
+        """DESTINATION leaves this address out."""
+        return self._destinations is not None and destination not in self._destinations
+
+    def expired(self, now: int) -> bool:
+        """This client's time is over."""
+        return self.stanza.access_expire is not None and now > self.stanza.access_expire
+
     def barred(self, destination: Address, now: int) -> Reason | None:
         """Why this client may grant nothing now, whatever the packet says."""
-        if self._destinations is not None and destination not in self._destinations:
+        if self.misses(destination):
             return Reason.DESTINATION_NOT_ALLOWED
         if not self.stanza.enabled:
             return Reason.CLIENT_DISABLED
-        if self.stanza.access_expire is not None and now > self.stanza.access_expire:
-            return Reason.CLIENT_EXPIRED
-        return None
+        return Reason.CLIENT_EXPIRED if self.expired(now) else None
+
+    def open(self, wire: WireText) -> SpaMessage:
+        """The message, if this client's keys made the packet. Raises `SpaError`."""
+        stanza = self.stanza
+        return decode(
+            wire,
+            stanza.keys,
+            authenticator=self.authenticator,
+            any_length=stanza.enable_cmd_exec,
+        )
+
+
+def why_barred(reason: Reason, stanza: Stanza, packet: Packet) -> str:
+    """A reason of `Candidate.barred` in words."""
+    if reason is Reason.DESTINATION_NOT_ALLOWED:
+        return f"sent to {packet.destination}, which this client's DESTINATION does not cover"
+    if reason is Reason.CLIENT_DISABLED:
+        return "this client is switched off"
+    return f"this client's access ended on {utc(stanza.access_expire or 0)}"
 
 
 def _authenticator(stanza: Stanza) -> Authenticator | None:

@@ -9,7 +9,7 @@ address that can't be a client's is refused.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
@@ -62,20 +62,25 @@ def decide(knock: Knock) -> Verdict:
     return _access(knock, knock.message.request.ports)
 
 
-def _age(knock: Knock) -> Refusal | None:
+def age(knock: Knock) -> Refusal | None:
+    """MAX_SPA_PACKET_AGE, in both directions."""
     limit = knock.settings.max_age
     behind = knock.now - knock.message.timestamp
     if limit is None or abs(behind) <= limit:
         return None
-    detail = (
-        f"packet's clock {utc(knock.message.timestamp)}, router's clock {utc(knock.now)}, "
-        f"{abs(behind)} s apart, limit {limit} s"
-    )
     reason = Reason.TOO_OLD if behind > 0 else Reason.FROM_THE_FUTURE
+    detail = f"{both_clocks(knock)}, limit {limit} s"
     return knock.refuse(reason, detail, seconds_apart=abs(behind))
 
 
-def _address_known(knock: Knock) -> Refusal | None:
+def both_clocks(knock: Knock) -> str:
+    """What the packet's clock and the router's say, and how far they are apart."""
+    sent, now = knock.message.timestamp, knock.now
+    return f"packet's clock {utc(sent)}, router's clock {utc(now)}, {abs(now - sent)} s apart"
+
+
+def address_known(knock: Knock) -> Refusal | None:
+    """There is an address to let in."""
     # Any other address is taken, as the C daemon does: a door that nobody can use, such
     # as one for a multicast address, harms nobody.
     if not knock.address.is_unspecified:
@@ -83,7 +88,8 @@ def _address_known(knock: Knock) -> Refusal | None:
     return knock.refuse(Reason.MALFORMED, "neither the message nor the packet names an address")
 
 
-def _address_given(knock: Knock) -> Refusal | None:
+def address_given(knock: Knock) -> Refusal | None:
+    """REQUIRE_SOURCE_ADDRESS."""
     if not knock.stanza.require_source_address or knock.message.request.address != UNSPECIFIED:
         return None
     return knock.refuse(
@@ -92,7 +98,8 @@ def _address_given(knock: Knock) -> Refusal | None:
     )
 
 
-def _username(knock: Knock) -> Refusal | None:
+def username(knock: Knock) -> Refusal | None:
+    """REQUIRE_USERNAME."""
     required = knock.stanza.require_username
     if required is None or knock.message.user == required:
         return None
@@ -100,7 +107,8 @@ def _username(knock: Knock) -> Refusal | None:
     return knock.refuse(Reason.USERNAME_MISMATCH, detail)
 
 
-def _nat_enabled(knock: Knock) -> Refusal | None:
+def nat_enabled(knock: Knock) -> Refusal | None:
+    """NAT of the kind asked for is switched on."""
     kind, settings = knock.message.message_type, knock.settings
     if kind in FORWARDED and not settings.enable_ipt_forwarding:
         return knock.refuse(
@@ -113,27 +121,46 @@ def _nat_enabled(knock: Knock) -> Refusal | None:
     return None
 
 
-RULES: tuple[Rule, ...] = (_age, _address_known, _address_given, _username, _nat_enabled)
+RULES: tuple[Rule, ...] = (age, address_known, address_given, username, nat_enabled)
+
+
+def clock_unset(knock: Knock, clock_problem: str) -> Refusal | None:
+    """Nothing for which the time matters is granted while the clock can't be believed."""
+    if not clock_problem or not knock.settings.enable_spa_packet_aging:
+        return None
+    detail = f"{clock_problem}; the packet's clock says {utc(knock.message.timestamp)}"
+    return knock.refuse(Reason.CLOCK_NOT_SET, detail)
+
+
+def command_allowed(knock: Knock) -> Refusal | None:
+    """ENABLE_CMD_EXEC."""
+    if knock.stanza.enable_cmd_exec:
+        return None
+    return knock.refuse(
+        Reason.COMMAND_NOT_ALLOWED, "commands are off for this client (ENABLE_CMD_EXEC)"
+    )
+
+
+def ports_allowed(knock: Knock, asked: Iterable[PortSpec]) -> Refusal | None:
+    """RESTRICT_PORTS, then OPEN_PORTS."""
+    refused = _refused_ports(knock.stanza, dict.fromkeys(asked))
+    return knock.refuse(Reason.PORT_NOT_ALLOWED, refused) if refused else None
 
 
 def _command(knock: Knock, request: CommandRequest) -> Verdict:
-    if not knock.stanza.enable_cmd_exec:
-        return knock.refuse(
-            Reason.COMMAND_NOT_ALLOWED, "commands are off for this client (ENABLE_CMD_EXEC)"
-        )
-    return CommandDecision(knock.stanza, knock.message, knock.address, request.command)
+    return command_allowed(knock) or CommandDecision(
+        knock.stanza, knock.message, knock.address, request.command
+    )
 
 
 def _access(knock: Knock, asked: tuple[PortSpec, ...]) -> Verdict:
-    stanza = knock.stanza
-    ports = tuple(dict.fromkeys(asked))
-    refused = _refused_ports(stanza, ports)
-    if refused:
-        return knock.refuse(Reason.PORT_NOT_ALLOWED, refused)
-    local = _is_local(knock)
-    nat = _nat(knock, local=local)
+    refused = ports_allowed(knock, asked)
+    if refused is not None:
+        return refused
+    nat = nat_of(knock)
     if isinstance(nat, Refusal):
         return nat
+    stanza, ports = knock.stanza, tuple(dict.fromkeys(asked))
     return AccessDecision(
         stanza=stanza,
         message=knock.message,
@@ -142,7 +169,7 @@ def _access(knock: Knock, asked: tuple[PortSpec, ...]) -> Verdict:
         ports=ports if nat is None else ports[:1],
         lifetime=lifetime(stanza, knock.message.client_timeout),
         nat=nat,
-        local=local,
+        local=nat is not None and _is_local(knock),
     )
 
 
@@ -154,17 +181,17 @@ def lifetime(stanza: Stanza, client_timeout: int) -> int:
     return max(1, min(client_timeout or stanza.fw_access_timeout, stanza.max_fw_timeout))
 
 
-def _refused_ports(stanza: Stanza, ports: tuple[PortSpec, ...]) -> str:
+def _refused_ports(stanza: Stanza, ports: Collection[PortSpec]) -> str:
     restricted = [port for port in ports if port in stanza.restrict_ports]
     if restricted:
-        return f"in this client's RESTRICT_PORTS: {_listed(restricted)}"
+        return f"in this client's RESTRICT_PORTS: {listed(restricted)}"
     if stanza.open_ports is None:
         return ""
     refused = [port for port in ports if port not in stanza.open_ports]
     if not refused:
         return ""
-    allowed = _listed(sorted(stanza.open_ports)) or "nothing"
-    return f"not in this client's OPEN_PORTS ({allowed}): {_listed(refused)}"
+    allowed = listed(sorted(stanza.open_ports)) or "nothing"
+    return f"not in this client's OPEN_PORTS ({allowed}): {listed(refused)}"
 
 
 def _is_local(knock: Knock) -> bool:
@@ -174,8 +201,11 @@ def _is_local(knock: Knock) -> bool:
     return knock.message.message_type in LOCAL
 
 
-def _nat(knock: Knock, *, local: bool) -> NatTarget | Refusal | None:
-    target = _target(knock, knock.message.nat, local=local)
+def nat_of(knock: Knock) -> NatTarget | Refusal | None:
+    """Where the connections are to be sent; None without NAT, a refusal when it can't be."""
+    if knock.message.nat is None and knock.stanza.force_nat is None:
+        return None
+    target = _target(knock, knock.message.nat, local=_is_local(knock))
     if isinstance(target, str):
         return knock.refuse(Reason.NAT_TARGET_INVALID, target)
     if target is None:
@@ -200,7 +230,8 @@ def _target(knock: Knock, nat: NatRequest | None, *, local: bool) -> NatTarget |
     return nat_target(nat, names=knock.settings.enable_nat_dns)
 
 
-def _listed(ports: Iterable[PortSpec]) -> str:
+def listed(ports: Iterable[PortSpec]) -> str:
+    """Ports in words, the first dozen."""
     texts = [str(port) for port in ports]
     more = len(texts) - _PORTS_SHOWN
     return ", ".join(texts[:_PORTS_SHOWN]) + (f" and {more} more" if more > 0 else "")
