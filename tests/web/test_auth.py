@@ -61,7 +61,7 @@ def test_unusable_user_names_are_refused(file: Path, user: str) -> None:
 
 
 def test_no_file_says_how_to_set_a_password(tmp_path: Path) -> None:
-    with pytest.raises(AuthError, match="fwknop-webui passwd --file"):
+    with pytest.raises(AuthError, match="fwknop-webui passwd --password-file"):
         PasswordFile(tmp_path / "missing").authenticate("root", PASSWORD)
 
 

@@ -88,9 +88,9 @@ def test_bad_address_is_said_plainly(listen: str, capsys: pytest.CaptureFixture[
     assert "expected HOST:PORT" in capsys.readouterr().err
 
 
-def set_from_stdin(file: Path, password: str) -> subprocess.CompletedProcess[str]:
+def set_from_stdin(file: Path, password: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, "passwd", "--file", str(file)],
+        [*PROGRAM, *(options or ("passwd", "--password-file", str(file)))],
         input=password,
         capture_output=True,
         text=True,
@@ -105,6 +105,24 @@ def test_password_comes_from_standard_input(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "a good long one" not in done.stdout + done.stderr
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert PasswordFile(file).authenticate("root", "a good long one")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("passwd", "--password-file", "{file}"),
+        ("passwd", "--file", "{file}"),
+        ("--password-file", "{file}", "passwd"),
+    ],
+    ids=" ".join,
+)
+def test_password_file_is_named_like_for_serving(tmp_path: Path, options: tuple[str, ...]) -> None:
+    file = tmp_path / "passwd"
+    words = [word.format(file=file) for word in options]
+    done = set_from_stdin(file, "a good long one\n", *words)
+    assert done.returncode == 0, done.stderr
+    assert str(file) in done.stdout
     assert PasswordFile(file).authenticate("root", "a good long one")
 
 

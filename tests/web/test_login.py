@@ -161,7 +161,7 @@ def test_without_a_password_nobody_gets_in_and_the_page_says_what_to_do(
     other = Visitor(create_app(replace(config, password_file=tmp_path / "none")), "")
     page = other.log_in("anything")
     assert page.status == 503
-    assert "fwknop-webui passwd --file" in page.text
+    assert "fwknop-webui passwd --password-file" in page.text
 
 
 def test_cookie_is_secure_under_tls(stranger: Visitor) -> None:

@@ -91,7 +91,7 @@ class PasswordFile:
         except FileNotFoundError as error:
             raise AuthError(
                 f"No password is set yet, so nobody can log in. Set one on the router with: "
-                f"fwknop-webui passwd --file {self._path}"
+                f"fwknop-webui passwd --password-file {self._path}"
             ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise AuthError(
@@ -112,7 +112,7 @@ def _why(error: Exception) -> str:
 def _parse(line: str, path: Path) -> _Entry:
     broken = AuthError(
         f"The password file {path} is damaged. "
-        f"Set the password again with: fwknop-webui passwd --file {path}"
+        f"Set the password again with: fwknop-webui passwd --password-file {path}"
     )
     match = _LINE.fullmatch(line)
     if not match:

@@ -50,7 +50,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--start-command", default=DEFAULT_START, metavar="COMMAND")
     commands = parser.add_subparsers(dest="command", metavar="passwd")
     passwd = commands.add_parser("passwd", help="set the password (read from stdin or asked for)")
-    passwd.add_argument("--file", type=Path, default=DEFAULT_PASSWORDS, metavar="F")
+    # Without a default of its own, the option counts before the word passwd as well as after it.
+    passwd.add_argument(
+        "--password-file",
+        "--file",
+        dest="password_file",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="F",
+    )
     passwd.add_argument("--user", default="root")
     return parser
 
@@ -119,12 +127,12 @@ def _set_password(options: argparse.Namespace) -> int:
     if password is None:
         return _complain("the two passwords differ; nothing was changed.", 1)
     try:
-        set_password(options.file, password, options.user)
+        set_password(options.password_file, password, options.user)
     except PasswordRefused as error:
         return _complain(f"{error}; nothing was changed.", 1)
     except OSError as error:
-        return _complain(f"can't write {options.file}: {error.strerror}.", 1)
-    print(f"Password of {options.user} set in {options.file}.")
+        return _complain(f"can't write {options.password_file}: {error.strerror}.", 1)
+    print(f"Password of {options.user} set in {options.password_file}.")
     return 0
 
 
