@@ -41,19 +41,23 @@ def status(service: Service) -> Json:
     }
 
 
+def origin(service: Service) -> Json:
+    """Where the configuration in force comes from: ``source`` uci, files or none, and ``file``."""
+    configuration, options = service.configuration, service.options
+    if configuration is None:
+        return {"source": "none", "file": options.uci or ""}
+    if configuration.source == "uci":
+        return {"source": "uci", "file": options.uci or ""}
+    return {"source": "files", "file": options.config_file}
+
+
 def _configuration(service: Service) -> Json:
     configuration, options = service.configuration, service.options
-    problems: tuple[Problem, ...] = ()
-    if configuration is None:
-        source, file = "none", options.uci or ""
-    elif configuration.source == "uci":
-        source, file, problems = "uci", options.uci or "", configuration.problems
-    else:
-        source, file, problems = "files", options.config_file, configuration.problems
+    problems = configuration.problems if configuration else ()
+    used = origin(service)
     return {
-        "source": source,
-        "file": file,
-        "enabled": source == "uci",
+        **used,
+        "enabled": used["source"] == "uci",
         "loaded_at": service.loaded_at,
         "problems": problems_json(problems),
         "last_error": "\n".join(map(str, service.load_errors)) or None,

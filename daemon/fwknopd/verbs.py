@@ -10,7 +10,7 @@ from fwknopd.control.protocol import VerbError
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import Grant
 from fwknopd.service import Service
-from fwknopd.status import grant_json, problems_json, status
+from fwknopd.status import grant_json, origin, problems_json, status
 
 Json = dict[str, Any]
 
@@ -63,11 +63,18 @@ class Verbs:
             ) from error
 
     def reload(self, _: Json) -> Json:
-        """Read the configuration anew; the old one stays when the new one is faulty."""
+        """Read the configuration anew; the old one stays when the new one is faulty.
+
+        ``source`` and ``file`` name what is in force afterwards.
+        """
         errors = self._service.reload()
         configuration = self._service.configuration
         warnings = configuration.problems if configuration and not errors else ()
-        return {"reloaded": not errors, "problems": problems_json((*errors, *warnings))}
+        return {
+            "reloaded": not errors,
+            "problems": problems_json((*errors, *warnings)),
+            **origin(self._service),
+        }
 
 
 def _selection(arguments: Json) -> Callable[[Grant], bool]:

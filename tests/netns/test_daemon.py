@@ -165,7 +165,9 @@ def test_a_second_daemon_is_turned_away_and_harms_nothing(lab: Lab) -> None:
 
 def test_overwrite_switched_off_without_classic_files_guards_nothing(lab: Lab) -> None:
     edit(lab, "uci_enabled '1'", "uci_enabled '0'")
-    assert lab.daemon.ask("reload")["reloaded"] is True
+    answer = lab.daemon.ask("reload")
+    assert (answer["reloaded"], answer["source"]) == (True, "none")
+    assert answer["file"] == str(lab.paths.uci)
     status = lab.daemon.ask("status")
     assert status["configuration"]["source"] == "none"
     assert "overwrite" in status["configuration"]["detail"]
@@ -185,7 +187,10 @@ def test_classic_files_are_used_when_overwrite_is_off(tmp_path: Path) -> None:
             f"KEY_BASE64:                {key}\n"
             f"HMAC_KEY_BASE64:           {hmac_key}\n",
         )
-        assert lab.daemon.ask("reload")["reloaded"] is True
+        answer = lab.daemon.ask("reload")
+        assert answer["reloaded"] is True
+        assert answer["source"] == "files"
+        assert answer["file"] == str(lab.paths.classic / "fwknopd.conf")
         mark = lab.events.mark()
         lab.knock(keys={"KEY_BASE64": key, "HMAC_KEY_BASE64": hmac_key})
         lab.events.wait_for(event_is("grant", client="#1"), since=mark)
