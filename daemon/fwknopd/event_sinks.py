@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+import select
+import stat
 import syslog
+from pathlib import Path
 
 from fwknopd.events import Event
 from fwknopd.log_lines import INFO, log_lines
@@ -20,11 +22,16 @@ class EventFileError(Exception):
 
 
 class JsonLinesSink:
-    """Writes each event as one line of JSON to a file (0600) or, for ``-``, standard output."""
+    """Writes each event as one line of JSON to a file (0600) or, for ``-``, standard output.
+
+    A reader who doesn't read, and a disk that is full, cost lines and never the daemon's
+    time: `lost` counts them.
+    """
 
     def __init__(self, path: str) -> None:
         """Raises EventFileError."""
         self.lost = 0
+        self._torn = False
         try:
             self._fd = 1 if path == "-" else _open_append(path)
         except OSError as error:
@@ -35,15 +42,38 @@ class JsonLinesSink:
 
     def __call__(self, event: Event) -> None:
         line = json.dumps(event.as_json(), ensure_ascii=True, separators=(",", ":")) + "\n"
-        try:
-            os.write(self._fd, line.encode("ascii"))
-        except OSError:
-            # A full disk or a closed pipe must not stop the daemon from guarding.
-            self.lost += 1
+        data = line.encode("ascii")
+        if self._torn:
+            data = b"\n" + data
+        written = write_now(self._fd, data)
+        self.lost += written < len(data)
+        # Half a line must not swallow the next one.
+        self._torn = 0 < written < len(data) or (self._torn and not written)
 
 
 def _open_append(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    """Open for appending. A pipe is opened both ways, for else it waits for a reader."""
+    flags = os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        is_pipe = stat.S_ISFIFO(Path(path).stat().st_mode)
+    except FileNotFoundError:
+        is_pipe = False
+    fd = os.open(path, flags | (os.O_RDWR if is_pipe else os.O_WRONLY), 0o600)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        os.fchmod(fd, 0o600)
+    return fd
+
+
+def write_now(fd: int, data: bytes) -> int:
+    """Write what can be written without waiting; how many bytes that was. Never raises.
+
+    A pipe that is ready takes a line of up to PIPE_BUF bytes as a whole, pipe(7).
+    """
+    try:
+        ready = select.select([], [fd], [], 0)[1]
+        return os.write(fd, data) if ready else 0
+    except (OSError, ValueError):
+        return 0
 
 
 class StderrSink:
@@ -63,12 +93,8 @@ class StderrSink:
 
 
 def write_stderr(line: str) -> None:
-    """One line on standard error; a closed standard error is no reason to stop."""
-    try:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass
+    """One line on standard error; one that is closed or full is no reason to stop or wait."""
+    write_now(2, (line + "\n").encode("utf-8", "backslashreplace"))
 
 
 class SyslogSink:

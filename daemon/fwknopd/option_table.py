@@ -82,6 +82,7 @@ RUNNING = (
     Option("digest-file", "d", "FILE", "digest_file", "Used packets (digest.cache in the run dir)"),
     Option("rotate-digest-cache", "", "", "rotate_digest_cache", "First rename it to NAME-old"),
     _own("control", "SOCKET", "control", "Control socket (control.sock in the run dir)"),
+    _own("control-group", "GROUP", "control_group", "Group that may use the control socket"),
     _own("events", "FILE", "events", "Write each event as a line of JSON (-: stdout, with -f)"),
     _own("firewall", "KIND", "firewall", "auto, nftables, iptables or log-only"),
 )

@@ -74,6 +74,7 @@ class Options:
     run_dir: str | None = None
     pid_file: str | None = None
     control: str | None = None
+    control_group: str | None = None
     events: str | None = None
     firewall: str | None = None
     digest_file: str | None = None

@@ -46,8 +46,9 @@ START_FAULTS = (
 
 def run(options: Options) -> int:
     """Be the daemon; returns the exit code."""
-    # A core dump would hold every client's keys.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # A core dump would hold every client's keys. Not 0: a dump that goes to a program
+    # by a pipe is made all the same then, and only 1 prevents it, core(5).
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     try:
         _run(options)
     except ConfigError as error:
@@ -104,7 +105,7 @@ def _run_service(
     _watch(engine, options, settings, configuration)
     memory.load(int(SystemClock().now()))
     service = Service(options, configuration, engine, SystemClock())
-    control = ControlServer(paths.control, Verbs(service).table())
+    control = ControlServer(paths.control, Verbs(service).table(), _group(options))
     signals = SignalPipe()
     try:
         service.start(control, signals)
@@ -207,6 +208,21 @@ def _add_sinks(events: EventLog, options: Options, settings: ServerSettings) -> 
         events.sinks.append(
             SyslogSink(settings.syslog_identity, settings.syslog_facility, settings.verbose)
         )
+
+
+def _group(options: Options) -> int | None:
+    """The group that may use the control socket, so that the web page needs no root."""
+    if options.control_group is None:
+        return None
+    import grp
+
+    try:
+        return grp.getgrnam(options.control_group).gr_gid
+    except KeyError:
+        raise ControlSocketError(
+            f"--control-group: there is no group {options.control_group!r}",
+            "Make it (groupadd --system NAME), or name one of those in /etc/group",
+        ) from None
 
 
 def _make_folder(folder: Path) -> None:
