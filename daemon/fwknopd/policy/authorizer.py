@@ -11,7 +11,9 @@ disabled, expired or meant for another destination come last of all, only so tha
 their owners learn why.
 
 Every packet that a client's keys open is remembered at once, before policy looks at
-it, so that what was refused today can't be sent again when the rules have changed.
+it, so that what was refused today can't be sent again when the rules have changed. The
+verdict carries what a journal has to hold of it. Left out are packets too old to ever be
+accepted, and those that came while the clock was not set: nobody knows their age.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ __all__ = ["Authorizer", "PolicySettings"]
 
 _NO_MATCH = Refusal(Reason.NO_CLIENT_MATCHED, "no client's keys fit this packet")
 
-_FINAL = frozenset({Reason.REPLAY, Reason.REPLAY_CACHE_FULL, Reason.CLOCK_NOT_SET})
+_FINAL = frozenset({Reason.REPLAY, Reason.REPLAY_CACHE_FULL})
 """Reasons that hold whichever client opened the packet; no further client is asked."""
 
 _PROGRESS = {
@@ -50,6 +52,7 @@ _PROGRESS = {
             Reason.DECRYPT_FAILED,
             Reason.NOT_SUPPORTED,
             Reason.MALFORMED,
+            Reason.CLOCK_NOT_SET,
             Reason.TOO_OLD,
             Reason.FROM_THE_FUTURE,
             Reason.ADDRESS_REQUIRED,
@@ -107,7 +110,10 @@ class Authorizer:
         if not candidates:
             return not_heard(packet)
         attempt = _Attempt(packet, wire, wire.reference_digest, now, clock_problem)
-        return self._replay.used(attempt.digest, packet) or self._ask(candidates, attempt)
+        verdict = self._replay.used(attempt.digest, packet) or self._ask(candidates, attempt)
+        if attempt.entry is None or not self._replay.holds(attempt.entry):
+            return verdict
+        return replace(verdict, replay_entry=attempt.entry)
 
     def _heard(self, source: IPv4Address | IPv6Address) -> Sequence[Candidate]:
         if self._any_source:
@@ -143,10 +149,7 @@ class Authorizer:
         )
         if unfit is not None:
             return unfit
-        verdict = decide(knock)
-        if isinstance(verdict, Refusal):
-            return verdict
-        return replace(verdict, replay_entry=attempt.entry)
+        return decide(knock)
 
     def _knock(self, stanza: Stanza, message: SpaMessage, attempt: _Attempt) -> Knock:
         return Knock(
@@ -183,7 +186,9 @@ class Authorizer:
             except SpaError:
                 continue
             stanza = candidate.stanza
-            return Refusal(reason, why_barred(reason, stanza, attempt.packet), stanza, message)
+            why = why_barred(reason, stanza, attempt.packet)
+            refusal = Refusal(reason, why, stanza, message)
+            return self._remember(stanza, message, attempt) or refusal
         return None
 
 

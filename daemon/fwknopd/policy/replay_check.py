@@ -52,6 +52,10 @@ class ReplayCheck:
             return None
         return replace(known, stanza=known.stanza or stanza, message=message)
 
+    def holds(self, entry: ReplayEntry) -> bool:
+        """Is this very entry remembered? Not in test mode, and not what is too old."""
+        return self._cache.seen(entry.digest) is entry
+
     def no_room(self, stanza: Stanza, message: SpaMessage, now: int) -> Refusal | None:
         """The refusal of a packet that could not be remembered; nothing changes."""
         if self._too_old(message, now) or self._cache.has_room(now):
@@ -83,7 +87,8 @@ class ReplayCheck:
             return None
         detail = (
             f"the list of used packets was lost, so packets made before {utc(blind)} "
-            f"are refused; this one was made {utc(message.timestamp)}. Knock again"
+            f"are refused; this one was made {utc(message.timestamp)}. "
+            "Knock again after that time"
         )
         return Refusal(Reason.REPLAY, detail, stanza)
 

@@ -125,8 +125,12 @@ RULES: tuple[Rule, ...] = (age, address_known, address_given, username, nat_enab
 
 
 def clock_unset(knock: Knock, clock_problem: str) -> Refusal | None:
-    """Nothing for which the time matters is granted while the clock can't be believed."""
-    if not clock_problem or not knock.settings.enable_spa_packet_aging:
+    """Nothing for which the time matters is granted while the clock can't be believed.
+
+    With packet aging off that still is a client whose access ends on a day (ACCESS_EXPIRE).
+    """
+    timely = knock.settings.enable_spa_packet_aging or knock.stanza.access_expire is not None
+    if not clock_problem or not timely:
         return None
     detail = f"{clock_problem}; the packet's clock says {utc(knock.message.timestamp)}"
     return knock.refuse(Reason.CLOCK_NOT_SET, detail)

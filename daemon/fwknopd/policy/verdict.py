@@ -81,6 +81,7 @@ class Refusal:
 
     ``detail`` is for people: it adds numbers or names to the reason, and never keys.
     ``facts`` are those numbers and names for programs, which put them in their own words.
+    ``replay_entry`` as for access: a refused packet is used up too.
     """
 
     reason: Reason
@@ -88,6 +89,7 @@ class Refusal:
     stanza: Stanza | None = None
     message: SpaMessage | None = None
     facts: tuple[tuple[str, str | int], ...] = field(default=(), compare=False)
+    replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.reason is Reason.ACCEPTED:
