@@ -1,0 +1,125 @@
+"""What a rule found when it had nothing against a knock, in words. The rules themselves
+are in `rules`; here is only what they looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fwknopd.policy.rules import (
+    FORWARDED,
+    LOCAL,
+    RULES,
+    Knock,
+    both_clocks,
+    lifetime,
+    listed,
+    utc,
+)
+from fwknopd.policy.stanza import NatTarget, Stanza
+from fwknopd.policy.verdict import AccessDecision, CommandDecision
+from fwknopd.spa.message import MessageType, SpaMessage
+from fwknopd.spa.request import UNSPECIFIED, PortSpec
+
+NAMES = ("age", "address", "source-address", "user", "nat")
+"""What the rules of `RULES` are called in an explanation."""
+
+_TYPES = {
+    MessageType.COMMAND: "command",
+    MessageType.ACCESS: "access",
+    MessageType.NAT_ACCESS: "NAT access",
+    MessageType.CLIENT_TIMEOUT_ACCESS: "access with timeout",
+    MessageType.CLIENT_TIMEOUT_NAT_ACCESS: "NAT access with timeout",
+    MessageType.LOCAL_NAT_ACCESS: "local NAT access",
+    MessageType.CLIENT_TIMEOUT_LOCAL_NAT_ACCESS: "local NAT access with timeout",
+}
+
+
+def _age(knock: Knock) -> str:
+    limit = knock.settings.max_age
+    rule = f"limit {limit} s" if limit is not None else "packets of any age are taken"
+    return f"{both_clocks(knock)}, {rule}"
+
+
+def _address(knock: Knock) -> str:
+    if knock.message.request.address != UNSPECIFIED:
+        return f"lets in {knock.address}, as the packet says"
+    origin = "the proxy's X-Forwarded-For" if knock.forwarded_for else "the packet's source"
+    return f"lets in {knock.address}, {origin}: the packet says 0.0.0.0"
+
+
+def _source_address(knock: Knock) -> str:
+    if knock.stanza.require_source_address:
+        return "the packet names an address, as REQUIRE_SOURCE_ADDRESS wants"
+    return "REQUIRE_SOURCE_ADDRESS is off"
+
+
+def _user(knock: Knock) -> str:
+    if knock.stanza.require_username is None:
+        return f"any user may knock; this one is {knock.message.user!a}"
+    return f"user {knock.message.user!a}, as REQUIRE_USERNAME wants"
+
+
+def _nat(knock: Knock) -> str:
+    if knock.message.message_type in FORWARDED:
+        return "forwarding to an inside host is on"
+    if knock.message.message_type in LOCAL:
+        return "NAT to the router itself is on"
+    return "the packet asks for none"
+
+
+_FACTS = (_age, _address, _source_address, _user, _nat)
+CHECKS = tuple(zip(NAMES, RULES, _FACTS, strict=True))
+"""Name, rule, and what to say when the rule passes; all of `RULES`, in their order."""
+
+Fact = Callable[[Knock], str]
+
+
+def ports_fact(stanza: Stanza, asked: tuple[PortSpec, ...]) -> str:
+    """The ports asked for and those allowed."""
+    if stanza.open_ports is None:
+        return f"{listed(asked)}; OPEN_PORTS is not set, so any port may be asked for"
+    return f"{listed(asked)}; OPEN_PORTS allows {listed(sorted(stanza.open_ports))}"
+
+
+def nat_fact(target: NatTarget | None, *, forced: bool) -> str:
+    """Where NAT leads."""
+    if target is None:
+        return "no address is translated"
+    return f"to {target}" + (", as FORCE_NAT says" if forced else ", as the packet asks")
+
+
+def lifetime_fact(stanza: Stanza, client_timeout: int) -> str:
+    """How long a door would stay open, and who said so."""
+    wish = client_timeout or stanza.fw_access_timeout
+    whose = "as the client asks" if client_timeout else "FW_ACCESS_TIMEOUT"
+    seconds = lifetime(stanza, client_timeout)
+    if seconds < wish:
+        return f"{seconds} s: MAX_FW_TIMEOUT, instead of {wish} s ({whose})"
+    return f"{seconds} s, {whose}"
+
+
+def decision_text(decision: AccessDecision | CommandDecision) -> str:
+    """What would be done."""
+    if isinstance(decision, CommandDecision):
+        return f"runs {decision.command.decode('latin-1')!a}"
+    nat = f" to {decision.nat}" if decision.nat else ""
+    ports = listed(decision.ports)
+    return f"opens {ports}{nat} for {decision.address}, for {decision.lifetime} s"
+
+
+def fields(message: SpaMessage) -> Iterator[tuple[str, str]]:
+    """What the packet says. Server authentication may be a password: only whether it is there."""
+    yield "type", f"{int(message.message_type)} ({_TYPES[message.message_type]})"
+    yield "message", message.message.decode("latin-1")
+    if message.nat_access is not None:
+        yield "nat_access", message.nat_access.decode("latin-1")
+    yield "user", message.user
+    yield "timestamp", f"{message.timestamp} ({utc(message.timestamp)})"
+    if message.client_timeout:
+        yield "client_timeout", f"{message.client_timeout} s"
+    if message.server_auth is not None:
+        yield "server_auth", "present, not used"
+    yield "version", message.version
+    yield "digest", message.digest_type.value
+    yield "rand", message.rand
