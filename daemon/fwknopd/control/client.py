@@ -16,6 +16,12 @@ from fwknopd.control.protocol import (
 )
 
 TIMEOUT = 10.0
+"""Seconds for an answer the daemon gives from memory."""
+
+WORKING_TIMEOUT = 45.0
+"""Seconds for a verb that may run nft, which has ten of them for each of its runs."""
+
+_WORKING_VERBS = frozenset({"reload", "revoke"})
 NOT_RUNNING = "not-running"
 
 
@@ -37,7 +43,8 @@ class ControlError(Exception):
 class ControlClient:
     """A client of the socket at ``path``; every call makes its own connection.
 
-    ``timeout`` is the seconds to wait for each answer.
+    ``timeout`` is the seconds to wait for each answer; verbs that change the firewall get
+    WORKING_TIMEOUT if that is longer, so that nobody gives up on a reload that succeeds.
     """
 
     def __init__(self, path: Path | str, timeout: float = TIMEOUT) -> None:
@@ -46,7 +53,8 @@ class ControlClient:
 
     def call(self, verb: str, **arguments: object) -> Json:
         """The result of a verb. Raises ControlError."""
-        with self._ask(verb, arguments) as lines:
+        timeout = max(self._timeout, WORKING_TIMEOUT if verb in _WORKING_VERBS else 0.0)
+        with self._ask(verb, arguments, timeout) as lines:
             return lines.answer()
 
     def follow(self, after: int | None = None, limit: int = 0) -> Iterator[Json]:
@@ -58,14 +66,14 @@ class ControlClient:
         arguments: dict[str, object] = {"follow": True, "limit": limit}
         if after is not None:
             arguments["after"] = after
-        with self._ask("events", arguments) as lines:
+        with self._ask("events", arguments, self._timeout) as lines:
             yield from lines.answer()["events"]
             lines.wait_for_ever()
             while True:
                 yield lines.event()
 
-    def _ask(self, verb: str, arguments: dict[str, object]) -> _Lines:
-        lines = _Lines(self._connect(), self._timeout)
+    def _ask(self, verb: str, arguments: dict[str, object], timeout: float) -> _Lines:
+        lines = _Lines(self._connect(timeout), timeout)
         try:
             lines.send(encode_request(verb, arguments))
         except BaseException:
@@ -73,9 +81,9 @@ class ControlClient:
             raise
         return lines
 
-    def _connect(self) -> socket.socket:
+    def _connect(self, timeout: float) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(self._timeout)
+        connection.settimeout(timeout)
         try:
             connection.connect(self._path)
         except OSError as error:

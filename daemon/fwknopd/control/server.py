@@ -3,7 +3,8 @@
 Nothing here waits: one request is served per turn of the loop, answers go out as fast
 as the client takes them, and meanwhile no further request of that client is read. A
 client that holds memory or a place without taking its answers is dropped, the longest
-silent one first, so that the next person who asks is always let in.
+silent one first, so that the next person who asks is always let in. Followers are silent
+by nature: they have places of their own, which nobody who only asks can take from them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ __all__ = ["ControlServer", "ControlSocketError", "Handler"]
 Handler = Callable[[Json], Json]
 
 MAX_CLIENTS = 16
+MAX_FOLLOWERS = 12
+"""Of the clients. The places left are for those who ask and go."""
+
 MAX_BACKLOG = 4 * 1024 * 1024
 """Bytes all clients together may leave untaken."""
 
@@ -90,8 +94,8 @@ class ControlServer:
             connected, _ = self._listener.socket.accept()
         except OSError:
             return  # it hung up again before we looked
-        while len(self._connections) >= MAX_CLIENTS:
-            self._drop(next(iter(self._connections)))
+        if len(self._connections) >= MAX_CLIENTS:
+            self._drop(next(c for c in self._connections if not c.following))
         connection = Connection(connected)
         self._connections[connection] = None
         self._loop.register(connected, READ, lambda mask: self._serve(connection, mask))
@@ -125,20 +129,27 @@ class ControlServer:
             request = decode_request(line)
             arguments = request.arguments
             follow = bool(arguments.pop("follow", False))
-            answer = encode_result(self._handle(request.verb, arguments))
-            connection.following = follow
+            answer = self._handle(request.verb, arguments)
+            self._follow(connection, follow)
         except VerbError as error:
             answer = encode_error(error)
         finally:
             self.peer = None
         self._queue(connection, answer)
 
-    def _handle(self, verb: str, arguments: Json) -> Json:
+    def _follow(self, connection: Connection, follow: bool) -> None:
+        connection.following = follow
+        followers = [other for other in self._connections if other.following]
+        if len(followers) > MAX_FOLLOWERS:
+            self._drop(next(other for other in followers if other is not connection))
+
+    def _handle(self, verb: str, arguments: Json) -> bytes:
         handler = self._handlers.get(verb)
         if handler is None:
             raise VerbError("unknown-verb", f"this daemon doesn't know {verb}", "Update it")
         try:
-            return handler(arguments)
+            # Encoding is part of it: a result may hold what JSON has no word for.
+            return encode_result(handler(arguments))
         except VerbError:
             raise
         except Exception as error:  # a fault in one answer must not end the daemon
@@ -161,6 +172,7 @@ class ControlServer:
         if follower.queued_lines >= MAX_FOLLOW_LINES:
             self._drop(follower)
             return
+        self._touch(follower)
         self._queue(follower, line)
         self._flush(follower)
 

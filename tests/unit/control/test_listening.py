@@ -7,12 +7,13 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from fwknopd.control.client import ControlClient, ControlError
-from fwknopd.control.server import ControlServer, ControlSocketError
+from fwknopd.control.server import ControlServer, ControlSocketError, Handler
 from tests.unit.control.running import RunningServer
 
 DAEMON = Path(__file__).parents[3] / "daemon"
@@ -163,6 +164,13 @@ def test_a_daemon_that_hangs(path: Path) -> None:
         ControlClient(path, timeout=0.1).call("status")
     assert raised.value.code == "timeout"
     server.close()
+
+
+def test_a_reload_may_take_longer_than_a_question(path: Path) -> None:
+    never = threading.Event()
+    slow: dict[str, Handler] = {"reload": lambda _: {"reloaded": not never.wait(0.3)}}
+    with RunningServer(path, slow):
+        assert ControlClient(path, timeout=0.1).call("reload") == {"reloaded": True}
 
 
 @pytest.mark.root

@@ -15,7 +15,7 @@ import pytest
 
 from fwknopd.control.client import ControlClient, ControlError
 from fwknopd.control.protocol import MAX_ANSWER, MAX_LINE, VerbError
-from fwknopd.control.server import MAX_CLIENTS, MAX_FOLLOW_LINES, Handler
+from fwknopd.control.server import MAX_CLIENTS, MAX_FOLLOW_LINES, MAX_FOLLOWERS, Handler
 from tests.unit.control.running import RunningServer, connect, read_line
 
 Json = dict[str, Any]
@@ -35,6 +35,8 @@ def revoke(arguments: Json) -> Json:
         return {"text": "x" * MAX_ANSWER}
     if arguments.get("client") == "big":
         return {"text": "x" * 1_900_000}
+    if arguments.get("client") == "endless":
+        return {"expires": float("inf")}
     if arguments.get("client") == "bug":
         raise KeyError("client")
     return {"revoked": 1, "arguments": arguments}
@@ -87,6 +89,13 @@ def test_a_refusal_keeps_its_words(client: ControlClient) -> None:
 def test_a_faulty_handler_is_an_answer_not_an_end(client: ControlClient) -> None:
     with pytest.raises(ControlError, match="KeyError: 'client'") as raised:
         client.call("revoke", client="bug")
+    assert raised.value.code == "internal"
+    assert client.call("grants") == {"grants": []}
+
+
+def test_a_result_that_is_no_json_is_an_answer_not_an_end(client: ControlClient) -> None:
+    with pytest.raises(ControlError, match="ValueError") as raised:
+        client.call("revoke", client="endless")
     assert raised.value.code == "internal"
     assert client.call("grants") == {"grants": []}
 
@@ -181,6 +190,29 @@ def test_a_new_client_always_gets_in(running: RunningServer, client: ControlClie
     assert ask(idle[-1], GRANTS)["ok"] is True
     for connection in idle:
         connection.close()
+
+
+def test_who_asks_takes_no_place_from_a_silent_follower(running: RunningServer) -> None:
+    follower = ControlClient(running.path).follow(limit=1)
+    next(follower)
+    idle = [connect(running.path) for _ in range(MAX_CLIENTS + 4)]
+    running.await_clients(MAX_CLIENTS)
+    running.publish({"id": 6})
+    assert next(follower)["id"] == 6
+    for connection in idle:
+        connection.close()
+
+
+def test_followers_leave_places_for_who_asks(running: RunningServer, client: ControlClient) -> None:
+    followers = [ControlClient(running.path).follow(limit=1) for _ in range(MAX_CLIENTS + 4)]
+    for follower in followers:
+        next(follower)
+    running.await_clients(MAX_FOLLOWERS)
+    assert client.call("grants") == {"grants": []}
+    running.publish({"id": 6})
+    assert [next(follower)["id"] for follower in followers[-MAX_FOLLOWERS:]] == [6] * MAX_FOLLOWERS
+    with pytest.raises(ControlError, match="closed the connection"):
+        next(followers[0])
 
 
 def test_many_clients_at_once_get_their_own_answers(running: RunningServer) -> None:
