@@ -8,6 +8,8 @@ from pathlib import Path
 from fwknopd.capture.bpf import capture_filter
 from fwknopd.capture.link_layer import MAX_FRAME
 from fwknopd.capture.plan import DEFAULT_DEVICE, CapturePlan, PcapPlan, UdpPlan
+from fwknopd.config.device_names import DEVICE_NAME_RULE, is_device_name
+from fwknopd.config.invalid import shown
 from fwknopd.config.ipt_chain import parse_ipt_chain
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration, ServerSettings
@@ -28,6 +30,7 @@ def load_configuration(options: Options) -> Configuration | None:
     a router whose owner has yet to tick "Enable config overwrite".
     Raises ConfigError with every problem found, each naming file, line and remedy.
     """
+    _check_interface(options)
     loaded = _loaded(options)
     if loaded is None:
         return None
@@ -36,6 +39,26 @@ def load_configuration(options: Options) -> Configuration | None:
         settings=_overridden(loaded.settings, options),
         problems=(*loaded.problems, *_options_without_effect(options)),
     )
+
+
+def _check_interface(options: Options) -> None:
+    """What is typed must pass the same rule as what stands in a file."""
+    if options.interface is None:
+        return
+    names = options.interface.replace(",", " ").split()
+    if not names or not all(map(is_device_name, names)):
+        raise ConfigError(
+            [
+                Problem(
+                    Severity.ERROR,
+                    "the command line",
+                    None,
+                    "--interface",
+                    f"{shown(options.interface)} is no device name ({DEVICE_NAME_RULE})",
+                    "Write a name that `ip link` shows, for example eth0.",
+                )
+            ]
+        )
 
 
 def _options_without_effect(options: Options) -> list[Problem]:

@@ -17,6 +17,7 @@ from fwknop_webui.i18n import noop as N_
 from fwknop_webui.sections import Sections
 from fwknop_webui.spa_port import PortOptions, port_fault
 from fwknop_webui.staging import Draft
+from fwknopd.config.device_names import is_device_name
 from fwknopd.config.problems import Problem
 from fwknopd.config.uci_changes import UciChange
 from fwknopd.config.uci_format import UciPackage
@@ -61,7 +62,6 @@ _FORWARDING = (
     _server("ENABLE_NAT_DNS", N_("Host names as targets"), Widget.FLAG),
 )
 _PORT_OPTIONS = ("PCAP_FILTER", "UDPSERV_PORT")
-_DEVICE = re.compile(r"[A-Za-z0-9_.:@-]{0,15}")
 _NETWORK = re.compile(r"[A-Za-z0-9_]+")
 _TYPES = {"uci_enabled": "global", "fw_access_timeout": "global", "network": "network"}
 
@@ -175,7 +175,7 @@ def _faults(typed: Mapping[str, str]) -> dict[str, str]:
     errors = unacceptable(typed)
     if "spa_port" in typed and (fault := port_fault(typed["spa_port"])):
         errors["spa_port"] = fault
-    if not all(map(_DEVICE.fullmatch, re.split(r"[,\s]+", typed["PCAP_INTF"]))):
+    if not all(map(is_device_name, typed["PCAP_INTF"].replace(",", " ").split())):
         errors.setdefault("PCAP_INTF", _("Expecting: a device name, such as eth0."))
     if not all(map(_NETWORK.fullmatch, typed["network"].split())):
         errors.setdefault("network", _("Expecting: a network's name, such as wan."))

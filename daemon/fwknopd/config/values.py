@@ -13,6 +13,7 @@ from typing import Any
 
 from fwknopd.config.addresses import parse_host_v4, parse_networks
 from fwknopd.config.dates import parse_date
+from fwknopd.config.device_names import DEVICE_NAME_RULE, is_device_name
 from fwknopd.config.invalid import CONTROL, InvalidValue, Leniencies, shown
 from fwknopd.config.ipt_chain import parse_ipt_chain
 from fwknopd.config.uci_format import encode_text
@@ -30,7 +31,6 @@ _COMMENT = re.compile(r"\s+#.*\Z", re.DOTALL)
 _PORT = re.compile(
     r"(?P<protocol>[A-Za-z]+)\s*/\s*(?P<port>[0-9]{1,5})(?P<rest>(?![0-9]).*)\Z", re.DOTALL
 )
-_INTERFACE = re.compile(r"[A-Za-z0-9_.:@+~%-]{1,15}")
 _FREE_TEXT = frozenset({Kind.TEXT, Kind.KEY_TEXT, Kind.PATH, Kind.FILTER})
 
 
@@ -123,9 +123,9 @@ def _run_dir_or_path(variable: Variable, text: str, leniencies: Leniencies) -> s
 
 def _interface(variable: Variable, text: str, leniencies: Leniencies) -> str:
     names = text.replace(",", " ").split()
-    if not names or not all(_INTERFACE.fullmatch(name) for name in names):
+    if not names or not all(map(is_device_name, names)):
         raise InvalidValue(
-            f"{shown(text)} is no device name (1 to 15 letters, digits and . _ - : @)",
+            f"{shown(text)} is no device name ({DEVICE_NAME_RULE})",
             f"Write a name that `ip link` shows, for example {variable.example}.",
         )
     return " ".join(names)

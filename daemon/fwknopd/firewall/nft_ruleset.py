@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fwknopd.config.device_names import DEVICE_NAME_RULE, is_device_name
 from fwknopd.firewall import FirewallError
 
 DEFAULT_TABLE = "fwknopd"
@@ -28,9 +29,6 @@ EVERY_DEVICE = "any"
 CAPTURED = "captured"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,30}", re.ASCII)
-# Stricter than the kernel, which takes almost any byte: nothing that nft would
-# read as a wildcard or the end of a quoted string.
-_DEVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +69,10 @@ def check_table(name: str) -> str:
 
 def check_device(name: str) -> str:
     """The name itself, if it can safely stand in quotes. Raises FirewallError."""
-    if _DEVICE.fullmatch(name):
+    if is_device_name(name):
         return name
     raise FirewallError(
-        f"network device {name!r}: expected 1 to 15 letters, digits, '.', '_' or '-'. "
+        f"network device {name!r}: expected {DEVICE_NAME_RULE}. "
         "Name the device as `ip link` shows it"
     )
 

@@ -239,7 +239,7 @@ def test_a_mark_is_one_bit(text: str) -> None:
 
 def test_devices() -> None:
     assert server("PCAP_INTF", "eth0, wan") == ("eth0 wan", [])
-    for text in ("a/b", "averyverylongname", "eth0; reboot", ","):
+    for text in ("a/b", "averyverylongname", "eth0; reboot", ",", "eth0:1", "-i", "eth0.2@eth0"):
         with pytest.raises(InvalidValue):
             server("PCAP_INTF", text)
 
