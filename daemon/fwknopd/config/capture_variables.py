@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fwknopd.config.variable import Kind, Variable, boolean, ignored, later, server
+from fwknopd.config.variable import Kind, Restart, Variable, boolean, ignored, later, server
 
 CAPTURE = "Capture"
 CHECKS = "Packet checks"
@@ -39,6 +39,7 @@ CAPTURE_VARIABLES: tuple[Variable, ...] = (
         "Read packets from this capture file instead of the network, then stop. For tests.",
         CAPTURE,
         example="/root/knock.pcap",
+        restart=Restart.YES,
     ),
     ignored(
         "PCAP_DISPATCH_COUNT",

@@ -9,7 +9,7 @@ from fwknopd.config.ipt_chain import (
     OUTPUT_CHAIN,
     IptChain,
 )
-from fwknopd.config.variable import Kind, Variable, boolean, ignored, later, server
+from fwknopd.config.variable import Kind, Restart, Variable, boolean, ignored, later, server
 
 FORWARDING = "Forwarding"
 FIREWALL = "Firewall"
@@ -27,6 +27,7 @@ def _chain(name: str, chain: IptChain, what: str) -> Variable:
         IPTABLES,
         default=str(chain),
         example=str(chain),
+        restart=Restart.IPTABLES,
     )
 
 
@@ -36,12 +37,14 @@ FORWARDING_VARIABLES: tuple[Variable, ...] = (
         FORWARDING,
         False,
         "Let clients open a way to a computer behind this router.",
+        Restart.IPTABLES,
     ),
     boolean(
         "ENABLE_IPT_LOCAL_NAT",
         FORWARDING,
         False,
         "Let clients reach a service of this router under another port.",
+        Restart.IPTABLES,
     ),
     boolean(
         "ENABLE_NAT_DNS",
@@ -77,6 +80,7 @@ FIREWALL_VARIABLES: tuple[Variable, ...] = (
         choices=("auto", "nftables", "iptables", "log-only"),
         example="auto",
         uci_only=True,
+        restart=Restart.YES,
     ),
     server(
         "mark",
@@ -89,6 +93,7 @@ FIREWALL_VARIABLES: tuple[Variable, ...] = (
         maximum=0x80000000,
         example="0x40000000",
         uci_only=True,
+        restart=Restart.YES,
     ),
     later(
         "ENABLE_DESTINATION_RULE",
@@ -103,18 +108,21 @@ FIREWALL_VARIABLES: tuple[Variable, ...] = (
         IPTABLES,
         False,
         "Put new iptables rules in front of older ones.",
+        Restart.IPTABLES,
     ),
     boolean(
         "ENABLE_IPT_OUTPUT",
         IPTABLES,
         False,
         "Also accept, in iptables, the answers this router sends.",
+        Restart.IPTABLES,
     ),
     boolean(
         "ENABLE_IPT_COMMENT_CHECK",
         IPTABLES,
         True,
         "Test at start whether iptables can store comments.",
+        Restart.IPTABLES,
     ),
     boolean(
         "FLUSH_IPT_AT_INIT",
@@ -122,12 +130,14 @@ FIREWALL_VARIABLES: tuple[Variable, ...] = (
         False,
         "Delete our iptables chains and their open doors when the daemon starts. Without it, "
         "doors an earlier daemon left open are closed at their time (fwknopd's default is Y).",
+        Restart.IPTABLES,
     ),
     boolean(
         "FLUSH_IPT_AT_EXIT",
         IPTABLES,
         True,
         "Delete our iptables chains and their open doors when the daemon stops.",
+        Restart.IPTABLES,
     ),
     _chain("INPUT", INPUT_CHAIN, "connections to this router"),
     _chain("OUTPUT", OUTPUT_CHAIN, "answers of this router"),

@@ -9,6 +9,7 @@ from fwknopd.config.variable import (
     NO_COMMANDS,
     NO_GPG,
     Kind,
+    Restart,
     Variable,
     ignored,
     later,
@@ -29,6 +30,7 @@ _LOGGING_VARIABLES = (
         minimum=0,
         maximum=MAX_C_INT,
         example="0",
+        restart=Restart.YES,
     ),
     server(
         "SYSLOG_IDENTITY",
@@ -37,6 +39,7 @@ _LOGGING_VARIABLES = (
         LOGGING,
         default="fwknopd",
         example="fwknopd",
+        restart=Restart.YES,
     ),
     server(
         "SYSLOG_FACILITY",
@@ -46,6 +49,7 @@ _LOGGING_VARIABLES = (
         default="LOG_DAEMON",
         choices=("LOG_DAEMON", *(f"LOG_LOCAL{number}" for number in range(8))),
         example="LOG_DAEMON",
+        restart=Restart.YES,
     ),
     ignored(
         "LOCALE",
@@ -64,6 +68,7 @@ _FILE_VARIABLES = (
         FILES,
         default="/var/run/fwknop",
         example="/var/run/fwknop",
+        restart=Restart.YES,
     ),
     server(
         "FWKNOP_PID_FILE",
@@ -71,6 +76,7 @@ _FILE_VARIABLES = (
         "Where the daemon's process number is written; normally fwknopd.pid in the run folder.",
         FILES,
         example="/var/run/fwknop/fwknopd.pid",
+        restart=Restart.YES,
     ),
     server(
         "DIGEST_FILE",
@@ -78,6 +84,7 @@ _FILE_VARIABLES = (
         "Where accepted knocks are remembered; normally digest.cache in the run folder.",
         FILES,
         example="/var/run/fwknop/digest.cache",
+        restart=Restart.YES,
     ),
     server(
         "ACCESS_FILE",

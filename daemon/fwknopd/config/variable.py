@@ -54,6 +54,14 @@ class Status(StrEnum):
     LATER = "not supported yet"
 
 
+class Restart(StrEnum):
+    """Whether a changed value waits for a restart of the daemon; else a reload is enough."""
+
+    NO = "no"
+    YES = "yes"
+    IPTABLES = "with iptables"
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     """One variable. ``minimum`` and ``maximum`` are inclusive; ``default`` None means unset.
@@ -79,6 +87,7 @@ class Variable:
     aliases: tuple[str, ...] = ()
     secret: bool = False
     uci_only: bool = False
+    restart: Restart = Restart.NO
 
 
 class _Columns(TypedDict, total=False):
@@ -91,6 +100,7 @@ class _Columns(TypedDict, total=False):
     aliases: tuple[str, ...]
     secret: bool
     uci_only: bool
+    restart: Restart
     status: Status
     status_note: str
 
@@ -109,9 +119,12 @@ def access(
     return Variable(name, Scope.ACCESS, kind, help_text, group, **columns)
 
 
-def boolean(name: str, group: str, default: bool, help_text: str) -> Variable:
+def boolean(
+    name: str, group: str, default: bool, help_text: str, restart: Restart = Restart.NO
+) -> Variable:
     """An honoured Y/N variable of fwknopd.conf."""
-    return server(name, Kind.BOOLEAN, help_text, group, default=default, example="Y")
+    kind, example = Kind.BOOLEAN, "Y"
+    return server(name, kind, help_text, group, default=default, example=example, restart=restart)
 
 
 def later(
