@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 from fwknopd.control.protocol import VerbError
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import Grant
+from fwknopd.policy.packet import Packet
 from fwknopd.service import Service
 from fwknopd.status import grant_json, origin, problems_json, status
 
 Json = dict[str, Any]
+
+UDP = 17
 
 
 class Verbs:
@@ -29,6 +33,7 @@ class Verbs:
             "events": self.events,
             "revoke": self.revoke,
             "reload": self.reload,
+            "explain": self.explain,
         }
 
     def status(self, _: Json) -> Json:
@@ -75,6 +80,40 @@ class Verbs:
             "problems": problems_json((*errors, *warnings)),
             **origin(self._service),
         }
+
+    def explain(self, arguments: Json) -> Json:
+        """What would become of a packet, and why. Raises VerbError when it can't be read."""
+        # Loaded with the first question: most of the time nobody asks.
+        from fwknopd.policy.explanation import explain
+
+        engine, clock = self._service.engine, self._service.clock
+        settings = engine.settings
+        explanation = explain(
+            _packet(arguments),
+            settings.stanzas,
+            settings.policy,
+            engine.replay,
+            int(clock.now()),
+            clock.problem(),
+        )
+        return explanation.as_json()
+
+
+def _packet(arguments: Json) -> Packet:
+    """The packet to be explained; an address nobody named is 0.0.0.0."""
+    try:
+        payload = a2b_base64(arguments["payload"], strict_mode=True)
+        source, destination = (
+            ip_address(arguments.get(name, "0.0.0.0"))  # noqa: S104 - "unknown", nothing binds
+            for name in ("source", "destination")
+        )
+    except ValueError as error:
+        raise VerbError(
+            "bad-argument",
+            f"this is no packet: {error}",
+            "Give its payload in base64, and plain addresses",
+        ) from None
+    return Packet(payload, source, destination, None, None, UDP, "udp")
 
 
 def _selection(arguments: Json) -> Callable[[Grant], bool]:

@@ -25,7 +25,10 @@ MAX_ANSWER = 2 * 1024 * 1024
 """Bytes of an answer: some 10,000 open doors."""
 
 MAX_TEXT = 256
-"""Characters of a text argument."""
+"""Characters of a text argument, unless the table says otherwise."""
+
+MAX_PACKET = 2850
+"""Bytes of a packet to be explained, nearly twice the longest there can be."""
 
 
 class VerbError(Exception):
@@ -48,13 +51,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument of a verb; numbers lie between ``minimum`` and ``maximum``."""
+    """One argument of a verb; numbers lie between ``minimum`` and ``maximum``.
+
+    ``longest`` is the number of characters a text may have.
+    """
 
     name: str
     kind: Kind
     help: str
     minimum: int = 0
     maximum: int = 2**53
+    longest: int = MAX_TEXT
+    needed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,21 @@ VERBS = (
         exactly_one=True,
     ),
     Verb("reload", "Read the configuration anew; a faulty one changes nothing"),
+    Verb(
+        "explain",
+        "What would become of a packet and why, step by step; nothing happens",
+        (
+            Argument(
+                "payload",
+                Kind.TEXT,
+                "The packet's payload in base64",
+                longest=(MAX_PACKET + 2) // 3 * 4,
+                needed=True,
+            ),
+            Argument("source", Kind.TEXT, "The address it comes from"),
+            Argument("destination", Kind.TEXT, "The address it is sent to"),
+        ),
+    ),
 )
 _BY_NAME = {verb.name: verb for verb in VERBS}
 
@@ -178,6 +201,9 @@ def _check_arguments(verb: Verb, arguments: Json) -> None:
                 f"It takes: {_names(verb.arguments) or 'none'}",
             )
         _check_value(known[name], value)
+    for argument in verb.arguments:
+        if argument.needed and argument.name not in arguments:
+            raise _bad_argument(f"{verb.name} needs {argument.name}", argument.help)
     if verb.exactly_one and len(_given(arguments)) != 1:
         raise _bad_argument(
             f"{verb.name} needs exactly one argument", f"Give one of: {_names(verb.arguments)}"
@@ -194,9 +220,10 @@ def _check_value(argument: Argument, value: object) -> None:
         if not isinstance(value, bool):
             raise _bad_argument(f"{argument.name} is not true or false", "Give true or false")
     elif argument.kind is Kind.TEXT:
-        if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
+        if not isinstance(value, str) or not 0 < len(value) <= argument.longest:
             raise _bad_argument(
-                f"{argument.name} is not a text of 1 to {MAX_TEXT} characters", argument.help
+                f"{argument.name} is not a text of 1 to {argument.longest} characters",
+                argument.help,
             )
     elif isinstance(value, bool) or not isinstance(value, int):
         raise _bad_argument(f"{argument.name} is not a whole number", argument.help)

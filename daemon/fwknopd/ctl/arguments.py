@@ -34,6 +34,7 @@ def _parser() -> ArgumentParser:
     _status_verbs(verbs)
     _event_verb(verbs)
     _revoke_verb(verbs)
+    _explain_verb(verbs)
     _knock_verb(verbs)
     _key_verbs(verbs)
     return parser
@@ -100,6 +101,39 @@ def _revoke_verb(verbs: Verbs) -> None:
     which.add_argument("--client", metavar="NAME", help="all doors of this client")
     which.add_argument("--address", metavar="ADDRESS", help="all doors for this address")
     which.add_argument("--all", action="store_true", help="all doors")
+
+
+def _explain_verb(verbs: Verbs) -> None:
+    parser = _verb(
+        verbs,
+        "explain",
+        "Tell step by step what becomes of a packet, and why; nothing happens",
+        "explain:explain_packet",
+    )
+    parser.epilog = (
+        "Without --uci, -c and -a the running daemon is asked, who also knows used packets."
+    )
+    parser.add_argument(
+        "file",
+        nargs="?",
+        default="-",
+        help="the packet as text, as hexadecimal digits, or a capture file (default: stdin)",
+    )
+    parser.add_argument("--source", metavar="ADDRESS", help="where it comes from")
+    parser.add_argument("--destination", metavar="ADDRESS", help="where it is sent to")
+    parser.add_argument(
+        "--all", action="store_true", help="every packet of a capture, every client's steps"
+    )
+    _file_options(parser, "judge by")
+
+
+def _file_options(parser: ArgumentParser, what: str) -> None:
+    files = parser.add_argument_group("files instead of the running daemon")
+    files.add_argument("--uci", metavar="FILE", help=f"{what} this UCI file")
+    files.add_argument(
+        "-c", "--config-file", metavar="FILE", help=f"{what} this fwknopd.conf (and access.conf)"
+    )
+    files.add_argument("-a", "--access-file", metavar="FILE", help=f"{what} this access.conf")
 
 
 def _knock_verb(verbs: Verbs) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from fwknopd.control.protocol import (
     MAX_ANSWER,
+    MAX_LINE,
+    MAX_PACKET,
     MAX_TEXT,
     VERBS,
     Request,
@@ -36,6 +38,7 @@ def refusal(line: bytes) -> VerbError:
         ("revoke", {"client": "Ann's phone ☎"}),
         ("revoke", {"all": True}),
         ("reload", {}),
+        ("explain", {"payload": "QUFB" * 950, "source": "2001:db8::7", "destination": "::"}),
     ],
 )
 def test_a_request_comes_back_as_it_went(verb: str, arguments: dict[str, object]) -> None:
@@ -43,6 +46,12 @@ def test_a_request_comes_back_as_it_went(verb: str, arguments: dict[str, object]
     assert line.count(b"\n") == 1
     assert line.isascii()
     assert decode_request(line) == Request(verb, arguments)
+
+
+def test_the_longest_packet_to_explain_fits_a_line() -> None:
+    address = "2001:0db8:1111:2222:3333:4444:5555:6666"
+    arguments = {"payload": "Q" * (MAX_PACKET // 3 * 4), "source": address, "destination": address}
+    assert len(encode_request("explain", arguments)) < MAX_LINE
 
 
 def test_arguments_may_be_left_out() -> None:
@@ -75,7 +84,7 @@ def test_lines_that_are_no_request(line: bytes) -> None:
 def test_an_unknown_verb_lists_those_there_are() -> None:
     error = refusal(b'{"verb": "shutdown"}')
     assert error.code == "unknown-verb"
-    assert error.remedy == "Use one of: status, grants, events, revoke, reload"
+    assert error.remedy == "Use one of: status, grants, events, revoke, reload, explain"
 
 
 @pytest.mark.parametrize(
@@ -98,6 +107,8 @@ def test_an_unknown_verb_lists_those_there_are() -> None:
         ("revoke", {"client": "x" * (MAX_TEXT + 1)}, "client is not a text"),
         ("revoke", {"client": {"$ne": 1}}, "client is not a text"),
         ("revoke", {"address": ["192.0.2.1"]}, "address is not a text"),
+        ("explain", {}, "explain needs payload"),
+        ("explain", {"payload": "QUFB" * 951}, "payload is not a text of 1 to 3800 characters"),
     ],
 )
 def test_arguments_outside_the_table(verb: str, arguments: dict[str, object], named: str) -> None:

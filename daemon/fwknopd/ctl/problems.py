@@ -1,0 +1,26 @@
+"""A configuration's problems as this program shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fwknopd.config.problems import ConfigError, Problem, Severity
+from fwknopd.ctl.errors import CtlError
+from fwknopd.ctl.output import print_note
+
+
+def config_error(error: ConfigError) -> CtlError:
+    """The error for a configuration that can't be used: its first fault, and how many more."""
+    faults = [problem for problem in error.problems if problem.severity is Severity.ERROR]
+    first, more = faults[0], len(faults) - 1
+    place = ":".join(str(part) for part in (first.file, first.line) if part)
+    what = f"{first.option}: {first.message}" if first.option else first.message
+    rest = f" (and {more} more: fwknopd --exit-parse-config lists them)" if more else ""
+    return CtlError(f"{place}: {what}", f"{first.remedy}{rest}", "configuration")
+
+
+def note_warnings(problems: Iterable[Problem]) -> None:
+    """Warnings on stderr: a client that can't be used explains many a refusal."""
+    for problem in problems:
+        if problem.severity is Severity.WARNING:
+            print_note(str(problem))
