@@ -69,6 +69,23 @@ def load_files(
     return _with_problems(configuration, tuple(reader.problems))
 
 
+def classic_texts(
+    reader: FileReader,
+    config_path: Path,
+    access_path: Path | None = None,
+    *,
+    overrides: Sequence[Path] = (),
+    access_folder: Path | None = None,
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The (text, file) pairs `load_files` reads, of the server and of the clients.
+
+    Raises ConfigError when one can't be read.
+    """
+    server = _texts(reader, (config_path, *overrides))
+    settings = read_settings(server, Findings())
+    return server, _access_texts(reader, settings, access_path, access_folder)
+
+
 def _access_texts(
     reader: FileReader, settings: ServerSettings, file: Path | None, folder: Path | None
 ) -> list[tuple[str, str]]:

@@ -31,13 +31,18 @@ def settings_from_fwknopd_conf(
 
 def read_settings(files: Sequence[tuple[str, str]], findings: Findings) -> ServerSettings:
     """The settings of (text, file) pairs, of which later ones win. Problems go to findings."""
+    return build_settings(read_directives(files, findings), findings)
+
+
+def read_directives(files: Sequence[tuple[str, str]], findings: Findings) -> list[Directive]:
+    """The lines of (text, file) pairs as directives, with the device fwknopd takes by default."""
     values: dict[str, str] = {}
     directives = [
         directive for text, file in files for directive in _directives(text, file, values, findings)
     ]
     if "PCAP_INTF" not in values:
         directives.insert(0, Directive("PCAP_INTF", DEFAULT_INTERFACE, files[0][1]))
-    return build_settings(directives, findings)
+    return directives
 
 
 def _directives(
