@@ -55,6 +55,26 @@ class Clock(Protocol):
         """Why `now` can't be believed; "" when it can."""
 
 
+class Memory(Protocol):
+    """The replay cache, and what keeps it over the end of this process. Nothing raises."""
+
+    @property
+    def cache(self) -> ReplayCache:
+        """What was used."""
+
+    def use(self, settings: PolicySettings) -> None:
+        """Work by these settings from now on."""
+
+    def refresh(self) -> None:
+        """Packets are about to be judged: take account of the clock as it is now."""
+
+    def outlived(self) -> None:
+        """Doors that an earlier run opened are still open."""
+
+    def remember(self, entries: Sequence[ReplayEntry]) -> None:
+        """Make used packets outlive this process, before anything comes of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """``test`` judges without acting; ``list_rejected`` makes an event of every packet."""
@@ -74,28 +94,27 @@ class Engine:
         clock: Clock,
         events: EventLog,
         firewall: Firewall,
-        replay: ReplayCache,
-        remember: Callable[[ReplayEntry], None] = lambda entry: None,
+        memory: Memory,
     ) -> None:
-        """``remember`` makes a used packet outlive this process; it never raises."""
         self.events = events
         self.firewall = firewall
         self.doors = OpenDoors(firewall, clock, self._tell_grant)
-        self.replay = replay
+        self.replay = memory.cache
         self.settings = EngineSettings(PolicySettings(), ())
         self.judged: Callable[[Packet, Verdict], None] = lambda packet, verdict: None
         """Told of every verdict before anything comes of it, for who wants to watch closely."""
         self._clock = clock
-        self._remember = remember
+        self.memory = memory
         self._tally = RejectedTally()
         self._close_at = 0.0
         self._close_fault = ""
         self._listed: Counter[Reason] = Counter()
-        self._authorizer = Authorizer((), PolicySettings(), replay)
+        self._authorizer = Authorizer((), PolicySettings(), self.replay)
 
     def configure(self, settings: EngineSettings) -> None:
         """Judge by these settings from now on. Open doors and the replay cache stay."""
         self.settings = settings
+        self.memory.use(settings.policy)
         self._authorizer = Authorizer(settings.stanzas, settings.policy, self.replay)
         if settings.stanzas:
             # Loading the crypto library takes longer than everything else a knock needs.
@@ -103,8 +122,24 @@ class Engine:
 
     def handle(self, packet: Packet) -> Verdict:
         """Judge one packet and act on the verdict."""
+        return self.handle_all((packet,))[0]
+
+    def handle_all(self, packets: Sequence[Packet]) -> list[Verdict]:
+        """Judge packets, then act on the verdicts: what they use up is written in one go."""
+        self.memory.refresh()
+        verdicts = [self._judge(packet) for packet in packets]
+        # Before any door opens: a crash in between must not make a packet fresh again.
+        used = [verdict.replay_entry for verdict in verdicts]
+        self.memory.remember([entry for entry in used if entry is not None])
+        for packet, verdict in zip(packets, verdicts, strict=True):
+            self._act(packet, verdict)
+        return verdicts
+
+    def _judge(self, packet: Packet) -> Verdict:
         clock = self._clock
-        verdict = self._authorizer.judge(packet, int(clock.now()), clock.problem())
+        return self._authorizer.judge(packet, int(clock.now()), clock.problem())
+
+    def _act(self, packet: Packet, verdict: Verdict) -> None:
         self.judged(packet, verdict)
         if isinstance(verdict, AccessDecision):
             self._grant(packet, verdict)
@@ -112,7 +147,6 @@ class Engine:
             self._command(packet, verdict)
         else:
             self._refuse(packet, verdict)
-        return verdict
 
     # Verdicts
 
@@ -155,9 +189,6 @@ class Engine:
         if self.settings.test:
             self._record_accept(packet, decision, "test mode: no door is opened")
             return
-        if decision.replay_entry is not None:
-            # Before the door opens: a crash in between must not make the packet fresh again.
-            self._remember(decision.replay_entry)
         stanza = decision.stanza
         try:
             granted = self.doors.open(

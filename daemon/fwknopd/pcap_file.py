@@ -1,9 +1,14 @@
-"""`fwknopd --pcap-file`: judge the packets of a capture file as if they came in now."""
+"""`fwknopd --pcap-file`: judge the packets of a capture file as if they came in now.
+
+Only judge: they are copies, so a door for them is a door for whoever recorded them. Packet
+aging is off by default here, and the daemon that remembers them may run beside this one.
+"""
 
 from __future__ import annotations
 
 from fwknopd.capture.bpf import CaptureFilter
 from fwknopd.capture.pcap import PcapFileCapture
+from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration
 from fwknopd.engine import Engine, EngineSettings
 from fwknopd.options import Options
@@ -13,11 +18,12 @@ BATCH = 1000
 
 
 def judge_file(options: Options, configuration: Configuration, engine: Engine) -> None:
-    """Every packet gets a verdict event, junk included. Raises CaptureError, FirewallError.
+    """Every packet gets a verdict event, junk included.
 
-    The firewall is touched as in live use unless ``--test`` is given; it must have been
-    started by the caller.
+    Raises CaptureError, and ConfigError without ``--test``.
     """
+    if not options.test:
+        raise ConfigError([_test_only(options)])
     settings = configuration.settings
     policy = policy_settings(settings, test=options.test)
     engine.configure(
@@ -36,3 +42,15 @@ def judge_file(options: Options, configuration: Configuration, engine: Engine) -
                     return
     finally:
         capture.close()
+
+
+def _test_only(options: Options) -> Problem:
+    given = options.pcap_file is not None
+    return Problem(
+        Severity.ERROR,
+        "the command line" if given else "the configuration",
+        None,
+        "--pcap-file" if given else "PCAP_FILE",
+        "no door is opened for the packets of a file, they are only judged",
+        "Add --test (-t).",
+    )

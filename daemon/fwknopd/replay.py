@@ -12,7 +12,7 @@ jumps ahead and back doesn't make the last packets usable a second time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
@@ -156,6 +156,8 @@ class ReplayCache:
         return timestamp + age
 
     def _put(self, entry: ReplayEntry) -> None:
+        # It may end before all the others: they can be from the time of a clock that ran ahead.
+        self._first_expiry = min(self._first_expiry, self._expiry(entry))
         self._by_digest[entry.digest] = entry
         if entry.key is not None:
             self._by_key[entry.key] = entry
@@ -164,3 +166,22 @@ class ReplayCache:
         del self._by_digest[entry.digest]
         if entry.key is not None:
             self._by_key.pop(entry.key, None)
+
+
+class VolatileMemory:
+    """A replay cache and nothing that outlives it, for judging without a journal."""
+
+    def __init__(self) -> None:
+        self.cache = ReplayCache()
+
+    def use(self, settings: object) -> None:
+        """Nothing depends on the settings."""
+
+    def refresh(self) -> None:
+        """Nothing depends on the clock."""
+
+    def outlived(self) -> None:
+        """Nothing depends on an earlier run."""
+
+    def remember(self, entries: Sequence[ReplayEntry]) -> None:
+        """They are in the cache."""

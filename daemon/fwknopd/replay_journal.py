@@ -1,46 +1,45 @@
-"""The used packets on disk: one short line each, so that a reboot opens no replay window.
+"""The used packets on disk, so that neither a crash nor a reboot makes them fresh again.
 
-The file begins like the C daemon's digest.cache, and its lines are that format with
-four more columns, which the C daemon ignores. So either program can take over the
-other's file:
+A line is appended for each packet, with one write for all that came together, and synced
+before any door opens for them. A file is only ever made whole: beside the old one, synced,
+then renamed. So one that is there is complete, unless it shows damage; and when it can't
+be kept complete it is emptied, because a list with gaps would be believed.
 
-    digest proto src_ip src_port dst_ip dst_port time [key timestamp client checksum]
-
-Lines are only ever appended, each with one write, and synced. A power cut can tear
-the last one; the checksum tells, and such a line is dropped. What to do when the
-disk is full or the file can't be read is the caller's policy, not this module's.
+What to do when a disk is full or a list was lost is for `replay_memory` to say.
 """
 
 from __future__ import annotations
 
-import binascii
 import errno
 import os
-import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
+from typing import BinaryIO
 
 from fwknopd.replay import ReplayEntry
+from fwknopd.replay_format import (
+    TORN,
+    format_blind,
+    format_file,
+    format_line,
+    is_blind,
+    is_remark,
+    parse_blind,
+    parse_line,
+)
 
-MAX_BYTES = 4 << 20
-"""Bytes read at most, from the end; some 20,000 lines."""
+MAX_BYTES = 16 << 20
+"""Bytes read at most, from the end: twice as many of the longest lines as a cache may hold,
+and a file of ours is made anew before it has more."""
 
 MIN_LINES = 256
 """A shorter file isn't worth rewriting."""
 
-_HEADER = b"# <digest> <proto> <src_ip> <src_port> <dst_ip> <dst_port> <time>\n"
-_DIGEST = re.compile(r"[A-Za-z0-9+/]{22,86}")
-_NUMBER = re.compile(r"[0-9]{1,12}")
-_TORN = b" # torn\n"
-"""Ends a line that a power cut tore. One cut after its seventh column would otherwise
-pass for a line of the C daemon's, which has no checksum, with part of a time in it."""
-_C_COLUMNS = 7
-_OUR_COLUMNS = 11
-_NONE = "-"
+VOLATILE = frozenset({"tmpfs", "ramfs"})
+"""File systems that a reboot empties."""
 
 _REMEDIES = {
     errno.ENOSPC: "free some space there, or set DIGEST_FILE to another place",
@@ -61,13 +60,29 @@ class LoadedJournal:
 
     - ``damaged``: lines that made no sense and were skipped
     - ``missing``: there was no file, so what was used before is unknown
+    - ``empty``: there was one with nothing in it, as when it could not be kept complete
     - ``cut``: the file was larger than `MAX_BYTES`, so its oldest lines weren't read
+    - ``blind_before``: an earlier loss: packets made before that epoch second count as used;
+      0 when the clock was not set at that time, None when there was no loss
     """
 
     entries: tuple[ReplayEntry, ...] = ()
     damaged: int = 0
     missing: bool = False
+    empty: bool = False
     cut: bool = False
+    blind_before: int | None = None
+
+    @property
+    def fault(self) -> str:
+        """Why the file doesn't tell of every used packet; "" when it is there and does."""
+        if self.cut:
+            return f"is larger than {MAX_BYTES} bytes"
+        if self.empty:
+            return "is empty"
+        if self.damaged:
+            return f"has damaged lines ({self.damaged})"
+        return ""
 
 
 class ReplayJournal:
@@ -77,49 +92,61 @@ class ReplayJournal:
         self.path = path
         self._fd: int | None = None
         self._lines = 0
+        self._size = 0
 
     def load(self) -> LoadedJournal:
         """Read the file. Raises JournalError when it exists but can't be read."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            data = _read_end(self.path)
+            with os.fdopen(os.open(self.path, flags), "rb") as file:
+                _check_regular(file.fileno())
+                return self._read(file)
         except FileNotFoundError:
             return LoadedJournal(missing=True)
         except OSError as error:
             raise self._error("read", error) from error
-        *lines, torn = data.split(b"\n")
-        self._lines = len(lines)
-        cut = len(data) >= MAX_BYTES
-        if cut:
-            # The first line is only the rest of one.
-            del lines[:1]
-        wanted = [line for line in lines if line and not line.startswith((b"#", b";"))]
-        good = tuple(entry for entry in map(parse_line, wanted) if entry is not None)
-        return LoadedJournal(good, len(wanted) - len(good) + bool(torn), cut=cut)
 
     def append(self, entries: Sequence[ReplayEntry]) -> None:
-        """Add packets and wait until they are on the disk. Raises JournalError: none is added."""
-        data = b"".join(map(format_line, entries))
-        try:
-            fd = self._open()
-            _write_all_or_nothing(fd, data)
-            os.fsync(fd)
-        except OSError as error:
-            raise self._error("write", error) from error
-        self._lines += len(entries)
+        """Add packets and wait until they are on the disk.
+
+        Raises JournalError: then none is added. It never makes a file: where there is none,
+        or only a part of what was there, one line more would pass for the whole list.
+        """
+        self._append(b"".join(map(format_line, entries)), len(entries))
+
+    def mark_blind(self, before: int) -> None:
+        """Note that packets made before this epoch second count as used. As `append`."""
+        self._append(format_blind(before), 1)
 
     def grown(self, live: int) -> bool:
         """The file holds more than twice as many lines as there are ``live`` entries."""
         return self._lines > 2 * max(live, MIN_LINES)
 
-    def compact(self, entries: Iterable[ReplayEntry]) -> None:
-        """Replace the file by one with just these entries. Raises JournalError: it is unchanged."""
-        kept = list(entries)
+    def replace(self, entries: Iterable[ReplayEntry], blind_before: int | None = None) -> None:
+        """Make a file with just these entries. Raises JournalError: then nothing has changed."""
+        data = format_file(entries, blind_before)
         try:
-            self._replace(_HEADER + b"".join(map(format_line, kept)))
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _replace(self.path, data)
         except OSError as error:
-            raise self._error("rewrite", error) from error
+            raise self._error("write", error) from error
         self.close()
-        self._lines = len(kept) + 1
+        self._lines, self._size = data.count(b"\n"), len(data)
+
+    def empty(self, *, make: bool = False) -> None:
+        """Empty the file as far as that can be done, so that nobody believes it is complete.
+
+        With ``make`` it is made when there is none.
+        """
+        self.close()
+        self._size = 0
+        flags = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        with suppress(OSError):
+            os.close(os.open(self.path, flags | (os.O_CREAT if make else 0), 0o600))
+
+    def is_volatile(self) -> bool:
+        """Does a reboot take the file away?"""
+        return _file_system(self.path.parent) in VOLATILE
 
     def close(self) -> None:
         """Close the file; the next `append` opens it again."""
@@ -127,31 +154,45 @@ class ReplayJournal:
             os.close(self._fd)
             self._fd = None
 
-    def _open(self) -> int:
-        """The file, open for appending. It is opened again when somebody removed or moved it."""
-        if self._fd is not None and not _still_there(self.path, self._fd):
-            self.close()
-        if self._fd is None:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fd = _open_for_appending(self.path)
-        return self._fd
+    def _read(self, file: BinaryIO) -> LoadedJournal:
+        size = self._size = os.fstat(file.fileno()).st_size
+        cut = size > MAX_BYTES
+        if cut:
+            file.seek(size - MAX_BYTES)
+            # What comes first is only the rest of a line.
+            file.readline()
+        entries, damaged, blind, self._lines = [], 0, None, 0
+        for line in _whole_lines(file):
+            self._lines += 1
+            if line is None:
+                damaged += 1
+            elif is_blind(line):
+                mark = parse_blind(line)
+                blind, damaged = (blind, damaged + 1) if mark is None else (mark, damaged)
+            elif not is_remark(line):
+                entry = parse_line(line)
+                damaged += entry is None
+                entries += [] if entry is None else [entry]
+        return LoadedJournal(tuple(entries), damaged, empty=size == 0, cut=cut, blind_before=blind)
 
-    def _replace(self, data: bytes) -> None:
-        temporary = self.path.with_name(self.path.name + ".new")
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(temporary, flags, 0o600)
+    def _append(self, data: bytes, lines: int) -> None:
         try:
+            fd = self._open()
             _write_all_or_nothing(fd, data)
             os.fsync(fd)
-            temporary.replace(self.path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(fd)
-        _sync_folder(self.path.parent)
+        except OSError as error:
+            raise self._error("write", error) from error
+        self._size += len(data)
+        self._lines += lines
+
+    def _open(self) -> int:
+        """The file, open for appending, and the one this process knows."""
+        if self._fd is None:
+            self._fd = _open_for_appending(self.path)
+        if not _still_there(self.path, self._fd, self._size):
+            self.close()
+            raise OSError(errno.ENOENT, "it was removed or cut meanwhile")
+        return self._fd
 
     def _error(self, action: str, error: OSError) -> JournalError:
         why = error.strerror or str(error)
@@ -161,90 +202,18 @@ class ReplayJournal:
         )
 
 
-def format_line(entry: ReplayEntry) -> bytes:
-    """The journal line of one packet, newline included."""
-    key = _base64(entry.key) if entry.key is not None else _NONE
-    columns = (
-        entry.digest,
-        entry.protocol,
-        entry.source,
-        entry.source_port or 0,
-        entry.destination,
-        entry.destination_port or 0,
-        entry.seen,
-        key,
-        _NONE if entry.timestamp is None else entry.timestamp,
-        _base64(entry.client.encode("utf-8", "surrogateescape")) or _NONE,
-    )
-    text = " ".join(map(str, columns)).encode("ascii")
-    return text + b" " + _checksum(text) + b"\n"
+def leave_trace(path: Path) -> bool:
+    """Make an empty file that says a daemon ran here; whether it was there already."""
+    there = os.path.lexists(path)
+    with suppress(OSError):
+        path.touch(mode=0o600, exist_ok=True)
+    return there
 
 
-def parse_line(line: bytes) -> ReplayEntry | None:
-    """The packet of a line of ours or of the C daemon's; None when it makes no sense."""
-    try:
-        columns = line.decode("ascii").split(" ")
-        if len(columns) == _C_COLUMNS:
-            return _entry(columns, None, None, "")
-        text, _, checksum = line.rpartition(b" ")
-        if len(columns) != _OUR_COLUMNS or checksum != _checksum(text):
-            return None
-        key, timestamp, client = columns[7:10]
-        return _entry(
-            columns,
-            None if key == _NONE else _unbase64(key),
-            None if timestamp == _NONE else _number(timestamp),
-            "" if client == _NONE else _unbase64(client).decode("utf-8", "surrogateescape"),
-        )
-    except ValueError:
-        return None
-
-
-def _entry(
-    columns: Sequence[str], key: bytes | None, timestamp: int | None, client: str
-) -> ReplayEntry:
-    digest, protocol, source, source_port, destination, destination_port, seen = columns[:7]
-    if not _DIGEST.fullmatch(digest):
-        raise ValueError(digest)
-    return ReplayEntry(
-        digest=digest,
-        key=key,
-        seen=_number(seen),
-        timestamp=timestamp,
-        protocol=_number(protocol),
-        source=ip_address(source),
-        source_port=_number(source_port) or None,
-        destination=ip_address(destination),
-        destination_port=_number(destination_port) or None,
-        client=client,
-    )
-
-
-def _number(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(text)
-    return int(text)
-
-
-def _base64(data: bytes) -> str:
-    return binascii.b2a_base64(data, newline=False).decode("ascii").rstrip("=")
-
-
-def _unbase64(text: str) -> bytes:
-    return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
-
-
-def _checksum(text: bytes) -> bytes:
-    return b"%08x" % binascii.crc32(text)
-
-
-def _read_end(path: Path) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(fd, "rb") as file:
-        _check_regular(fd)
-        size = os.fstat(fd).st_size
-        file.seek(max(0, size - MAX_BYTES))
-        return file.read(MAX_BYTES)
+def _whole_lines(file: BinaryIO) -> Iterator[bytes | None]:
+    """The lines without their ends; None for a last one that has no end."""
+    for line in file:
+        yield line[:-1] if line.endswith(b"\n") else None
 
 
 def _check_regular(fd: int) -> None:
@@ -253,8 +222,8 @@ def _check_regular(fd: int) -> None:
 
 
 def _open_for_appending(path: Path) -> int:
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    fd = os.open(path, flags, 0o600)
+    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    fd = os.open(path, flags)
     try:
         _check_regular(fd)
         _start_line(fd)
@@ -265,14 +234,30 @@ def _open_for_appending(path: Path) -> int:
 
 
 def _start_line(fd: int) -> None:
-    """Make a new file begin, and an old one go on, at the start of a line."""
+    """Make a file go on at the start of a line, and be private."""
     status = os.fstat(fd)
     if stat.S_IMODE(status.st_mode) != 0o600:
         os.fchmod(fd, 0o600)
-    if status.st_size == 0:
-        _write_all_or_nothing(fd, _HEADER)
-    elif os.pread(fd, 1, status.st_size - 1) != b"\n":
-        _write_all_or_nothing(fd, _TORN)
+    if status.st_size and os.pread(fd, 1, status.st_size - 1) != b"\n":
+        _write_all_or_nothing(fd, TORN)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".new")
+    with suppress(FileNotFoundError):
+        temporary.unlink()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(temporary, flags, 0o600)
+    try:
+        _write_all_or_nothing(fd, data)
+        os.fsync(fd)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)
+    _sync_folder(path.parent)
 
 
 def _write_all_or_nothing(fd: int, data: bytes) -> None:
@@ -286,10 +271,25 @@ def _write_all_or_nothing(fd: int, data: bytes) -> None:
         raise
 
 
-def _still_there(path: Path, fd: int) -> bool:
+def _still_there(path: Path, fd: int, size: int) -> bool:
     with suppress(OSError):
-        return os.path.samestat(path.lstat(), os.fstat(fd))
+        status = os.fstat(fd)
+        return os.path.samestat(path.lstat(), status) and status.st_size >= size
     return False
+
+
+def _file_system(folder: Path) -> str:
+    """The kind of file system a folder, or the nearest one above it that exists, lies on."""
+    while not folder.exists():
+        folder = folder.parent
+    device = folder.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with suppress(OSError), Path("/proc/self/mountinfo").open() as mounts:
+        for mount in mounts:
+            fields = mount.split(" ")
+            if fields[2] == wanted:
+                return fields[fields.index("-") + 1]
+    return ""
 
 
 def _sync_folder(folder: Path) -> None:

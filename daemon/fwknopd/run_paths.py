@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from fwknopd.config.settings import ServerSettings
-from fwknopd.options import Options
+from fwknopd.options import DEFAULT_CONFIG, DEFAULT_RUN_DIR, Options
+
+LASTING_DIGEST_FILE = Path(DEFAULT_CONFIG).with_name("digest.cache")
+"""The run directory of a router is memory; this place is flash."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunPaths:
-    """Absolute paths. The command line wins over the settings, as for everything."""
+    """Absolute paths. The command line wins over the settings, as for everything.
+
+    - ``trace``: the file by which a daemon knows that one ran here before
+    - ``former_digest_file``: where the C daemon has the used packets, when it isn't
+      ``digest_file``; None when somebody named the place
+    """
 
     run_dir: Path
     pid_file: Path
     digest_file: Path
     control: Path
+    trace: Path
+    former_digest_file: Path | None = None
 
 
 def run_paths(options: Options, settings: ServerSettings) -> RunPaths:
     """The paths in effect; nothing is made."""
     run_dir = Path(options.run_dir or settings.fwknop_run_dir).absolute()
     pid_file = options.pid_file or settings.fwknop_pid_file or run_dir / "fwknopd.pid"
-    digest_file = options.digest_file or settings.digest_file or run_dir / "digest.cache"
+    named = options.digest_file or settings.digest_file
+    usual = run_dir / "digest.cache"
+    digest_file = Path(named).absolute() if named else _lasting(options, run_dir) or usual
     return RunPaths(
         run_dir,
         Path(pid_file).absolute(),
-        Path(digest_file).absolute(),
+        digest_file,
         Path(options.control or run_dir / "control.sock").absolute(),
+        run_dir / "fwknopd.ran",
+        None if named or digest_file == usual else usual,
     )
+
+
+def _lasting(options: Options, run_dir: Path) -> Path | None:
+    """The place that survives a reboot, for a daemon that runs from UCI: that is a router.
+
+    Whoever moves the run directory wants all of a daemon's files there, this one too.
+    """
+    if options.uci is None or options.run_dir is not None or run_dir != Path(DEFAULT_RUN_DIR):
+        return None
+    folder = LASTING_DIGEST_FILE.parent
+    # It is made together with the file.
+    writable = os.access(folder if folder.exists() else folder.parent, os.W_OK)
+    return LASTING_DIGEST_FILE if writable else None

@@ -20,18 +20,19 @@ from fwknopd.event_sinks import (
     SyslogSink,
     write_stderr,
 )
-from fwknopd.events import EventKind, EventLog
+from fwknopd.events import EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.choice import choose_firewall
 from fwknopd.log_lines import DEBUG
 from fwknopd.options import Options, absolute
 from fwknopd.pid_file import AlreadyRunning, PidFile, PidFileError
-from fwknopd.replay import ReplayCache, ReplayEntry
+from fwknopd.replay import VolatileMemory
 from fwknopd.replay_journal import JournalError, ReplayJournal
+from fwknopd.replay_memory import ReplayMemory
 from fwknopd.run_paths import RunPaths, run_paths
 from fwknopd.service import Service
 from fwknopd.signals import SignalPipe
-from fwknopd.startup import iptables_settings, load_configuration
+from fwknopd.startup import iptables_settings, load_configuration, policy_settings
 from fwknopd.verbs import Verbs
 
 START_FAULTS = (
@@ -91,19 +92,24 @@ def _run_service(
 ) -> None:
     settings = configuration.settings if configuration else ServerSettings()
     _add_sinks(events, options, settings)
-    if options.rotate_digest_cache:
-        rotate(paths.digest_file)
-    journal = ReplayJournal(paths.digest_file)
-    memory = JournaledMemory(journal, events)
+    memory = ReplayMemory(
+        ReplayJournal(paths.digest_file),
+        SystemClock(),
+        events,
+        trace=paths.trace,
+        former=paths.former_digest_file,
+    )
     engine = Engine(
         clock=SystemClock(),
         events=events,
         firewall=_firewall(options, settings),
-        replay=memory.cache,
-        remember=memory.remember,
+        memory=memory,
     )
     _watch(engine, options, settings, configuration)
-    memory.load(int(SystemClock().now()))
+    memory.load(policy_settings(settings, test=options.test) if configuration else None)
+    if options.rotate_digest_cache:
+        rotate(paths.digest_file)
+        memory.rewrite()
     service = Service(options, configuration, engine, SystemClock())
     control = ControlServer(paths.control, Verbs(service).table(), _group(options))
     signals = SignalPipe()
@@ -116,40 +122,7 @@ def _run_service(
         control.close()
         service.selector.close()
         signals.close()
-        journal.close()
-
-
-class JournaledMemory:
-    """The replay cache and its file: what was used stays used when the process ends."""
-
-    def __init__(self, journal: ReplayJournal, events: EventLog) -> None:
-        self.cache = ReplayCache()
-        self._journal = journal
-        self._events = events
-        self._failing = False
-
-    def load(self, now: int) -> None:
-        """Take over the file; packets older than ``now`` count as used when it is lost.
-
-        Raises JournalError: without its memory a daemon must not start.
-        """
-        loaded = self._journal.load()
-        self.cache.load(loaded.entries, now)
-        if loaded.missing or loaded.damaged:
-            self.cache.blind_before = now
-
-    def remember(self, entry: ReplayEntry) -> None:
-        """Write one used packet down; a full disk is reported once and doesn't stop knocks."""
-        try:
-            self._journal.append((entry,))
-            if self._journal.grown(len(self.cache)):
-                self._journal.compact(self.cache.entries())
-        except JournalError as error:
-            if not self._failing:
-                self._events.record(EventKind.ERROR, detail=str(error))
-            self._failing = True
-        else:
-            self._failing = False
+        memory.close()
 
 
 def _run_file(options: Options, configuration: Configuration, events: EventLog) -> None:
@@ -161,11 +134,9 @@ def _run_file(options: Options, configuration: Configuration, events: EventLog) 
         clock=SystemClock(),
         events=events,
         firewall=_firewall(options, settings),
-        replay=ReplayCache(),
+        memory=VolatileMemory(),
     )
     _watch(engine, options, settings, configuration)
-    if not options.test:
-        engine.firewall.start(settings.interfaces)
     judge_file(options, configuration, engine)
 
 

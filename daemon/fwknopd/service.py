@@ -86,6 +86,8 @@ class Service:
         self.captures.apply(capture_plans(self.options, self.configuration))
         self._check_captures()
         adopted = self.guard.start(self.captures.devices())
+        if adopted:
+            self.engine.memory.outlived()
         fd = self.engine.firewall.fileno()
         if fd is not None:
             self._watch(fd, lambda _: self.guard.notified())
@@ -172,12 +174,13 @@ class Service:
         self.overflowed += max(0, len(packets) - room)
 
     def _judge_queue(self) -> None:
-        for _ in range(min(JUDGE_BATCH, len(self._queue))):
-            self.engine.handle(self._queue.popleft())
-            self._judged += 1
-            if self._judged == self.options.packet_limit:
-                self._end(f"Packet count limit ({self._judged}) reached. Exiting...")
-                return
+        count = min(JUDGE_BATCH, len(self._queue))
+        if self.options.packet_limit:
+            count = min(count, self.options.packet_limit - self._judged)
+        self.engine.handle_all([self._queue.popleft() for _ in range(count)])
+        self._judged += count
+        if count and self._judged == self.options.packet_limit:
+            self._end(f"Packet count limit ({self._judged}) reached. Exiting...")
 
     # Time
 
@@ -257,7 +260,6 @@ class Service:
             self.engine.configure(EngineSettings(self.engine.settings.policy, ()))
             return
         policy = policy_settings(configuration.settings, test=self.options.test)
-        self.engine.replay.max_age = policy.max_age
         self.engine.configure(EngineSettings(policy, configuration.stanzas, test=self.options.test))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fwknopd.control.client import ControlClient
+from fwknopd.replay_format import format_file
 from fwknopd.spa.message import MessageType
 from fwknopd.spa.packet import SpaKeys, encode
 from tests.interop.example_keys import HMAC_KEY, HMAC_KEY_BASE64, KEY, KEY_BASE64
@@ -98,7 +99,7 @@ class Fwknopd:
     def has_run_before(self) -> None:
         """Leave an empty list of used packets; without one, older packets are refused."""
         self.run_dir.mkdir(mode=0o700)
-        self.write(self.run_dir / "digest.cache", "")
+        self.write(self.run_dir / "digest.cache", format_file((), None).decode())
 
     def command(self, *arguments: str) -> list[str]:
         """The command line with this installation's files."""

@@ -264,7 +264,7 @@ def test_used_packets_are_checked_and_put_aside(fwknopd: Fwknopd) -> None:
     with fwknopd.foreground("--rotate-digest-cache") as daemon:
         # A new file must not mean that the old packets can be used again.
         fwknopd.send(packet)
-        daemon.wait_for("Replay detected from source IP: 127.0.0.1, the list of used packets was")
+        daemon.wait_for("Replay detected from source IP: 127.0.0.1, Destination proto/port: 17/")
     assert len(cache.with_name("digest.cache-old").read_text().splitlines()) == 2
 
 

@@ -25,6 +25,8 @@ CORE = {
     "policy": ("spa", "replay", "grants"),
     "grants": ("spa", "policy.stanza"),
     "replay": ("spa",),
+    "replay_format": ("replay",),
+    "replay_blindness": (),
     "keys": ("spa",),
     "config": ("spa", "keys", "policy.stanza", "policy.settings"),
 }

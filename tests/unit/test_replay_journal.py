@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
@@ -13,8 +13,16 @@ from pathlib import Path
 import pytest
 
 from fwknopd import replay_journal
-from fwknopd.replay import ReplayCache, ReplayEntry
-from fwknopd.replay_journal import JournalError, ReplayJournal, format_line, parse_line
+from fwknopd.replay import LIMIT, ReplayCache, ReplayEntry
+from fwknopd.replay_format import (
+    LONGEST_LINE,
+    format_blind,
+    format_file,
+    format_line,
+    parse_blind,
+    parse_line,
+)
+from fwknopd.replay_journal import MAX_BYTES, JournalError, ReplayJournal
 
 C_HEADER = "# <digest> <proto> <src_ip> <src_port> <dst_ip> <dst_port> <time>\n"
 C_LINE = "A6ta/2j8qxbUS+Mi0ZyPENS3z0AJPMHouD8OETBapVs 17 10.9.0.2 60609 10.9.0.1 62201 1795316483\n"
@@ -38,6 +46,7 @@ def entry(number: int = 1) -> ReplayEntry:
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[ReplayJournal]:
     made = ReplayJournal(tmp_path / "replay.journal")
+    made.replace(())
     yield made
     made.close()
 
@@ -57,9 +66,16 @@ def room_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_missing_file_is_said_and_no_error(journal: ReplayJournal) -> None:
-    loaded = journal.load()
+def test_a_missing_file_is_said_and_no_error(tmp_path: Path) -> None:
+    loaded = ReplayJournal(tmp_path / "replay.journal").load()
     assert (loaded.missing, loaded.entries) == (True, ())
+
+
+def test_a_list_of_nothing_is_whole(journal: ReplayJournal) -> None:
+    loaded = journal.load()
+    assert (loaded.missing, loaded.empty, loaded.fault, loaded.blind_before) == (
+        *(False, False, "", None),
+    )
 
 
 def test_what_was_written_is_read_by_the_next_process(journal: ReplayJournal) -> None:
@@ -99,8 +115,7 @@ def test_only_the_owner_may_read_it(journal: ReplayJournal) -> None:
 
 def test_its_folder_is_made(tmp_path: Path) -> None:
     journal = ReplayJournal(tmp_path / "run" / "fwknop" / "digest.cache")
-    journal.append([entry()])
-    journal.close()
+    journal.replace([entry()])
     assert reread(journal) == (entry(),)
     assert journal.path.parent.stat().st_mode & 0o777 == 0o700
 
@@ -116,8 +131,10 @@ def test_every_torn_last_line_is_dropped_and_the_next_is_whole(journal: ReplayJo
     for cut in range(start + 1, len(whole)):
         journal.path.write_bytes(whole[:cut])
         assert reread(journal) == (entry(1),), cut
-        journal.append([entry(3)])
-        journal.close()
+        after = ReplayJournal(journal.path)
+        after.load()
+        after.append([entry(3)])
+        after.close()
         loaded = ReplayJournal(journal.path).load()
         assert (loaded.entries, loaded.damaged) == ((entry(1), entry(3)), 1), cut
 
@@ -145,6 +162,49 @@ def test_garbage_lines_are_counted_and_skipped(journal: ReplayJournal, garbage: 
     assert (loaded.entries, loaded.damaged) == ((entry(1), entry(2)), 1)
 
 
+def test_an_empty_file_is_no_list(journal: ReplayJournal) -> None:
+    journal.path.write_bytes(b"")
+    assert journal.load().fault == "is empty"
+
+
+def test_a_loss_is_remembered_beside_the_packets(journal: ReplayJournal) -> None:
+    journal.replace([entry(1)], blind_before=1_800_000_120)
+    assert journal.load().blind_before == 1_800_000_120
+    journal.mark_blind(1_800_009_999)
+    journal.append([entry(2)])
+    loaded = ReplayJournal(journal.path).load()
+    assert (loaded.blind_before, loaded.entries, loaded.fault) == (
+        *(1_800_009_999, (entry(1), entry(2)), ""),
+    )
+
+
+def test_a_damaged_mark_of_a_loss_is_damage() -> None:
+    mark = format_blind(1_800_000_120).rstrip(b"\n")
+    assert parse_blind(mark) == 1_800_000_120
+    for position in range(len(mark)):
+        changed = bytearray(mark)
+        changed[position] ^= 1
+        assert parse_blind(bytes(changed)) is None
+
+
+def test_no_file_of_ours_is_too_large_to_be_read() -> None:
+    v6 = ip_address("2001:db8:1111:2222:3333:4444:5555:6666")
+    longest = replace(
+        entry(10**42),
+        protocol=255,
+        source=v6,
+        destination=v6,
+        source_port=65535,
+        destination_port=65535,
+        timestamp=2**32,
+        seen=10**11,
+        client="\udcff" * 500,
+    )
+    assert len(format_line(longest)) <= LONGEST_LINE
+    # It is made anew when it has twice as many lines as there are packets to remember.
+    assert 2 * LIMIT * LONGEST_LINE < MAX_BYTES
+
+
 def test_a_huge_file_is_read_from_its_end(
     journal: ReplayJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +213,7 @@ def test_a_huge_file_is_read_from_its_end(
     loaded = journal.load()
     assert loaded.cut
     assert loaded.damaged == 0
+    assert "larger" in loaded.fault
     assert 3 <= len(loaded.entries) < 10
     assert loaded.entries[-1] == entry(99)
 
@@ -174,7 +235,7 @@ def test_compaction_leaves_what_still_counts(journal: ReplayJournal) -> None:
     journal.append([entry(number) for number in range(600)])
     assert journal.grown(live=10)
     assert not journal.grown(live=400)
-    journal.compact([entry(598), entry(599)])
+    journal.replace([entry(598), entry(599)])
     assert not journal.grown(live=10)
     assert reread(journal) == (entry(598), entry(599))
     assert journal.path.stat().st_mode & 0o777 == 0o600
@@ -194,7 +255,7 @@ def test_growth_is_known_after_a_restart(journal: ReplayJournal) -> None:
 def test_a_leftover_of_a_broken_compaction_is_no_obstacle(journal: ReplayJournal) -> None:
     journal.append([entry(1)])
     journal.path.with_name("replay.journal.new").write_bytes(b"half a li")
-    journal.compact([entry(1)])
+    journal.replace([entry(1)])
     assert reread(journal) == (entry(1),)
 
 
@@ -228,23 +289,59 @@ def test_full_disk_is_reported_and_leaves_no_half_line(journal: ReplayJournal) -
 def test_full_disk_during_compaction_keeps_the_old_file(journal: ReplayJournal) -> None:
     journal.append([entry(number) for number in range(10)])
     with room_for(300), pytest.raises(JournalError):
-        journal.compact([entry(number) for number in range(9)])
+        journal.replace([entry(number) for number in range(9)])
     assert len(reread(journal)) == 10
     assert [path.name for path in journal.path.parent.iterdir()] == ["replay.journal"]
     journal.append([entry(10)])
     assert len(reread(journal)) == 11
 
 
-def test_a_file_removed_meanwhile_is_made_again(journal: ReplayJournal) -> None:
+@pytest.mark.parametrize("opened", [True, False])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:100]),
+        lambda path: path.rename(path.with_name("moved")),
+        lambda path: (path.unlink(), path.touch()),
+    ],
+    ids=["removed", "emptied", "cut", "moved", "made anew"],
+)
+def test_one_line_more_never_makes_a_list_of_what_is_left(
+    journal: ReplayJournal, harm: Callable[[Path], object], opened: bool
+) -> None:
     journal.append([entry(1)])
+    if not opened:
+        journal.close()
+    harm(journal.path)
+    with pytest.raises(JournalError, match="write"):
+        journal.append([entry(2)])
+    with pytest.raises(JournalError, match="write"):
+        journal.append([entry(2)])
+    journal.replace([entry(1), entry(2)])
+    journal.append([entry(3)])
+    assert reread(journal) == (entry(1), entry(2), entry(3))
+
+
+def test_emptying_reaches_only_the_file_itself(journal: ReplayJournal, tmp_path: Path) -> None:
+    journal.append([entry()])
+    journal.empty()
+    assert journal.path.read_bytes() == b""
+    target = tmp_path / "precious"
+    target.write_text("data")
     journal.path.unlink()
-    journal.append([entry(2)])
-    assert reread(journal) == (entry(2),)
+    journal.empty()
+    assert not journal.path.exists()
+    journal.path.symlink_to(target)
+    journal.empty(make=True)
+    assert target.read_text() == "data"
 
 
 def test_a_symbolic_link_is_refused(journal: ReplayJournal, tmp_path: Path) -> None:
     target = tmp_path / "precious"
     target.write_text("data")
+    journal.path.unlink()
     journal.path.symlink_to(target)
     with pytest.raises(JournalError, match="symbolic link"):
         journal.append([entry()])
@@ -256,6 +353,7 @@ def test_a_symbolic_link_is_refused(journal: ReplayJournal, tmp_path: Path) -> N
 def test_a_folder_or_a_pipe_is_refused(journal: ReplayJournal, tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="directory"):
         ReplayJournal(tmp_path).append([entry()])
+    journal.path.unlink()
     os.mkfifo(journal.path)
     with pytest.raises(JournalError, match="not a regular file"):
         journal.load()
@@ -283,6 +381,7 @@ def test_the_c_daemons_file_is_continued(journal: ReplayJournal) -> None:
 def test_the_c_daemon_can_read_ours(journal: ReplayJournal) -> None:
     # Measured with fwknopd 2.6.10: it reads seven columns and ignores any further ones.
     journal.append([entry()])
+    assert format_file((), None).decode() == C_HEADER
     header, line = journal.path.read_text().splitlines()
     assert header + "\n" == C_HEADER
     assert " ".join(line.split(" ")[:7]) == (

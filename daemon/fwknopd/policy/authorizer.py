@@ -187,8 +187,9 @@ class Authorizer:
                 continue
             stanza = candidate.stanza
             why = why_barred(reason, stanza, attempt.packet)
-            refusal = Refusal(reason, why, stanza, message)
-            return self._remember(stanza, message, attempt) or refusal
+            # Spent all the same: this client may be allowed again in a minute.
+            self._remember(stanza, message, attempt)
+            return Refusal(reason, why, stanza, message)
         return None
 
 

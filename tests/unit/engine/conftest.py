@@ -17,7 +17,7 @@ from fwknopd.grants import Door
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.policy.stanza import Stanza
-from fwknopd.replay import ReplayCache, ReplayEntry
+from fwknopd.replay import ReplayEntry, VolatileMemory
 from fwknopd.spa.message import MessageType
 from fwknopd.spa.packet import SpaKeys, encode
 from fwknopd.spa.request import PortSpec, Protocol
@@ -114,6 +114,17 @@ class Rig:
         )
 
 
+class Memory(VolatileMemory):
+    """Notes what it is given to keep."""
+
+    def __init__(self, remembered: list[ReplayEntry]) -> None:
+        super().__init__()
+        self._remembered = remembered
+
+    def remember(self, entries: Sequence[ReplayEntry]) -> None:
+        self._remembered.extend(entries)
+
+
 @pytest.fixture
 def rig() -> Rig:
     clock = SteppedClock()
@@ -125,8 +136,7 @@ def rig() -> Rig:
         clock=clock,
         events=EventLog(clock.now),
         firewall=firewall,
-        replay=ReplayCache(),
-        remember=remembered.append,
+        memory=Memory(remembered),
     )
     made = Rig(clock, firewall, engine, remembered)
     made.use(PHONE)

@@ -203,7 +203,7 @@ def test_doors_of_an_earlier_run_are_taken_over(rig: Rig, knock: Knock) -> None:
         clock=rig.clock,
         events=rig.engine.events,
         firewall=rig.firewall,
-        replay=rig.engine.replay,
+        memory=rig.engine.memory,
     )
     assert successor.doors.adopt() == 1
     assert [str(grant.door.address) for grant in successor.doors.table] == ["192.0.2.7"]
