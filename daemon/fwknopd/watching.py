@@ -34,7 +34,9 @@ def watch(engine: Engine, say: Say) -> None:
     engine.judged = dump
     process.watchers.append(lambda line: say(printable(line, LONGEST)))
     if engine.firewall.name == "nftables":
-        engine.firewall = cast(Firewall, WatchedNftables(engine.firewall, say))
+        watched = cast(Firewall, WatchedNftables(engine.firewall, say))
+        # Doors are opened through the second one.
+        engine.firewall = engine.doors.firewall = watched
 
 
 class WatchedNftables:
