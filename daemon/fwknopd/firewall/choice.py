@@ -8,7 +8,7 @@ from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.iptables_process import FW4, Programs
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.firewall.log_only import LogOnlyFirewall
-from fwknopd.firewall.nft_process import MISSING, find_nft
+from fwknopd.firewall.nft_process import MISSING, find_nft, run_nft
 from fwknopd.firewall.nft_ruleset import DEFAULT_MARK
 from fwknopd.firewall.nftables import NftablesFirewall
 from fwknopd.firewall.process import find_program
@@ -26,11 +26,12 @@ def choose_firewall(
 ) -> Firewall:
     """The backend called ``kind``.
 
-    ``auto`` is nftables where the router has fw4 or nft is installed, else iptables.
+    ``auto`` is nftables where the router has fw4, where only nft is installed, or where
+    rules made with nft decide what comes in; else iptables, as with the C daemon.
     Nothing is changed yet. Raises FirewallError for a backend that can't be had.
     """
     if kind == "auto":
-        kind = _best_kind(fw4)
+        kind = _best_kind(fw4, mark)
     if kind == "log-only":
         return LogOnlyFirewall()
     if kind == "nftables":
@@ -45,10 +46,22 @@ def choose_firewall(
     raise FirewallError(f"no firewall is called {kind!r}: use one of {', '.join(KINDS)}")
 
 
-def _best_kind(fw4: Path) -> str:
+def _best_kind(fw4: Path, mark: int) -> str:
     # iptables may be installed beside fw4, whose drops it can't overrule.
-    if fw4.exists() or find_program("nft") is not None:
+    if fw4.exists():
         return "nftables"
-    if _IPTABLES.is_installed:
+    if find_program("nft") is None:
+        if _IPTABLES.is_installed:
+            return "iptables"
+        raise FirewallError(f"{MISSING}. There is no iptables either")
+    if _IPTABLES.is_installed and not _nft_guards_input(mark):
         return "iptables"
-    raise FirewallError(f"{MISSING}. There is no iptables either")
+    return "nftables"
+
+
+def _nft_guards_input(mark: int) -> bool:
+    # No router with fw4 comes here.
+    from fwknopd.firewall.native_chains import guards_input
+
+    # Without the content of sets, which may be long.
+    return guards_input(run_nft(["-t", "list", "ruleset"]).output, mark)

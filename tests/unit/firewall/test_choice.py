@@ -54,9 +54,67 @@ def test_auto_is_iptables_where_only_that_is_installed(programs: Path) -> None:
     install(programs, "iptables-restore")
     assert choose_firewall("auto").name == "iptables"
     assert choose_firewall("iptables").name == "iptables"
-    install(programs, "nft")
+
+
+IPTABLES_DROPS = """\
+table ip filter {
+	chain INPUT {
+		type filter hook input priority filter; policy drop;
+		ct state related,established counter packets 1 bytes 60 accept
+	}
+}
+"""
+OURS_LEFT_BEHIND = """\
+table inet fwknopd {
+	chain input {
+		type filter hook input priority filter - 1; policy accept;
+	}
+}
+"""
+NATIVE_DROPS = """\
+table inet filter {
+	chain input {
+		type filter hook input priority filter; policy drop;
+		ct state established,related accept
+	}
+}
+"""
+MARK_ACCEPTED = """\
+table ip filter {
+	chain input {
+		type filter hook input priority filter; policy accept;
+		meta mark & 0x40000000 != 0x00000000 accept
+		drop
+	}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("listing", "kind"),
+    [
+        pytest.param("", "iptables", id="no rules yet"),
+        pytest.param(IPTABLES_DROPS, "iptables", id="rules of iptables"),
+        pytest.param(IPTABLES_DROPS + OURS_LEFT_BEHIND, "iptables", id="our table left behind"),
+        pytest.param(NATIVE_DROPS, "nftables", id="an nft chain drops"),
+        pytest.param(IPTABLES_DROPS + NATIVE_DROPS, "nftables", id="both"),
+        pytest.param(MARK_ACCEPTED, "nftables", id="an nft chain accepts the mark"),
+    ],
+)
+def test_with_both_installed_auto_is_what_the_admin_uses(
+    programs: Path, listing: str, kind: str
+) -> None:
+    install(programs, "iptables-restore")
+    (programs / "listing").write_text(listing)
+    install_nft(programs, f"/bin/cat {programs / 'listing'}")
+    assert choose_firewall("auto").name == kind
+
+
+def test_fw4s_own_rules_are_told_from_those_of_iptables(programs: Path) -> None:
+    install(programs, "iptables-restore")
+    listed = Path(__file__).parents[2] / "data/fw4/default/listed.nft"
+    install_nft(programs, f"/bin/cat {listed}")
     assert choose_firewall("auto").name == "nftables"
-    assert choose_firewall("iptables").name == "iptables"
 
 
 def test_auto_never_takes_iptables_beside_fw4(programs: Path) -> None:
