@@ -8,15 +8,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from fwknopd import __version__
-from fwknopd.options import Options, UnknownOption, UsageError, parse_options
+from fwknopd.options import DEFAULT_UCI, Options, UnknownOption, UsageError, parse_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run fwknopd; returns the exit code: 0 done, 1 any error."""
     try:
-        options = parse_options(sys.argv[1:] if arguments is None else arguments)
+        options = _with_uci(parse_options(sys.argv[1:] if arguments is None else arguments))
     except UsageError as error:
         if isinstance(error, UnknownOption):
             _help(Options())
@@ -31,6 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _with_uci(options: Options) -> Options:
+    """On OpenWrt a command line that names no file means what the service runs from."""
+    if options.names_files or not Path(DEFAULT_UCI).exists():
+        return options
+    return replace(options, uci=DEFAULT_UCI)
 
 
 def _help(_: Options) -> int:

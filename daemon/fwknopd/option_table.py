@@ -53,7 +53,7 @@ def _unused(long: str, short: str, argument: str, text: str, why: str, field: st
 
 
 CONFIGURATION = (
-    _own("uci", "FILE", "uci", f"Configure from UCI (without FILE: {DEFAULT_UCI})"),
+    _own("uci", "FILE", "uci", f"Configure from UCI ({DEFAULT_UCI}; default if it exists)"),
     Option("config-file", "c", "FILE", "config_file", f"fwknopd.conf ({DEFAULT_CONFIG})"),
     Option("access-file", "a", "FILE", "access_file", f"access.conf ({DEFAULT_ACCESS})"),
     Option("access-folder", "", "DIR", "access_folder", "Read every *.conf of DIR as access.conf"),

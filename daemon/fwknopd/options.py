@@ -52,6 +52,7 @@ class UnknownOption(UsageError):
 class Options:
     """What the command line says. None where it says nothing.
 
+    ``names_files`` says whether any of it says where the configuration is.
     ``without_effect`` are the long names of given options that change nothing.
     """
 
@@ -86,9 +87,11 @@ class Options:
     hmac_key_len: int | None = None
     hmac_digest_type: str = "sha256"
     key_gen_file: str | None = None
+    names_files: bool = False
     without_effect: tuple[str, ...] = ()
 
 
+_CONFIGURATION = ("uci", "config_file", "access_file", "access_folder", "override_config")
 _NUMBERS = {"packet_limit": (0, 8388608), "key_len": (1, 32), "hmac_key_len": (1, 128)}
 _PATHS: tuple[str, ...] = (
     "uci",
@@ -108,6 +111,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     given = _given(arguments)
     options = Options(
         action=_chosen(row.value for row, _ in given if row.field == "action"),
+        names_files=any(row.field in _CONFIGURATION for row, _ in given),
         without_effect=tuple(dict.fromkeys(row.long for row, _ in given if row.no_effect)),
     )
     for row, text in given:

@@ -132,6 +132,15 @@ def test_nothing_given_is_the_default() -> None:
     assert parse_options([]) == Options()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["-c", "f"], ["-a", "f"], ["-O", "f"], ["--access-folder", "d"], ["--uci", "f"], ["--conf=f"]],
+)
+def test_files_named_on_the_command_line_are_the_ones_used(arguments: list[str]) -> None:
+    assert parse_options(arguments).names_files
+    assert not parse_options(["-f", "-v", "-i", "eth0"]).names_files
+
+
 def test_help_names_every_option() -> None:
     for option in OPTIONS:
         assert f"--{option.long} " in usage()
