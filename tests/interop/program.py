@@ -47,10 +47,10 @@ class Running:
                 self.lines.append(line.rstrip("\n"))
                 self._said.notify_all()
 
-    def wait_for(self, text: str, after: int = 0) -> str:
+    def wait_for(self, text: str, after: int = 0, within: float = TIME_LIMIT) -> str:
         """The first line that holds ``text``, among those from number ``after`` on."""
         with self._said:
-            found = self._said.wait_for(lambda: self._find(text, after), TIME_LIMIT)
+            found = self._said.wait_for(lambda: self._find(text, after), within)
         assert found, f"{text!r} was not said; but:\n" + "\n".join(self.lines)
         return found
 
