@@ -19,7 +19,7 @@ from fwknopd.config.variables import is_secret
 from fwknopd.policy.stanza import Stanza
 
 MASK = "********"
-NEW_MASK = f"{MASK} (another one)"
+NEW_MASK = f"{MASK} (new)"
 
 _BLANKS = " \t\v\f\r"
 _CONF_LINE = re.compile(r"(?P<start>[#;\s]*)(?P<name>[A-Za-z0-9_]+)(?P<gap>:?[\s=]*)(?P<value>.*)")
@@ -75,9 +75,19 @@ def _has_comment(line: str) -> bool:
     return line.startswith(("#", ";")) or bool(line.partition(";")[2].strip(_BLANKS + ";"))
 
 
+def report_uci_comments(text: str, file: str, findings: Findings) -> None:
+    """One note on the comments of a UCI file."""
+    lines = text.split("\n")
+    numbers = [n for n, line in enumerate(lines, start=1) if line.lstrip().startswith("#")]
+    _report(numbers, file, findings)
+
+
 def report_comments(text: str, file: str, findings: Findings) -> None:
     """One note on the comments of a file, which no conversion can keep."""
-    lines = comment_lines(text)
+    _report(comment_lines(text), file, findings)
+
+
+def _report(lines: Sequence[int], file: str, findings: Findings) -> None:
     if lines:
         findings.note(
             Directive("", "", file, lines[0]),

@@ -62,7 +62,7 @@ def classic_from_uci(package: UciPackage, file: str, device: str = "") -> Export
     losses = Findings()
     _report_strangers(package, file, losses)
     writer = _Writer(file, losses)
-    settings = replace(original.settings)
+    settings = original.settings
     if original.network is not None and device:
         settings = replace(settings, pcap_intf=device)
     server = writer.server(package, original, device)
@@ -77,6 +77,12 @@ def classic_from_uci(package: UciPackage, file: str, device: str = "") -> Export
             Directive("", "", file),
             "no client is left for access.conf, and fwknopd wants one at least",
             "Make a client in UCI first.",
+        )
+    if original.settings.access_folder:
+        losses.warn(
+            Directive("ACCESS_FOLDER", "", file),
+            "it comes along, and makes fwknopd read that folder instead of access.conf",
+            "Delete the line, or start fwknopd with -a.",
         )
     head = f"# Written by fwknopctl export from {file}.\n"
     return Exported(head + server, "\n".join((head, *blocks)), original, losses.problems())

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 DEFAULT_CONTROL = "/var/run/fwknop/control.sock"
 DEFAULT_UCI = "/etc/config/fwknopd"
+DEFAULT_CONFIG = "/etc/fwknop/fwknopd.conf"
 
 Verbs: TypeAlias = "_SubParsersAction[ArgumentParser]"
 Run = Callable[[Namespace], int]
@@ -37,6 +38,7 @@ def _parser() -> ArgumentParser:
     _explain_verb(verbs)
     _knock_verb(verbs)
     _key_verbs(verbs)
+    _conversion_verbs(verbs)
     return parser
 
 
@@ -175,3 +177,38 @@ def _key_verbs(verbs: Verbs) -> None:
     qr.add_argument("--client", metavar="NAME", required=True, help="by name or #number")
     qr.add_argument("--uci", metavar="FILE", help=f"({DEFAULT_UCI})")
     qr.add_argument("--svg", metavar="FILE", help="write a picture only you can read")
+
+
+def _conversion_verbs(verbs: Verbs) -> None:
+    taken = _verb(
+        verbs,
+        "import",
+        "Turn fwknopd.conf and access.conf into UCI; shows the difference, writes with --apply",
+        "import_:import_files",
+    )
+    taken.add_argument("-c", "--config-file", metavar="FILE", help=f"({DEFAULT_CONFIG})")
+    taken.add_argument("-a", "--access-file", metavar="FILE", help="(what fwknopd.conf names)")
+    taken.add_argument("--access-folder", metavar="DIR", help="a folder of access files instead")
+    taken.add_argument(
+        "-O",
+        "--override-config",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="read this after fwknopd.conf; may be given again",
+    )
+    taken.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
+    taken.add_argument("--apply", action="store_true", help="write the UCI file")
+    taken.add_argument("--force", action="store_true", help="replace what the UCI file says now")
+    given = _verb(
+        verbs,
+        "export",
+        "Turn UCI into fwknopd.conf and access.conf; shows the difference, writes with --output",
+        "export:export_files",
+    )
+    given.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
+    given.add_argument(
+        "--interface", metavar="DEVICE", default="", help="the device of the network UCI names"
+    )
+    given.add_argument("--output", metavar="DIR", help="write both files into this folder")
+    given.add_argument("--force", action="store_true", help="replace files that exist")

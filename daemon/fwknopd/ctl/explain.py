@@ -12,6 +12,7 @@ from fwknopd.config.problems import ConfigError
 from fwknopd.config.settings import Configuration
 from fwknopd.control.protocol import MAX_PACKET
 from fwknopd.ctl.answers import Json, child, children, number, text
+from fwknopd.ctl.arguments import DEFAULT_CONFIG
 from fwknopd.ctl.daemon import ask
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import GREEN, RED, clean, colour, print_json, print_note
@@ -20,7 +21,6 @@ from fwknopd.ctl.problems import config_error, note_warnings
 from fwknopd.policy.packet import Packet
 from fwknopd.regular_file import FileError
 
-DEFAULT_CONFIG = "/etc/fwknop/fwknopd.conf"
 MOST = 200
 """Packets explained at most in one go."""
 

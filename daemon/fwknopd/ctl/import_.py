@@ -1,0 +1,85 @@
+"""``fwknopctl import``: from fwknopd.conf and access.conf to UCI."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from fwknopd.config.classic_to_uci import SECTION_TYPES, Imported, uci_from_classic
+from fwknopd.config.convert import masked_uci, uci_secrets
+from fwknopd.config.problems import ConfigError
+from fwknopd.config.uci_changes import apply
+from fwknopd.config.uci_model import UciPackage
+from fwknopd.configuration import FileReader, classic_texts
+from fwknopd.ctl.arguments import DEFAULT_CONFIG
+from fwknopd.ctl.conversion import difference, show
+from fwknopd.ctl.errors import CtlError
+from fwknopd.ctl.problems import config_error
+from fwknopd.regular_file import FileError
+from fwknopd.uci_store import Loaded, UciStore
+
+
+def import_files(options: Namespace) -> int:
+    """The verb ``import``. Without --apply nothing is written."""
+    try:
+        return _import(options)
+    except ConfigError as error:
+        raise config_error(error) from None
+    except FileError as error:
+        raise CtlError(error.message, error.remedy) from None
+
+
+def _import(options: Namespace) -> int:
+    imported = _imported(options)
+    store = UciStore(Path(options.uci))
+    loaded = store.load() if store.path.exists() else None
+    old = loaded.package if loaded else UciPackage()
+    new = apply(old, imported.changes(old))
+    changes = difference(
+        masked_uci(old), masked_uci(new, uci_secrets(old.sections)), str(store.path)
+    )
+    if options.apply:
+        _write(store, loaded, imported, force=options.force)
+        summary = f"{store.path} is written. To use it now: fwknopctl reload"
+    else:
+        summary = "Nothing is written. To write it: --apply"
+    show(
+        changes,
+        imported.losses,
+        imported.original.problems,
+        summary,
+        written=options.apply,
+        as_json=options.json,
+    )
+    return 0
+
+
+def _imported(options: Namespace) -> Imported:
+    reader = FileReader()
+    server, access = classic_texts(
+        reader,
+        Path(options.config_file or DEFAULT_CONFIG),
+        Path(options.access_file) if options.access_file else None,
+        overrides=[Path(file) for file in options.override_config],
+        access_folder=Path(options.access_folder) if options.access_folder else None,
+    )
+    return uci_from_classic(server, access, reader)
+
+
+def _write(store: UciStore, loaded: Loaded | None, imported: Imported, *, force: bool) -> None:
+    """Replace the sections. Raises CtlError and FileError; then nothing was written."""
+    if not imported.usable:
+        raise CtlError(
+            "the result would not mean the same as the files",
+            "See it without --apply, and please report it",
+        )
+    if loaded is None:
+        store.create()
+        loaded = store.load()
+    if not force and any(section.type in SECTION_TYPES for section in loaded.package.sections):
+        raise CtlError(
+            f"{store.path} holds a configuration already",
+            "See the difference without --apply; to replace it, add --force",
+            "exists",
+        )
+    store.commit(imported.changes(loaded.package), loaded.etag, include_pending=force)
