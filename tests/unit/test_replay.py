@@ -189,3 +189,17 @@ def test_room_is_foretold_and_asking_changes_nothing(
             assert not foretold
         else:
             assert foretold
+
+
+def test_entries_of_a_clock_that_ran_ahead_keep_no_place_of_others() -> None:
+    cache = ReplayCache(max_age=120, limit=10, keep=0)
+    year = 365 * 86_400
+    for number in range(5):
+        cache.add(entry(number, timestamp=NOW + year), NOW + year)
+    cache.prune(NOW + year + 1)
+    # The clock is back, and old packets have to make way for new ones as ever.
+    for number in range(10, 200):
+        later = NOW + 60 * number
+        cache.add(entry(number, timestamp=later), later)
+    assert cache.seen("digest199") is not None
+    assert cache.seen("digest0") is not None
