@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fwknopd.firewall import FirewallError, TimedDoor, process
+from fwknopd import spawning
+from fwknopd.firewall import FirewallError, TimedDoor
 from fwknopd.firewall.nftables import NftablesFirewall
 from tests.netns.conftest import CLIENT, Site
 from tests.netns.fw4_rulesets import (
@@ -254,7 +255,7 @@ def test_starting_without_nft_names_the_package(
     site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(process, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(spawning, "SYSTEM_FOLDERS", ())
     firewall = NftablesFirewall()
     with site.router.entered(), pytest.raises(FirewallError, match="install the package nftables"):
         firewall.start(["eth1"])

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fwknopd import spawning
 from fwknopd.config.ipt_chain import INPUT_CHAIN
-from fwknopd.firewall import FirewallError, process
+from fwknopd.firewall import FirewallError
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from tests.netns.conftest import CLIENT, CLIENT6
 from tests.netns.fw4_rulesets import PROJECT
@@ -127,7 +128,7 @@ def test_starting_without_iptables_names_the_package(
     site: IptablesSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     firewall = RouterFirewall(site)
-    monkeypatch.setattr(process, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(spawning, "SYSTEM_FOLDERS", ())
     with site.router.entered(), monkeypatch.context() as bare:
         bare.setenv("PATH", str(tmp_path))
         with pytest.raises(FirewallError, match="not found: install the package iptables"):

@@ -1,24 +1,15 @@
-"""Running the programs that make firewall rules.
-
-Without the subprocess module, whose import the daemon would pay for all its life
-in memory. A script and the answers pass through memory files, so neither side can
-block on a full pipe, and nothing of a script shows in a process list.
-"""
+"""Running the programs that make firewall rules."""
 
 from __future__ import annotations
 
-import os
-import select
-import signal
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from io import FileIO
 
 from fwknopd.firewall import FirewallError
+from fwknopd.spawning import Child, find_program, memory_file, text_of
 
-# A service may have been started with a PATH that leaves these out.
-SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
+__all__ = ["TIME_LIMIT", "Answer", "find_program", "run_program", "watchers"]
+
 TIME_LIMIT = 10.0
 # A memory file can be read to its end, but a listing of fw4's has no business here.
 OUTPUT_LIMIT = 1 << 20
@@ -42,17 +33,6 @@ class Answer:
         return lines[0][:300] if lines else f"it exited with status {self.status}"
 
 
-def find_program(name: str) -> str | None:
-    """Absolute path of a program, None if there is none."""
-    folders = os.environ.get("PATH", "").split(os.pathsep)
-    for folder in (*folders, *SYSTEM_FOLDERS):
-        # Relative folders in PATH are skipped: root must not run what lies around.
-        path = f"{folder}/{name}"
-        if folder.startswith("/") and os.access(path, os.X_OK):
-            return path
-    return None
-
-
 def run_program(
     program: str,
     arguments: Sequence[str],
@@ -66,10 +46,10 @@ def run_program(
     Of what it prints, ``output_limit`` bytes are read. Raises FirewallError if it can't
     be started or takes too long.
     """
-    with _memory(script) as source, _memory() as output, _memory() as errors:
+    with memory_file(script) as source, memory_file() as output, memory_file() as errors:
         files = (source.fileno(), output.fileno(), errors.fileno())
-        status = _wait(program, _spawn(program, arguments, files), time_limit)
-        answer = Answer(status, _text(output, output_limit), _text(errors, OUTPUT_LIMIT))
+        status = _status(program, _start(program, arguments, files), time_limit)
+        answer = Answer(status, text_of(output, output_limit), text_of(errors, OUTPUT_LIMIT))
     for say in watchers:
         _tell(say, [program, *arguments], script, answer)
     return answer
@@ -81,46 +61,21 @@ def _tell(say: Callable[[str], None], command: Sequence[str], script: str, answe
         say(f"  {line}")
 
 
-def _memory(content: str = "") -> closing[FileIO]:
-    file = FileIO(os.memfd_create("firewall"), "r+")
-    file.write(content.encode())
-    file.seek(0)
-    return closing(file)
-
-
-def _text(file: FileIO, limit: int) -> str:
-    return os.pread(file.fileno(), limit, 0).decode("utf-8", "replace")
-
-
-def _spawn(program: str, arguments: Sequence[str], files: Sequence[int]) -> int:
-    # Messages in English, because some of them are told apart by their text.
-    environment = {"PATH": os.pathsep.join(SYSTEM_FOLDERS), "LC_ALL": "C"}
+def _start(program: str, arguments: Sequence[str], files: Sequence[int]) -> Child:
     try:
-        return os.posix_spawn(
-            program,
-            [program, *arguments],
-            environment,
-            file_actions=[(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)],
-            # The child must not inherit what the daemon blocks or ignores.
-            setsigmask=(),
-            setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM),
-        )
+        return Child(program, arguments, files)
     except OSError as error:
         raise FirewallError(f"can't run {program}: {error.strerror}") from error
 
 
-def _wait(program: str, pid: int, time_limit: float) -> int:
-    process = os.pidfd_open(pid)
-    try:
-        ended = select.select([process], [], [], time_limit)[0]
-        if not ended:
-            os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-    finally:
-        os.close(process)
+def _status(program: str, child: Child, time_limit: float) -> int:
+    ended = child.has_ended(time_limit)
+    if not ended:
+        child.kill()
+    status = child.reap()
     if not ended:
         raise FirewallError(
             f"{program.rpartition('/')[2]} did not finish within {time_limit:g} seconds and was "
             "stopped. Is the router overloaded, or another program changing rules in a loop?"
         )
-    return os.waitstatus_to_exitcode(status)
+    return status

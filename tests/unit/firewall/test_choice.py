@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fwknopd.firewall import FirewallError, TimedDoor, process
+from fwknopd import spawning
+from fwknopd.firewall import FirewallError, TimedDoor
 from fwknopd.firewall.choice import choose_firewall
 from fwknopd.firewall.log_only import LogOnlyFirewall
 from fwknopd.firewall.nft_process import find_nft, run_nft
@@ -20,7 +21,7 @@ DNS = door("198.51.100.7", "udp/53")
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder in which programs are looked for; empty."""
-    monkeypatch.setattr(process, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(spawning, "SYSTEM_FOLDERS", ())
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
