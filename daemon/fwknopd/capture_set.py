@@ -1,67 +1,16 @@
-"""All captures of the running daemon: opened as the configuration says, reopened when lost."""
+"""All captures of the running daemon: changed as a whole, or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from math import inf
 
-from fwknopd.capture import Capture, CaptureError, CaptureFault
-from fwknopd.capture.plan import CapturePlan, PcapPlan, UdpPlan
+from fwknopd.capture import Capture
+from fwknopd.capture.plan import CapturePlan, UdpPlan
 from fwknopd.capture.reopening import ReopeningCapture
-from fwknopd.network import NetworkError, device_of
 
-
-class CaptureSet:
-    """One reopening capture per plan; a plan that stays the same at a reload is left alone."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._by_plan: dict[CapturePlan, ReopeningCapture] = {}
-
-    def __iter__(self) -> Iterator[ReopeningCapture]:
-        return iter(self._by_plan.values())
-
-    def apply(self, plans: Sequence[CapturePlan]) -> None:
-        """Close what is no longer planned, open what is new."""
-        for gone in [plan for plan in self._by_plan if plan not in plans]:
-            self._by_plan.pop(gone).close()
-        for plan in plans:
-            if plan not in self._by_plan:
-                self._by_plan[plan] = self._opened(plan)
-
-    def _opened(self, plan: CapturePlan) -> ReopeningCapture:
-        kind = "udp" if isinstance(plan, UdpPlan) else "pcap"
-        capture = ReopeningCapture(plan.name, kind, lambda: open_capture(plan), self._monotonic)
-        capture.open()
-        return capture
-
-    def devices(self) -> tuple[str, ...]:
-        """Devices whose traffic doors open for, those of lost captures included.
-
-        A reconnect must find its doors open, so a name is kept until the plan goes.
-        """
-        named: set[str] = set()
-        for plan, capture in self._by_plan.items():
-            named.update(plan.devices if isinstance(plan, UdpPlan) else _name_of(plan, capture))
-        return tuple(sorted(named))
-
-    def next_retry(self) -> float | None:
-        """Monotonic second of the next try to reopen, None while all are open."""
-        return min((c.retry_at for c in self if c.retry_at is not None), default=None)
-
-    def retry(self, due: float = inf) -> list[ReopeningCapture]:
-        """Try those that are ``due`` by then, or all; returns the ones that capture again."""
-        waiting = [c for c in self if c.retry_at is not None and c.retry_at <= due]
-        return [capture for capture in waiting if capture.open()]
-
-    def close(self) -> None:
-        """Close all."""
-        self.apply(())
-
-
-def _name_of(plan: PcapPlan, capture: ReopeningCapture) -> tuple[str, ...]:
-    device = capture.device or plan.device
-    return (device,) if device else ()
+Opener = Callable[[CapturePlan], Capture]
 
 
 def open_capture(plan: CapturePlan) -> Capture:
@@ -73,14 +22,95 @@ def open_capture(plan: CapturePlan) -> Capture:
         return UdpServerCapture(plan.port)
     from fwknopd.capture.pcap import PcapCapture
 
-    try:
-        device = plan.device or device_of(plan.network)
-    except NetworkError as error:
-        raise CaptureError(CaptureFault.NO_DEVICE, error.message, error.remedy) from error
+    how = plan.how
     return PcapCapture(
-        device,
-        plan.filter,
-        plan.snaplen,
-        plan.promiscuous,
-        any_direction=plan.any_direction,
+        plan.device, how.filter, how.snaplen, how.promiscuous, any_direction=how.any_direction
     )
+
+
+class Staged:
+    """Captures for the time after a change: new ones, open already, and those that stay.
+
+    Nothing has been changed yet, and `discard` leaves it at that.
+    """
+
+    def __init__(
+        self,
+        captures: Mapping[CapturePlan, ReopeningCapture],
+        new: Sequence[ReopeningCapture],
+    ) -> None:
+        self.captures = dict(captures)
+        self.new = tuple(new)
+
+    def raise_lasting_fault(self) -> None:
+        """Raises CaptureError if a new capture has a fault that doesn't pass by itself."""
+        for capture in self.new:
+            if capture.fault is not None and not capture.fault.passing:
+                raise capture.fault
+
+    def discard(self) -> None:
+        """Close the new ones."""
+        close_all(self.new)
+
+
+class CaptureSet:
+    """One reopening capture per plan; a plan that stays the same at a change is left alone."""
+
+    def __init__(self, monotonic: Callable[[], float], opener: Opener = open_capture) -> None:
+        self._monotonic = monotonic
+        self._opener = opener
+        self._by_plan: dict[CapturePlan, ReopeningCapture] = {}
+
+    def __iter__(self) -> Iterator[ReopeningCapture]:
+        return iter(tuple(self._by_plan.values()))
+
+    def stage(self, plans: Sequence[CapturePlan]) -> Staged:
+        """Open what is new in ``plans`` beside the captures there are."""
+        staged: dict[CapturePlan, ReopeningCapture] = {}
+        new: list[ReopeningCapture] = []
+        try:
+            for plan in plans:
+                kept = self._by_plan.get(plan)
+                if kept is None:
+                    kept = self._capture(plan)
+                    new.append(kept)
+                    kept.open()
+                staged[plan] = kept
+        except BaseException:
+            close_all(new)
+            raise
+        return Staged(staged, new)
+
+    def swap(self, staged: Staged) -> list[ReopeningCapture]:
+        """Use the staged captures from now on; returns those to be drained and closed."""
+        before, self._by_plan = self._by_plan, staged.captures
+        return [old for plan, old in before.items() if self._by_plan.get(plan) is not old]
+
+    def _capture(self, plan: CapturePlan) -> ReopeningCapture:
+        kind = "udp" if isinstance(plan, UdpPlan) else "pcap"
+        return ReopeningCapture(plan.name, kind, lambda: self._opener(plan), self._monotonic)
+
+    def next_retry(self) -> float:
+        """Monotonic second of the next try to reopen, infinite while all are open."""
+        return min((c.retry_at for c in self if c.retry_at is not None), default=inf)
+
+    def retry(self, now: float) -> bool:
+        """Try those whose time has come; whether one captures again."""
+        waiting = [c for c in self if c.retry_at is not None and c.retry_at <= now]
+        return any([capture.open() for capture in waiting])
+
+    def hurry(self) -> bool:
+        """Try all that wait, whatever their time; whether one captures again."""
+        return any([capture.hurry() for capture in self])
+
+    def close(self) -> None:
+        """Close all."""
+        captures, self._by_plan = list(self), {}
+        close_all(captures)
+
+
+def close_all(captures: Sequence[ReopeningCapture]) -> None:
+    """Close every one, and raise what went wrong only then."""
+    with ExitStack() as closing:
+        for capture in captures:
+            closing.callback(capture.close)

@@ -112,13 +112,16 @@ class Engine:
         self._authorizer = Authorizer((), PolicySettings(), self.replay)
 
     def configure(self, settings: EngineSettings) -> None:
-        """Judge by these settings from now on. Open doors and the replay cache stay."""
-        self.settings = settings
-        self.memory.use(settings.policy)
-        self._authorizer = Authorizer(settings.stanzas, settings.policy, self.replay)
+        """Judge by these settings from now on. Open doors and the replay cache stay.
+
+        Whatever it raises, the settings before are in force then.
+        """
         if settings.stanzas:
             # Loading the crypto library takes longer than everything else a knock needs.
             import fwknopd.spa.cipher  # noqa: F401
+        authorizer = Authorizer(settings.stanzas, settings.policy, self.replay)
+        self.memory.use(settings.policy)
+        self.settings, self._authorizer = settings, authorizer
 
     def handle(self, packet: Packet) -> Verdict:
         """Judge one packet and act on the verdict."""

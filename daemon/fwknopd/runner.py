@@ -120,7 +120,7 @@ def _run_service(
     finally:
         service.stop()
         control.close()
-        service.selector.close()
+        service.loop.close()
         signals.close()
         memory.close()
 

@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from fwknopd.capture.bpf import capture_filter
+from fwknopd.capture.device import ANY_DEVICE
 from fwknopd.capture.link_layer import MAX_FRAME
-from fwknopd.capture.plan import DEFAULT_DEVICE, CapturePlan, PcapPlan, UdpPlan
+from fwknopd.capture.plan import DEFAULT_DEVICE, CaptureRequest, Sniffing
 from fwknopd.config.device_names import DEVICE_NAME_RULE, is_device_name
 from fwknopd.config.invalid import shown
 from fwknopd.config.ipt_chain import parse_ipt_chain
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.configuration import load_files, load_uci
+from fwknopd.engine import EngineSettings
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.option_table import DEFAULT_ACCESS, OPTIONS
 from fwknopd.options import Options
@@ -128,6 +130,19 @@ def policy_settings(settings: ServerSettings, *, test: bool = False) -> PolicySe
     )
 
 
+def engine_settings(
+    options: Options, configuration: Configuration | None, before: PolicySettings
+) -> EngineSettings:
+    """What the engine judges by; without a configuration there is no client.
+
+    The policy ``before`` stays then: how long used packets are remembered hangs on it.
+    """
+    if configuration is None:
+        return EngineSettings(before, ())
+    policy = policy_settings(configuration.settings, test=options.test)
+    return EngineSettings(policy, configuration.stanzas, test=options.test)
+
+
 def iptables_settings(settings: ServerSettings) -> IptablesSettings:
     """What of the settings the iptables backend looks at."""
     return IptablesSettings(
@@ -144,24 +159,23 @@ def iptables_settings(settings: ServerSettings) -> IptablesSettings:
     )
 
 
-def capture_plans(options: Options, configuration: Configuration | None) -> tuple[CapturePlan, ...]:
+def capture_request(options: Options, configuration: Configuration | None) -> CaptureRequest:
     """The captures a configuration asks for: none without one, else devices or a UDP socket."""
     if configuration is None:
-        return ()
+        return CaptureRequest()
     settings = configuration.settings
+    networks = () if options.interface else tuple(dict.fromkeys(configuration.networks))
+    devices = () if networks else settings.interfaces
     if settings.enable_udp_server:
-        return (UdpPlan(settings.udpserv_port, settings.interfaces),)
-    networks = () if options.interface else configuration.networks
-    if networks:
-        return tuple(_pcap_plan(settings, network=network) for network in networks)
-    devices = settings.interfaces or (DEFAULT_DEVICE,)
-    return tuple(_pcap_plan(settings, device=device) for device in devices)
+        # The socket hears every device, so where none is named doors open for all.
+        devices = devices if devices or networks else (ANY_DEVICE,)
+        return CaptureRequest(devices, networks, udp_port=settings.udpserv_port)
+    devices = devices if devices or networks else (DEFAULT_DEVICE,)
+    return CaptureRequest(devices, networks, how=_sniffing(settings))
 
 
-def _pcap_plan(settings: ServerSettings, *, device: str = "", network: str = "") -> PcapPlan:
-    return PcapPlan(
-        device=device,
-        network=network,
+def _sniffing(settings: ServerSettings) -> Sniffing:
+    return Sniffing(
         filter=capture_filter(settings.pcap_filter, spa_over_http=settings.enable_spa_over_http),
         # The C daemon's default cuts the last bytes of a full frame; ours must not.
         snaplen=min(settings.max_sniff_bytes + FRAME_OVERHEAD, MAX_FRAME),

@@ -7,24 +7,35 @@ from collections.abc import Iterable
 from typing import Any
 
 from fwknopd import __version__
+from fwknopd.capture.reopening import CaptureState, ReopeningCapture
 from fwknopd.config.problems import Problem
+from fwknopd.firewall import Diagnosis
 from fwknopd.grants import Grant
+from fwknopd.intake import WaitingNetwork
 from fwknopd.service import Service, idle_text
 
 Json = dict[str, Any]
+
+NO_DEVICE = (
+    "No device is covered yet, so no door would let anybody in. Look at the captures for "
+    "what is waited for, or set PCAP_INTF."
+)
 
 
 def status(service: Service) -> Json:
     """Everything at one glance; times are epoch seconds, ``uptime`` is seconds."""
     engine, clock = service.engine, service.clock
-    firewall = service.guard.diagnosis()
+    firewall = _diagnosis(service)
     return {
         "version": __version__,
         "pid": os.getpid(),
         "uptime": round(clock.monotonic() - service.started, 1),
         "time": clock.now(),
         "configuration": _configuration(service),
-        "captures": [_capture(service, capture) for capture in service.captures],
+        "captures": [
+            *(_capture(service, capture) for capture in service.intake.captures),
+            *(_waiting(service, network) for network in service.intake.waiting_networks()),
+        ],
         "firewall": {
             "backend": engine.firewall.name,
             "ready": firewall.ready,
@@ -34,7 +45,7 @@ def status(service: Service) -> Json:
         "clients": len(engine.settings.stanzas),
         "replay": {"entries": len(engine.replay)},
         "counters": dict(engine.events.counters),
-        "overflowed": service.overflowed,
+        "overflowed": service.intake.overflowed,
         "grants": len(engine.doors.table),
         "clock": {"ok": not clock.problem(), "detail": clock.problem()},
         "test": service.options.test,
@@ -58,9 +69,9 @@ def _configuration(service: Service) -> Json:
     return {
         **used,
         "enabled": used["source"] == "uci",
-        "loaded_at": service.loaded_at,
+        "loaded_at": service.reloading.loaded_at,
         "problems": problems_json(problems),
-        "last_error": "\n".join(map(str, service.load_errors)) or None,
+        "last_error": "\n".join(map(str, service.reloading.errors)) or None,
         "detail": idle_text(options) if configuration is None else "",
     }
 
@@ -81,7 +92,25 @@ def problems_json(problems: Iterable[Problem]) -> list[Json]:
     ]
 
 
-def _capture(service: Service, capture: Any) -> Json:
+def _diagnosis(service: Service) -> Diagnosis:
+    if service.configuration is not None and not service.guard.devices:
+        return Diagnosis(False, NO_DEVICE)
+    return service.guard.diagnosis()
+
+
+def _waiting(service: Service, network: WaitingNetwork) -> Json:
+    return {
+        "name": f"network {network.name}",
+        "kind": "pcap" if service.intake.request.how else "udp",
+        "state": str(CaptureState.WAITING),
+        "detail": network.detail,
+        "received": 0,
+        "dropped": 0,
+        "since": service.engine.epoch(network.since),
+    }
+
+
+def _capture(service: Service, capture: ReopeningCapture) -> Json:
     stats = capture.stats()
     return {
         "name": capture.device or capture.name,

@@ -1,4 +1,4 @@
-"""Which device a logical network is on, from recorded answers and a real program run."""
+"""Which device a logical network is on, from recorded answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fwknopd.network import NetworkError, device_of, find_device, parse_dump
+from fwknopd.network import NetworkError, find_device, parse_dump
 
 DATA = Path(__file__).parent.parent / "data" / "ubus"
 
@@ -71,35 +71,7 @@ def test_other_answers_are_one_error(text: str) -> None:
         parse_dump(text)
 
 
-@pytest.fixture
-def ubus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program called ubus, first in the PATH, to be filled by the test."""
-    program = tmp_path / "ubus"
-    program.touch(mode=0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    return program
-
-
-def test_the_program_is_asked(ubus: Path) -> None:
-    wanted = "call network.interface dump"
-    ubus.write_text(f'#!/bin/sh\n[ "$*" = "{wanted}" ] && cat {DATA}/*dump-pppoe.json\n')
-    assert device_of("wan") == "pppoe-wan"
-
-
-def test_a_program_that_fails_is_named(ubus: Path) -> None:
-    ubus.write_text("#!/bin/sh\nexit 4\n")
-    with pytest.raises(NetworkError, match="ended with status 4"):
-        device_of("wan")
-
-
-def test_a_program_that_hangs_is_stopped(ubus: Path) -> None:
-    ubus.write_text("#!/bin/sh\nexec sleep 60\n")
-    with pytest.raises(NetworkError, match=r"no answer within 0\.2 seconds"):
-        device_of("wan", time_limit=0.2)
-
-
-def test_without_the_program_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(NetworkError, match="ubus: No such file") as raised:
-        device_of("wan")
-    assert "PCAP_INTF" in raised.value.remedy
+def test_a_device_no_rule_can_name_is_said() -> None:
+    networks = parse_dump(json.dumps({"interface": [entry("wan", 'x"; drop')]}))
+    with pytest.raises(NetworkError, match="of the network wan can't be used"):
+        find_device(networks, "wan")

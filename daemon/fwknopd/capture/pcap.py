@@ -16,11 +16,14 @@ from typing import Any
 from fwknopd.capture import CaptureError, CaptureFault, CaptureStats
 from fwknopd.capture.bpf import CaptureFilter
 from fwknopd.capture.device import ANY_DEVICE, device_index, is_up
+from fwknopd.capture.faults import bad_file, bad_filter, gone, open_error
 from fwknopd.capture.link_layer import MAX_FRAME, knows_datalink, parse_frame
 from fwknopd.policy.packet import Packet
 
 # In immediate mode the ring spends a slot of snaplen plus about 80 bytes on each packet.
 RING_BYTES = 2 * 1024 * 1024
+
+_ETHERNET = 1
 
 
 class PcapCapture:
@@ -92,13 +95,13 @@ class PcapCapture:
 
     def _check(self, failed: bool) -> None:
         if failed:
-            raise _gone(self.name, _text(self._handle.geterr()))
+            raise gone(self.name, _text(self._handle.geterr()))
         try:
             index = device_index(self.name)
         except CaptureError:
-            raise _gone(self.name, "it was removed") from None
+            raise gone(self.name, "it was removed") from None
         if index != self._index:
-            raise _gone(self.name, "another device has taken its name")
+            raise gone(self.name, "another device has taken its name")
 
 
 class PcapFileCapture:
@@ -133,7 +136,7 @@ class PcapFileCapture:
             self._damage = _text(self._handle.geterr())
         self.exhausted = not frames
         if self.exhausted and self._damage is not None:
-            raise _bad_file(self.name, self._damage)
+            raise bad_file(self.name, self._damage)
         return _parse_all(self._datalink, frames, "file")
 
     def detail(self) -> str:
@@ -174,7 +177,7 @@ def _open_live(device: str, snaplen: int, promisc: bool, buffer_size: int) -> An
             buffer_size=buffer_size,
         )
     except OSError as error:
-        raise _open_error(device, _text(error.args[0] if error.args else error)) from None
+        raise open_error(device, _text(error.args[0] if error.args else error)) from None
     if not stat.S_ISSOCK(os.fstat(handle.fileno()).st_mode):
         handle.close()
         raise CaptureError(
@@ -185,51 +188,15 @@ def _open_live(device: str, snaplen: int, promisc: bool, buffer_size: int) -> An
     return handle
 
 
-def _open_error(device: str, text: str) -> CaptureError:
-    if "permi" in text:  # "permission" and "not permitted"
-        return CaptureError(
-            CaptureFault.NOT_PERMITTED,
-            f"capturing on {device} is not permitted",
-            "Run the daemon as root or with the capability CAP_NET_RAW",
-        )
-    if not is_up(device):
-        return CaptureError(
-            CaptureFault.DEVICE_DOWN,
-            f"the device {device} is down",
-            f"Bring it up (ip link set {device} up); capturing starts by itself then",
-        )
-    return CaptureError(
-        CaptureFault.OTHER,
-        f"capturing on {device} failed: {text}",
-        "Check PCAP_INTF, ENABLE_PCAP_PROMISC and MAX_SNIFF_BYTES",
-    )
-
-
 def _open_file(path: Path) -> Any:
     if not path.is_file():
-        raise _bad_file(str(path), "no such file")
+        raise bad_file(str(path), "no such file")
     try:
         handle = _library().pcap(name=str(path))
     except OSError:
         # It was then tried as a device, whose complaint would only mislead.
-        raise _bad_file(str(path), "not a capture file, or not readable") from None
+        raise bad_file(str(path), "not a capture file, or not readable") from None
     return handle
-
-
-def _bad_file(name: str, text: str) -> CaptureError:
-    return CaptureError(
-        CaptureFault.BAD_FILE,
-        f"the capture file {name} can't be read: {text}",
-        "Give a file written by tcpdump -w",
-    )
-
-
-def _gone(device: str, text: str) -> CaptureError:
-    return CaptureError(
-        CaptureFault.DEVICE_GONE,
-        f"capturing on {device} has ended: {text}",
-        "It starts again by itself when the device is back",
-    )
 
 
 def _usable_datalink(handle: Any, name: str) -> int:
@@ -252,15 +219,19 @@ def _set_filter(handle: Any, wanted: CaptureFilter | str) -> str:
     # On its own first: an unbalanced "a) or (b" would be valid between our brackets.
     complaint = _try_filter(handle, user)
     if complaint is not None:
-        raise CaptureError(
-            CaptureFault.BAD_FILTER,
-            f"the capture filter '{user}' is not valid: {complaint}",
-            "Correct PCAP_FILTER, for example: udp port 62201",
-        )
+        raise bad_filter(user, complaint)
     if kernel == user or _try_filter(handle, kernel) is not None:
         _try_filter(handle, user)
         return user
     return kernel
+
+
+def check_filter(text: str) -> None:
+    """Judge a filter while there is no device to set it on. Raises CaptureError."""
+    try:
+        _library().bpf(text.encode(), _ETHERNET)
+    except (OSError, ValueError) as error:
+        raise bad_filter(text, _text(error.args[0] if error.args else error)) from None
 
 
 def _try_filter(handle: Any, text: str) -> str | None:

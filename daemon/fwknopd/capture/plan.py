@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fwknopd.capture.bpf import CaptureFilter
+from fwknopd.capture.device import ANY_DEVICE
 
 DEFAULT_DEVICE = "eth0"
 """The C daemon's, when nothing else names a device."""
 
 
 @dataclass(frozen=True, slots=True)
-class PcapPlan:
-    """Sniff on one device: the named one, or the one a logical network has at the moment.
+class Sniffing:
+    """How to sniff, on whatever device. ``any_direction``: also what this machine sends."""
 
-    ``any_direction``: also take what this machine itself sends there.
-    """
-
-    device: str
-    network: str
     filter: CaptureFilter
     snaplen: int
     promiscuous: bool
     any_direction: bool = False
 
+
+@dataclass(frozen=True, slots=True)
+class PcapPlan:
+    """Sniff on one device."""
+
+    device: str
+    how: Sniffing
+
     @property
     def name(self) -> str:
-        """What status calls it before a device is known."""
-        return self.device or f"network {self.network}"
+        """What status calls it."""
+        return self.device
 
 
 @dataclass(frozen=True, slots=True)
 class UdpPlan:
-    """Take packets from a UDP socket; ``devices`` are those whose traffic doors open for."""
+    """Take packets from a UDP socket."""
 
     port: int
-    devices: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -44,3 +48,34 @@ class UdpPlan:
 
 
 CapturePlan = PcapPlan | UdpPlan
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureRequest:
+    """The devices a configuration names, and the logical networks whose devices count too.
+
+    Doors open for traffic of those devices. Packets are sniffed on them, or come to
+    ``udp_port`` when ``how`` is None; without either there are no captures at all.
+    """
+
+    devices: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    how: Sniffing | None = None
+    udp_port: int | None = None
+
+    def covered(self, resolved: Iterable[str]) -> tuple[str, ...]:
+        """Every device once, with ``resolved`` as the networks' devices.
+
+        Two networks are often on one device (wan and wan6), and `any` is all of them: a
+        packet seen twice would be taken for a replay.
+        """
+        found = dict.fromkeys((*self.devices, *resolved))
+        return (ANY_DEVICE,) if ANY_DEVICE in found else tuple(sorted(found))
+
+    def plans(self, resolved: Iterable[str]) -> tuple[CapturePlan, ...]:
+        """The captures, with ``resolved`` as the networks' devices."""
+        if self.udp_port is not None:
+            return (UdpPlan(self.udp_port),)
+        if self.how is None:
+            return ()
+        return tuple(PcapPlan(device, self.how) for device in self.covered(resolved))

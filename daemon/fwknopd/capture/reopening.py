@@ -13,8 +13,10 @@ from enum import StrEnum
 from fwknopd.capture import Capture, CaptureError, CaptureStats
 from fwknopd.policy.packet import Packet
 
-RETRY_SECONDS = 1.0
-"""A device that is back must be captured again within two seconds."""
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+"""Seconds between tries to reopen, doubled each time. What comes back is noticed by the
+kernel's notices of devices, at once; the pauses are for what gives no notice."""
 
 
 class CaptureState(StrEnum):
@@ -28,8 +30,7 @@ class CaptureState(StrEnum):
 class ReopeningCapture:
     """A named capture that is open, or waits for its device and says why.
 
-    ``device`` is the name the last opening gave: a logical network may come back on
-    another device.
+    ``device`` is the name the last opening gave, "" before the first.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ReopeningCapture:
     since: float = 0.0
     retry_at: float | None = None
     device: str = ""
+    pause: float = FIRST_PAUSE
     _open: Capture | None = None
     _received: int = 0
     _dropped: int = 0
@@ -55,9 +57,15 @@ class ReopeningCapture:
             self._wait(error)
             return False
         self.retry_at = self.fault = None
+        self.pause = FIRST_PAUSE
         self.device = self._open.name
         self._enter(CaptureState.CAPTURING, "")
         return True
+
+    def hurry(self) -> bool:
+        """Something has changed: try now, if it waits, and begin with short pauses again."""
+        self.pause = FIRST_PAUSE
+        return self.retry_at is not None and self.open()
 
     def fileno(self) -> int | None:
         """Descriptor to wait on, None while closed."""
@@ -83,6 +91,11 @@ class ReopeningCapture:
         now = CaptureStats(0, 0) if self._open is None else self._open.stats()
         return CaptureStats(self._received + now.received, self._dropped + now.dropped)
 
+    @property
+    def is_open(self) -> bool:
+        """Does it capture?"""
+        return self._open is not None
+
     def close(self) -> None:
         """Close for good."""
         self._shut()
@@ -90,14 +103,14 @@ class ReopeningCapture:
 
     def _shut(self) -> None:
         if self._open is not None:
-            last = self.stats()
-            self._received, self._dropped = last.received, last.dropped
-            self._open.close()
-            self._open = None
+            last, closing = self.stats(), self._open
+            self._received, self._dropped, self._open = last.received, last.dropped, None
+            closing.close()
 
     def _wait(self, fault: CaptureError) -> None:
         self.fault = fault
-        self.retry_at = self.monotonic() + RETRY_SECONDS
+        self.retry_at = self.monotonic() + self.pause
+        self.pause = min(2 * self.pause, LONGEST_PAUSE)
         self._enter(CaptureState.WAITING, str(fault))
 
     def _enter(self, state: CaptureState, detail: str) -> None:

@@ -1,0 +1,139 @@
+"""The configuration in force, and how a newer one takes its place: wholly, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fwknopd.capture import CaptureError, CaptureFault
+from fwknopd.clock import SystemClock
+from fwknopd.config.problems import ConfigError, Problem, Severity
+from fwknopd.config.restart import awaiting_restart
+from fwknopd.config.settings import Configuration, ServerSettings
+from fwknopd.engine import Engine
+from fwknopd.events import EventKind
+from fwknopd.firewall import FirewallError
+from fwknopd.intake import Intake
+from fwknopd.options import Options
+from fwknopd.startup import capture_request, engine_settings, errors_of, load_configuration
+
+_OPTION_AT_FAULT = {
+    CaptureFault.BAD_FILTER: "PCAP_FILTER",
+    CaptureFault.PORT_IN_USE: "UDPSERV_PORT",
+}
+
+
+class Reloading:
+    """Holds the configuration; `reload` replaces it.
+
+    Whatever can fail is done before anything changes: the files are read, new captures are
+    opened beside the old ones, the clients' keys are made ready. The change itself is a few
+    assignments.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        configuration: Configuration | None,
+        engine: Engine,
+        intake: Intake,
+        clock: SystemClock,
+    ) -> None:
+        self.configuration = configuration
+        self.loaded_at = clock.now()
+        self.errors: tuple[Problem, ...] = ()
+        """What was wrong at the last reload; empty when it succeeded."""
+        self._options = options
+        self._engine = engine
+        self._intake = intake
+        self._clock = clock
+        self._started_with = configuration.settings if configuration else ServerSettings()
+
+    def file_of(self, configuration: Configuration | None) -> str:
+        """The file that a person looks at first for what is wrong with it."""
+        options = self._options
+        from_files = configuration is not None and configuration.source == "files"
+        return options.config_file if from_files or options.uci is None else options.uci
+
+    def reload(self) -> tuple[Problem, ...]:
+        """Use the files as they are now; the errors found, and then nothing has changed."""
+        configuration: Configuration | None = None
+        try:
+            configuration = load_configuration(self._options)
+            self._adopt(configuration)
+        except ConfigError as error:
+            self._failed(errors_of(error))
+        except CaptureError as error:
+            self._failed((self._capture_problem(error, configuration),))
+        except Exception as error:  # a fault of ours in the new must not cost the old
+            self._failed((self._our_fault(error, configuration),))
+        else:
+            self._succeeded()
+        return self.errors
+
+    def _adopt(self, configuration: Configuration | None) -> None:
+        warned = self._with_warnings(configuration)
+        request = capture_request(self._options, configuration)
+        settings = engine_settings(self._options, configuration, self._engine.settings.policy)
+        prepared = self._intake.prepare(request)
+        try:
+            self._engine.configure(settings)
+        except BaseException:
+            prepared.discard()
+            raise
+        # From here on nothing fails.
+        self.configuration, self.loaded_at = warned, self._clock.now()
+        self._intake.adopt(prepared)
+
+    def _with_warnings(self, configuration: Configuration | None) -> Configuration | None:
+        if configuration is None:
+            return None
+        waiting = awaiting_restart(
+            self._started_with,
+            configuration.settings,
+            self.file_of(configuration),
+            iptables=self._engine.firewall.name == "iptables",
+        )
+        return replace(configuration, problems=(*configuration.problems, *waiting))
+
+    def _succeeded(self) -> None:
+        self.errors = ()
+        clients = len(self._engine.settings.stanzas)
+        self._record(EventKind.RELOAD, f"Configuration loaded: {clients} clients")
+        for problem in self.configuration.problems if self.configuration else ():
+            if problem.severity is Severity.WARNING:
+                self._record(EventKind.RELOAD, str(problem))
+        self._close_doors_of_the_gone()
+
+    def _close_doors_of_the_gone(self) -> None:
+        """Who may not knock any more has no open door any more either."""
+        present = {stanza.identity for stanza in self._engine.settings.stanzas if stanza.enabled}
+        why = "its client was deleted, disabled or given new keys"
+        try:
+            self._engine.doors.revoke(lambda g: bool(g.owner) and g.owner not in present, why)
+        except FirewallError as error:
+            self._record(
+                EventKind.ERROR, f"Doors of clients that are gone stay open to their end: {error}"
+            )
+
+    def _failed(self, errors: tuple[Problem, ...]) -> None:
+        self.errors = errors
+        for problem in errors:
+            self._record(EventKind.ERROR, f"Configuration not used: {problem}")
+
+    def _record(self, kind: EventKind, detail: str) -> None:
+        self._engine.events.record(kind, detail=detail)
+
+    def _capture_problem(self, error: CaptureError, configuration: Configuration | None) -> Problem:
+        option = _OPTION_AT_FAULT.get(error.fault, "")
+        file = self.file_of(configuration)
+        return Problem(Severity.ERROR, file, None, option, error.message, error.remedy)
+
+    def _our_fault(self, error: Exception, configuration: Configuration | None) -> Problem:
+        return Problem(
+            Severity.ERROR,
+            self.file_of(configuration),
+            None,
+            "",
+            f"the daemon failed to use it: {type(error).__name__}: {error}",
+            "This is a fault in the daemon; please report it",
+        )
