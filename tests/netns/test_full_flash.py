@@ -1,0 +1,139 @@
+"""The real daemon on a file system that is full: knocks work, and stay spent over a crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.program import Fwknopd, Running
+
+pytestmark = pytest.mark.root
+
+SIZE = 64 << 10
+
+
+class Flash:
+    """A small file system that only the processes started with `inside` see as ours."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        mount = f"mount -t tmpfs -o size={SIZE} tmpfs {folder}"
+        self._holder = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-ec", f"{mount}; echo mounted; exec sleep 600"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._holder.stdout is not None
+        assert self._holder.stdout.readline() == "mounted\n"
+        self.path = Path(f"/proc/{self._holder.pid}/root") / folder.relative_to("/")
+        self.inside = ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", "--"]
+
+    def fill(self) -> None:
+        """Leave no byte."""
+        fd = os.open(self.path / "others", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            while True:
+                os.write(fd, b"x" * 4096)
+        except OSError:
+            pass
+        finally:
+            os.close(fd)
+
+    def make_room(self) -> None:
+        """Delete what filled it."""
+        (self.path / "others").unlink()
+
+    def close(self) -> None:
+        """Take it away."""
+        self._holder.kill()
+        self._holder.wait()
+        assert self._holder.stdout is not None
+        self._holder.stdout.close()
+
+
+class Router(Fwknopd):
+    """An installation whose list of used packets is on the small flash."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.flash = Flash(folder / "flash")
+        self.journal = self.flash.path / "digest.cache"
+
+    def command(self, *arguments: str) -> list[str]:
+        """In its mount namespace."""
+        named = ("-d", str(self.folder / "flash" / "digest.cache"))
+        return [*self.flash.inside, *super().command(*named, *arguments)]
+
+
+@pytest.fixture
+def router(tmp_path: Path) -> Iterator[Router]:
+    made = Router(tmp_path)
+    yield made
+    made.flash.close()
+
+
+def enter(router: Router, daemon: Running) -> bytes:
+    """Knock; the door must open."""
+    said = len(daemon.lines)
+    packet = router.knock()
+    daemon.wait_for("Added", after=said)
+    return packet
+
+
+def refused(router: Router, daemon: Running, packet: bytes) -> None:
+    said = len(daemon.lines)
+    router.send(packet)
+    daemon.wait_for("Replay detected", after=said)
+
+
+def test_what_was_used_while_the_flash_was_full_is_written_when_there_is_room(
+    router: Router,
+) -> None:
+    with router.foreground() as daemon:
+        packets = [enter(router, daemon)]
+        router.flash.fill()
+        # The file goes on to the end of its last page, and then there is no room.
+        while not any("No space left" in line for line in daemon.lines):
+            packets.append(enter(router, daemon))
+            assert len(packets) < 60
+        assert "free some space" in daemon.wait_for("No space left")
+        packets.append(enter(router, daemon))
+        router.flash.make_room()
+        packets.append(enter(router, daemon))
+        daemon.end(signal.SIGKILL)
+    with router.foreground() as daemon:
+        # Of a flood of copies not each is told.
+        for packet in (packets[0], *packets[-7:]):
+            refused(router, daemon, packet)
+        # Nothing is missing, so nobody is kept waiting.
+        enter(router, daemon)
+
+
+def test_a_crash_while_the_flash_is_full_makes_no_packet_fresh(router: Router) -> None:
+    with router.foreground() as daemon:
+        enter(router, daemon)
+        router.flash.fill()
+        while not any("No space left" in line for line in daemon.lines):
+            packet = enter(router, daemon)
+        daemon.end(signal.SIGKILL)
+    router.flash.make_room()
+    with router.foreground() as daemon:
+        refused(router, daemon, packet)
+
+
+def test_a_full_flash_stops_no_first_start(router: Router) -> None:
+    router.flash.fill()
+    with router.foreground() as daemon:
+        daemon.wait_for("No space left")
+        packet = enter(router, daemon)
+        router.flash.make_room()
+        enter(router, daemon)
+        daemon.end(signal.SIGKILL)
+    with router.foreground() as daemon:
+        refused(router, daemon, packet)
+        enter(router, daemon)
