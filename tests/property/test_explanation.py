@@ -170,6 +170,9 @@ def steps_lead_to_the_verdict(explanation: Explanation) -> bool:
     stopped = [step.refusal for step in explanation.steps if step.refusal]
     if stopped:
         return same_reason(stopped[0], verdict)
+    for one in explanation.clients:
+        if isinstance(one.decision, Refusal):
+            assert any(step.refusal == one.decision for step in one.steps)
     said = {
         client.stanza.number: client.verdict for client in explanation.clients if client.verdict
     }

@@ -50,7 +50,8 @@ GUIDES = {
         "ENABLE_IPT_FORWARDING Y;\nFUTURE_THING 7;\nFWKNOP_RUN_DIR /run/x;\n"
         "FWKNOP_PID_FILE $FWKNOP_RUN_DIR/y.pid;\n",
         'SOURCE 192.0.2.0/24, 10.1\nKEY first key\nHMAC_KEY it\'s "quoted" #1\n'
-        "SOURCE ANY\nKEY_BASE64 c2Vjb25kIGtleQ==\nKEY third key\nFORCE_NAT 192.168.1.9 22\n"
+        "SOURCE ANY\nKEY overruled\nKEY_BASE64 c2Vjb25kIGtleQ==\nKEY third key\n"
+        "FORCE_NAT 192.168.1.9 22\n"
         "OPEN_PORTS tcp/1\nOPEN_PORTS tcp/2\nACCESS_EXPIRE 12/31/2030\n"
         "SOURCE 2001:db8::/32\nKEY fourth key\nCMD_CYCLE_OPEN /bin/open $IP\n"
         "CMD_CYCLE_CLOSE NONE\n",
@@ -314,6 +315,22 @@ def test_clients_are_left_out_rather_than_written_with_fewer_rules(
     assert "firewall: fwknopd.conf can't say what UCI says" in shown
     assert files.exported.settings.pcap_intf == "eth1"
     assert "__CHANGEME__" not in access
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("GPG_REMOTE_ID", "AAAAAAAA;"), ("CMD_CYCLE_CLOSE", "a; b")]
+)
+def test_a_client_of_the_c_daemon_loses_no_rule_of_its_own(
+    files: Files, capsys: Capsys, option: str, value: str
+) -> None:
+    # This version doesn't use these clients, but the daemon one goes back to does.
+    text = STOCK.replace(
+        "option REQUIRE_USERNAME 'e;ve'",
+        f"option CMD_CYCLE_OPEN 'a'\n\toption GPG_DECRYPT_PW 'b'\n\toption {option} '{value}'",
+    )
+    files.put(files.uci, text)
+    assert files.export("--output", str(files.output)) == 0
+    assert "client Eve is left out, as a comment" in told(capsys)
 
 
 def test_a_network_without_its_device_is_named(files: Files, capsys: Capsys) -> None:
