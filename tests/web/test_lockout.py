@@ -88,5 +88,37 @@ def test_books_stay_bounded_under_a_flood_of_addresses() -> None:
     assert len(lockout._records) <= MAX_ADDRESSES
 
 
+def test_tries_sent_at_once_get_no_more_than_the_places_left() -> None:
+    lockout = Lockout(HandClock().monotonic)
+    fail(lockout, ATTACKER, FAILURES_PER_ADDRESS - 1)
+    assert [lockout.begin(ATTACKER) for _ in range(3)] == [0, 1, 1]
+    assert lockout.begin(OWNER) == 0
+    assert lockout.failed(ATTACKER)
+    assert lockout.begin(ATTACKER) == LOCK_SECONDS
+
+
+def test_tries_of_many_addresses_at_once_are_counted_before_they_fail() -> None:
+    lockout = Lockout(HandClock().monotonic)
+    lockout.succeeded(OWNER)
+    waits = [lockout.begin(f"10.0.{number}.1") for number in range(FAILURES_OF_ALL + 5)]
+    assert waits == [0] * FAILURES_OF_ALL + [1] * 5
+    assert lockout.begin(OWNER) == 0
+
+
+def test_try_that_could_not_be_checked_gives_its_place_back() -> None:
+    lockout = Lockout(HandClock().monotonic)
+    for _ in range(3 * FAILURES_OF_ALL):
+        assert lockout.begin(OWNER) == 0
+        lockout.abandoned(OWNER)
+
+
+def test_right_password_beside_a_wrong_one_does_not_hide_it() -> None:
+    lockout = Lockout(HandClock().monotonic)
+    assert [lockout.begin(OWNER) for _ in range(2)] == [0, 0]
+    lockout.succeeded(OWNER)
+    lockout.failed(OWNER)
+    assert fail(lockout, OWNER, FAILURES_PER_ADDRESS - 1)[-1]
+
+
 def test_time_is_told_as_minutes_and_seconds() -> None:
     assert minutes_and_seconds(899) == "14:59"

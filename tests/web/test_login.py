@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from flask import Flask
 from fwknop_webui.app import create_app
 from fwknop_webui.lockout import FAILURES_PER_ADDRESS, LOCK_SECONDS
 from fwknop_webui.security import COOKIE
-from fwknop_webui.services import WebConfig
+from fwknop_webui.services import WebConfig, build_services
 from fwknop_webui.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS
 from tests.web.clock import HandClock
 from tests.web.visitor import Visitor
@@ -124,6 +126,43 @@ def test_fifth_failure_locks_the_address_and_says_for_how_long(
     assert "192.168.1.5" in caplog.text
     hands.forward(LOCK_SECONDS)
     assert attempt(stranger, stranger.password)[0] == 200
+
+
+class SlowAuthenticator:
+    """Takes until ``go`` to find every password wrong."""
+
+    suggested_user = "root"
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.count = 0
+
+    def authenticate(self, username: str, password: str) -> bool:
+        self.count += 1
+        assert self.go.wait(10)
+        return False
+
+
+def test_guesses_sent_at_once_are_not_more_than_five(config: WebConfig) -> None:
+    slow = SlowAuthenticator()
+    app = create_app(config, replace(build_services(config), authenticator=slow))
+    guessers = [Visitor(app, "") for _ in range(FAILURES_PER_ADDRESS + 3)]
+    answers: queue.Queue[int] = queue.Queue()
+    threads = [
+        threading.Thread(target=lambda who=who: answers.put(attempt(who, "wrong")[0]))
+        for who in guessers
+    ]
+    for thread in threads:
+        thread.start()
+    turned_away = [answers.get(timeout=10) for _ in range(3)]
+    slow.go.set()
+    for thread in threads:
+        thread.join()
+    assert turned_away == [429] * 3
+    assert slow.count == FAILURES_PER_ADDRESS
+    assert statuses.count(429) >= 3
+    assert attempt(guessers[0], "wrong")[0] == 429
+    assert slow.count == FAILURES_PER_ADDRESS
 
 
 def test_login_before_and_failures_since_are_told(stranger: Visitor, hands: HandClock) -> None:

@@ -6,6 +6,7 @@ addresses can neither fill the memory nor push out the address that is locked la
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,62 +24,112 @@ PAUSE_OF_ALL = 10.0
 MAX_ADDRESSES = 512
 
 
+IN_FLIGHT_SECONDS = 1.0
+"""What an address is told to wait while its last tries are still being checked."""
+
+
 @dataclass(slots=True)
 class _Record:
     failures: int = 0
     last: float = 0.0
     locked_until: float = 0.0
+    pending: int = 0
 
 
 @dataclass(slots=True)
 class Lockout:
-    """Who has to wait how long before the next try. Times are monotonic seconds."""
+    """Who has to wait how long before the next try. Times are monotonic seconds.
+
+    A try is reserved before the password is looked at (``begin``) and settled after that by
+    ``failed``, ``succeeded`` or ``abandoned``: checking takes long, and tries sent all at
+    once must not each find the same free place.
+    """
 
     now: Callable[[], float]
     _records: OrderedDict[str, _Record] = field(default_factory=OrderedDict)
     _all: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES_OF_ALL))
     _trusted: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _pending: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, address: str) -> int:
+        """Reserve a try; 0 when that was possible, else whole seconds to wait for the next."""
+        with self._lock:
+            wait = self._wait(_key(address))
+            if wait == 0:
+                self._pending += 1
+                self._touch(_key(address)).pending += 1
+            return wait
 
     def wait(self, address: str) -> int:
         """Whole seconds until this address may try again; 0 when it may try now."""
-        now = self.now()
-        record = self._records.get(_key(address))
-        own = record.locked_until - now if record else 0.0
-        return max(0, ceil(max(own, self._pause_of_all(address, now))))
-
-    def _pause_of_all(self, address: str, now: float) -> float:
-        full = len(self._all) == FAILURES_OF_ALL and now - self._all[0] < LOCK_SECONDS
-        # Whoever has shown the password before isn't slowed down by a stranger's guesses.
-        if not full or _key(address) in self._trusted:
-            return 0.0
-        return self._all[-1] + PAUSE_OF_ALL - now
+        with self._lock:
+            return self._wait(_key(address))
 
     def failed(self, address: str) -> bool:
-        """Count a failure. True when it locks the address: the moment to log, once a burst."""
-        now = self.now()
-        self._all.append(now)
-        record = self._records.setdefault(_key(address), _Record())
-        self._records.move_to_end(_key(address))
-        if now - record.last >= LOCK_SECONDS or record.failures >= FAILURES_PER_ADDRESS:
-            record.failures = 0
-        record.failures += 1
-        record.last = now
-        self._forget_oldest()
-        if record.failures < FAILURES_PER_ADDRESS:
-            return False
-        record.locked_until = now + LOCK_SECONDS
-        return True
+        """The try was wrong. True when it locks the address: the moment to log, once a burst."""
+        with self._lock:
+            now = self.now()
+            self._all.append(now)
+            record = self._settle(_key(address))
+            record.failures = self._remembered(record, now) + 1
+            record.last = now
+            if record.failures < FAILURES_PER_ADDRESS:
+                return False
+            record.locked_until = now + LOCK_SECONDS
+            return True
 
     def succeeded(self, address: str) -> None:
-        """Forget the failures of an address that showed the password."""
-        self._records.pop(_key(address), None)
-        self._trusted[_key(address)] = None
-        while len(self._trusted) > MAX_ADDRESSES:
-            self._trusted.popitem(last=False)
+        """The try was right: forget the failures of this address."""
+        with self._lock:
+            record = self._settle(_key(address))
+            record.failures = 0
+            self._trusted[_key(address)] = None
+            self._trusted.move_to_end(_key(address))
+            while len(self._trusted) > MAX_ADDRESSES:
+                self._trusted.popitem(last=False)
 
-    def _forget_oldest(self) -> None:
+    def abandoned(self, address: str) -> None:
+        """It could not be told whether the try was right."""
+        with self._lock:
+            self._settle(_key(address))
+
+    def _wait(self, key: str) -> int:
+        now = self.now()
+        own = self._own_wait(self._records.get(key, _Record()), now)
+        return max(0, ceil(max(own, self._pause_of_all(key, now))))
+
+    def _own_wait(self, record: _Record, now: float) -> float:
+        if record.locked_until > now:
+            return record.locked_until - now
+        full = self._remembered(record, now) + record.pending >= FAILURES_PER_ADDRESS
+        return IN_FLIGHT_SECONDS if full else 0.0
+
+    def _remembered(self, record: _Record, now: float) -> int:
+        """The failures that still count: none after a pause, none once the lock has ended."""
+        over = now - record.last >= LOCK_SECONDS or record.failures >= FAILURES_PER_ADDRESS
+        return 0 if over else record.failures
+
+    def _pause_of_all(self, key: str, now: float) -> float:
+        # Whoever has shown the password before isn't slowed down by a stranger's guesses.
+        recent = sum(1 for time in self._all if now - time < LOCK_SECONDS)
+        if recent + self._pending < FAILURES_OF_ALL or key in self._trusted:
+            return 0.0
+        pause = self._all[-1] + PAUSE_OF_ALL - now if self._all else 0.0
+        return max(pause, IN_FLIGHT_SECONDS) if self._pending else pause
+
+    def _touch(self, key: str) -> _Record:
+        record = self._records.setdefault(key, _Record())
+        self._records.move_to_end(key)
         while len(self._records) > MAX_ADDRESSES:
             self._records.popitem(last=False)
+        return record
+
+    def _settle(self, key: str) -> _Record:
+        record = self._touch(key)
+        record.pending = max(0, record.pending - 1)
+        self._pending = max(0, self._pending - 1)
+        return record
 
 
 def _key(address: str) -> str:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-
 from flask import make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from fwknop_webui.auth import AuthError
 from fwknop_webui.hosts import is_local_path
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.lockout import minutes_and_seconds
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import moment, render
+from fwknop_webui.password_try import address, try_password
 from fwknop_webui.routes import Route
 from fwknop_webui.security import COOKIE, LOGIN_COOKIE, drop_cookie, set_cookie
 from fwknop_webui.services import current_session, require_session, services
 from fwknop_webui.sessions import Session
-
-log = logging.getLogger(__name__)
 
 
 def login() -> ResponseReturnValue:
@@ -30,15 +26,15 @@ def login() -> ResponseReturnValue:
 
 def log_in() -> ResponseReturnValue:
     """Check the password and start a session."""
-    wait = services().lockout.wait(address())
-    if wait:
-        return too_many(wait)
     username = request.form.get("username", "")
-    try:
-        right = services().authenticator.authenticate(username, request.form.get("password", ""))
-    except AuthError as error:
-        return _page(str(error)), 503
-    return _succeeded(username) if right else _failed()
+    tried = try_password(username, request.form.get("password", ""))
+    if tried.right:
+        return _succeeded(username)
+    if tried.trouble:
+        return _page(tried.trouble), 503
+    if tried.wait:
+        return _too_many(tried.wait)
+    return _page(_("Wrong username or password.")), 401
 
 
 def log_out() -> ResponseReturnValue:
@@ -49,19 +45,7 @@ def log_out() -> ResponseReturnValue:
     return response
 
 
-def address() -> str:
-    """Who is asking."""
-    return request.remote_addr or "unknown"
-
-
-def count_failure() -> None:
-    """Count a wrong password; a burst is logged once."""
-    services().logins.failed()
-    if services().lockout.failed(address()):
-        log.warning("too many wrong passwords from %s: locked for a while", address())
-
-
-def too_many(wait: int) -> ResponseReturnValue:
+def _too_many(wait: int) -> ResponseReturnValue:
     """The answer while an address has to wait."""
     text = _("Too many wrong passwords. Try again in {time}.")
     response = make_response(_page(text.format(time=minutes_and_seconds(wait)), wait), 429)
@@ -79,17 +63,10 @@ def _page(trouble: str = "", wait: int = 0) -> str:
     )
 
 
-def _failed() -> ResponseReturnValue:
-    count_failure()
-    wait = services().lockout.wait(address())
-    return too_many(wait) if wait else (_page(_("Wrong username or password.")), 401)
-
-
 def _succeeded(username: str) -> ResponseReturnValue:
     old = current_session()
     if old:
         services().sessions.close(old.id)
-    services().lockout.succeeded(address())
     session: Session = services().sessions.create(username)
     session.notices += _previous_login()
     response = make_response(redirect(_target(), 303))

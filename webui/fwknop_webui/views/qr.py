@@ -6,18 +6,17 @@ from flask import abort, request
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui import qr
-from fwknop_webui.auth import AuthError
 from fwknop_webui.client_rows import ClientRow, find_row
 from fwknop_webui.editing import base_seal, is_current
 from fwknop_webui.i18n import _
 from fwknop_webui.lockout import minutes_and_seconds
 from fwknop_webui.pages import render
+from fwknop_webui.password_try import try_password
 from fwknop_webui.phone import NotUsable, Phone, phone_of
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.settings_form import port_options
 from fwknop_webui.staging import Draft
-from fwknop_webui.views.login import address, count_failure
 from fwknopd.config.uci_format import UciSection
 
 
@@ -38,20 +37,16 @@ def _password_obstacle(row: ClientRow, draft: Draft) -> ResponseReturnValue | No
         return None
     if not request.form.get("password"):
         return _ask(row, draft, "")
-    wait = services().lockout.wait(address())
-    if wait:
+    tried = try_password(session.username, request.form["password"])
+    if tried.right:
+        sessions.refresh(session)
+        return None
+    if tried.trouble:
+        return _ask(row, draft, tried.trouble), 503
+    if tried.wait:
         text = _("Too many wrong passwords. Try again in {time}.")
-        return _ask(row, draft, text.format(time=minutes_and_seconds(wait))), 429
-    try:
-        right = services().authenticator.authenticate(session.username, request.form["password"])
-    except AuthError as error:
-        return _ask(row, draft, str(error)), 503
-    if not right:
-        count_failure()
-        return _ask(row, draft, _("Wrong password.")), 401
-    services().lockout.succeeded(address())
-    sessions.refresh(session)
-    return None
+        return _ask(row, draft, text.format(time=minutes_and_seconds(tried.wait))), 429
+    return _ask(row, draft, _("Wrong password.")), 401
 
 
 def _ask(row: ClientRow, draft: Draft, trouble: str) -> str:
