@@ -160,7 +160,6 @@ def test_guesses_sent_at_once_are_not_more_than_five(config: WebConfig) -> None:
         thread.join()
     assert turned_away == [429] * 3
     assert slow.count == FAILURES_PER_ADDRESS
-    assert statuses.count(429) >= 3
     assert attempt(guessers[0], "wrong")[0] == 429
     assert slow.count == FAILURES_PER_ADDRESS
 
