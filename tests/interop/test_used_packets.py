@@ -56,6 +56,18 @@ def test_a_file_that_can_not_be_read_matters_only_when_it_is_used(fwknopd: Fwkno
         daemon.wait_for("Added")
 
 
+def test_a_packet_limit_holds_for_packets_that_come_together(fwknopd: Fwknopd) -> None:
+    with fwknopd.foreground("-C", "2") as daemon:
+        daemon.send(signal.SIGSTOP)
+        for port in ("tcp/22", "udp/22", "tcp/22"):
+            fwknopd.knock(port)
+        daemon.send(signal.SIGCONT)
+        assert daemon.wait() == 0
+    judged = [line for line in daemon.lines if "SPA Packet from IP" in line]
+    assert len(judged) == 2
+    assert any("Packet count limit (2) reached" in line for line in daemon.lines)
+
+
 def test_a_file_of_packets_opens_no_door(fwknopd: Fwknopd) -> None:
     capture = fwknopd.folder / "day.pcap"
     capture.touch()

@@ -205,6 +205,21 @@ def test_test_mode_leaves_no_trace_and_is_never_strict(router: Router) -> None:
     assert not router.path.exists()
 
 
+# Growth
+
+
+def test_the_file_stays_small_through_a_long_life(router: Router) -> None:
+    router.start()
+    for _ in range(60):
+        router.later(AGE + 1)
+        router.engine.handle_all([router.knock() for _ in range(50)])
+    # 3000 packets went through; 1024 are remembered at most when so few are still acceptable.
+    assert router.path.read_bytes().count(b"\n") < 2200
+    last = router.knock()
+    assert router.send(last) == "accepted"
+    assert router.start().send(last) == "replay"
+
+
 # Lost while it ran
 
 
@@ -353,6 +368,18 @@ def test_a_loss_moves_along_when_the_clock_is_set_forward(router: Router) -> Non
     assert router.start().send(copy) == "replay"
     router.later(AGE + 1 - 10)
     assert router.send(router.knock()) == "accepted"
+
+
+def test_a_loss_moves_along_after_another_start_too(router: Router) -> None:
+    router.start()
+    copy = router.knock(ahead=AGE)
+    router.send(copy)
+    router.path.unlink()
+    router.clock.wall -= 86_400
+    router.start()
+    router.start()
+    router.clock.wall += 86_400
+    assert router.send(copy) == "replay"
 
 
 def test_a_loss_noted_by_a_true_clock_is_not_moved_by_one_that_was_behind(router: Router) -> None:
