@@ -5,7 +5,6 @@ Loaded only with -v, and none of it becomes an event: it is text for a console o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -56,7 +55,7 @@ class WatchedNftables:
         """Said, then done: what the kernel refuses was asked for too."""
         for timed in doors:
             for name, key, target in _elements(timed.door):
-                limit = f"timeout {math.ceil(timed.seconds)}s"
+                limit = f"timeout {round(timed.seconds)}s"
                 self._say(f"netlink: add element {TABLE} {name} {{ {key} {limit}{target} }}")
         self._firewall.open(doors)
 
