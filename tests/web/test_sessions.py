@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
 from fwknop_webui.sessions import (
     ABSOLUTE_SECONDS,
     FRESH_SECONDS,
@@ -10,6 +16,9 @@ from fwknop_webui.sessions import (
     SessionStore,
 )
 from tests.web.clock import HandClock
+from tests.web.daemon import StubDaemon
+from tests.web.test_clients import add, sections
+from tests.web.visitor import Visitor
 
 
 def test_ends_when_nothing_happens() -> None:
@@ -86,3 +95,47 @@ def test_nothing_secret_in_a_session_s_repr() -> None:
     session = SessionStore(HandClock().monotonic).create("root")
     assert session.id not in repr(session)
     assert session.csrf not in repr(session)
+
+
+def test_apply_that_hangs_does_not_make_every_click_hang(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fwknop_webui.security.BUSY_SECONDS", 0.05)
+    form = visitor.get("/clients/add").main_form()
+    held, finish = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        held.set()
+        assert finish.wait(10)
+
+    daemon.on_reload = hang
+    hanging = threading.Thread(target=add, args=(visitor,), kwargs={"name": "Anna"})
+    hanging.start()
+    assert held.wait(10)
+    page = visitor.press(form, "Save", name="Bert")
+    finish.set()
+    hanging.join()
+    assert page.status == 503
+    assert "Still at work" in page.text
+    assert [section.get("name") for section in sections(uci)] == ["", "Anna"]
+    assert add(visitor, "Save", name="Carla").status == 200
+
+
+def test_daemon_that_hangs_is_not_called_stopped(visitor: Visitor, daemon: StubDaemon) -> None:
+    held, finish = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        held.set()
+        assert finish.wait(10)
+
+    daemon.on_reload = hang
+    hanging = threading.Thread(target=add, args=(visitor,), kwargs={"name": "Anna"})
+    hanging.start()
+    assert held.wait(10)
+    started = time.monotonic()
+    text = visitor.get("/settings").text
+    took = time.monotonic() - started
+    finish.set()
+    hanging.join()
+    assert "Daemon not running" not in text
+    assert took < 3

@@ -43,6 +43,13 @@ _TEXTS: dict[int, tuple[str, str]] = {
         N_("Internal error"),
         N_("Something went wrong here; the system log has the details. Nothing was changed."),
     ),
+    503: (
+        N_("Still at work"),
+        N_(
+            "Something you asked for before is not finished, so this click did nothing. "
+            "Wait a moment, then look at the overview: it says how the first one ended."
+        ),
+    ),
 }
 
 

@@ -21,6 +21,9 @@ COOKIE = "fwknop_webui"
 LOGIN_COOKIE = "fwknop_webui_login"
 SAFE = frozenset({"GET", "HEAD"})
 
+BUSY_SECONDS = 2.0
+"""How long a request waits for another one of the same session that changes something."""
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -117,7 +120,10 @@ def _login_needed(route: Route) -> ResponseReturnValue:
 
 
 def _hold(session: Session) -> None:
-    session.lock.acquire()
+    # A daemon that hangs keeps one request waiting; more of the same session must not join it,
+    # or a few clicks would take all threads and with them the page.
+    if not session.lock.acquire(timeout=BUSY_SECONDS):
+        abort(503)
     g.held = session
 
 
