@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from contextlib import ExitStack
 from pathlib import Path
 
 from fwknopd.capture import CaptureError
@@ -67,20 +68,30 @@ def run(options: Options) -> int:
 
 
 def _run(options: Options) -> None:
-    configuration = load_configuration(options)
-    settings = configuration.settings if configuration else ServerSettings()
-    events = EventLog(SystemClock().now)
-    if configuration is not None and settings.pcap_file:
-        _run_file(options, configuration, events)
-        return
-    options, paths = absolute(options), run_paths(options, settings)
-    _make_folder(paths.run_dir)
-    starter = Foreground() if options.foreground else detach()
-    pid_file = PidFile(paths.pid_file)
-    try:
-        _run_service(options, configuration, events, paths, starter)
-    finally:
-        pid_file.release()
+    with ExitStack() as ending:
+        # Before all else: a SIGHUP while we start means "reload", and must not end us. In the
+        # background nobody knows our number before the pid file is written.
+        signals = _signals(ending) if options.foreground else None
+        configuration = load_configuration(options)
+        settings = configuration.settings if configuration else ServerSettings()
+        events = EventLog(SystemClock().now)
+        if configuration is not None and settings.pcap_file:
+            ending.close()
+            _run_file(options, configuration, events)
+            return
+        options, paths = absolute(options), run_paths(options, settings)
+        _make_folder(paths.run_dir)
+        starter = Foreground() if options.foreground else detach()
+        signals = signals or _signals(ending)
+        pid_file = PidFile(paths.pid_file)
+        ending.callback(pid_file.release)
+        _run_service(options, configuration, events, paths, starter, signals)
+
+
+def _signals(ending: ExitStack) -> SignalPipe:
+    signals = SignalPipe()
+    ending.callback(signals.close)
+    return signals
 
 
 def _run_service(
@@ -89,6 +100,7 @@ def _run_service(
     events: EventLog,
     paths: RunPaths,
     starter: Foreground,
+    signals: SignalPipe,
 ) -> None:
     settings = configuration.settings if configuration else ServerSettings()
     _add_sinks(events, options, settings)
@@ -110,19 +122,17 @@ def _run_service(
     if options.rotate_digest_cache:
         rotate(paths.digest_file)
         memory.rewrite()
-    service = Service(options, configuration, engine, SystemClock())
-    control = ControlServer(paths.control, Verbs(service).table(), _group(options))
-    signals = SignalPipe()
-    try:
+    # From the last one up, each even if another failed.
+    with ExitStack() as ending:
+        ending.callback(memory.close)
+        service = Service(options, configuration, engine, SystemClock())
+        ending.callback(service.loop.close)
+        control = ControlServer(paths.control, Verbs(service).table(), _group(options))
+        ending.callback(control.close)
+        ending.callback(service.stop)
         service.start(control, signals)
         starter.ready()
         service.run()
-    finally:
-        service.stop()
-        control.close()
-        service.loop.close()
-        signals.close()
-        memory.close()
 
 
 def _run_file(options: Options, configuration: Configuration, events: EventLog) -> None:

@@ -16,9 +16,10 @@ def _noted(_number: int, _frame: FrameType | None) -> None:
 
 
 class SignalPipe:
-    """Installs the handlers; `take` returns what has arrived."""
+    """Installs the handlers; `take` returns what has arrived, also what came long before."""
 
     def __init__(self) -> None:
+        self._before = {number: signal.getsignal(number) for number in (*HANDLED, *IGNORED)}
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -39,7 +40,12 @@ class SignalPipe:
         return set()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; signals do again what they did before. Calling it twice is no error."""
+        if not self._before:
+            return
         signal.set_wakeup_fd(-1)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
         self._reader.close()
         self._writer.close()
