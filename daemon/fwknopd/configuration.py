@@ -46,18 +46,21 @@ def load_files(
     overrides: Sequence[Path] = (),
     access_folder: Path | None = None,
     from_pcap_file: bool = False,
+    udp_server: bool = False,
 ) -> Configuration:
     """The configuration in fwknopd.conf and access.conf.
 
     ``access_path`` and ``access_folder`` win over ACCESS_FILE and ACCESS_FOLDER; a folder wins
-    over a file. ``from_pcap_file``: the command line names a capture file, which changes
-    defaults as PCAP_FILE does. Raises ConfigError with all problems.
+    over a file. ``from_pcap_file`` and ``udp_server``: the command line says so, which changes
+    defaults as PCAP_FILE and ENABLE_UDP_SERVER do. Raises ConfigError with all problems.
     """
     findings = Findings()
     reader = FileReader()
     texts = _texts(reader, (config_path, *overrides))
     if from_pcap_file:
         texts = [*texts, ("PCAP_FILE -;\n", "the command line")]
+    if udp_server:
+        texts = [*texts, ("ENABLE_UDP_SERVER Y;\n", "the command line")]
     settings = read_settings(texts, findings)
     access = _access_texts(reader, settings, access_path, access_folder)
     raw = read_access_conf(access, reader, findings)

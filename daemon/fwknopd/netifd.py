@@ -177,6 +177,11 @@ class Netifd:
             # Changes come in flocks, and the last of them counts.
             self.ask_at = min(self.ask_at, max(self._monotonic(), self._asked_at + FIRST_PAUSE))
 
+    @property
+    def is_asking(self) -> bool:
+        """Is a question on its way?"""
+        return self._question is not None
+
     def due(self) -> float:
         """Monotonic second at which `run_timers` has something to do; infinite when never."""
         if self._question is None:

@@ -99,6 +99,7 @@ def _load_files(options: Options) -> Configuration:
         overrides=tuple(Path(file) for file in options.override_config if file),
         access_folder=None if options.access_folder is None else Path(options.access_folder),
         from_pcap_file=options.pcap_file is not None,
+        udp_server=options.udp_server,
     )
 
 

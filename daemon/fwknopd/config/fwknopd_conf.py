@@ -35,12 +35,15 @@ def read_settings(files: Sequence[tuple[str, str]], findings: Findings) -> Serve
 
 
 def read_directives(files: Sequence[tuple[str, str]], findings: Findings) -> list[Directive]:
-    """The lines of (text, file) pairs as directives, with the device fwknopd takes by default."""
+    """The lines of (text, file) pairs as directives, with the device fwknopd takes by default.
+
+    A UDP server hears every device, so it has no such default: doors would open for eth0 only.
+    """
     values: dict[str, str] = {}
     directives = [
         directive for text, file in files for directive in _directives(text, file, values, findings)
     ]
-    if "PCAP_INTF" not in values:
+    if "PCAP_INTF" not in values and values.get("ENABLE_UDP_SERVER", "")[:1] not in ("Y", "y"):
         directives.insert(0, Directive("PCAP_INTF", DEFAULT_INTERFACE, files[0][1]))
     return directives
 

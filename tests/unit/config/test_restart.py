@@ -13,6 +13,10 @@ from fwknopd.config.settings import ServerSettings
 STARTED = ServerSettings()
 
 
+def changed_in(field: str, value: object) -> ServerSettings:
+    return replace(STARTED, **{field: value})  # type: ignore[arg-type]
+
+
 def names(changed: ServerSettings, *, iptables: bool = False) -> list[str]:
     return [p.option for p in awaiting_restart(STARTED, changed, "fw", iptables=iptables)]
 
@@ -27,7 +31,7 @@ def names(changed: ServerSettings, *, iptables: bool = False) -> list[str]:
 )
 def test_what_is_made_at_start_stays_until_a_restart(field: str, value: object) -> None:
     [problem] = awaiting_restart(
-        STARTED, replace(STARTED, **{field: value}), "/etc/config/fwknopd", iptables=False
+        STARTED, changed_in(field, value), "/etc/config/fwknopd", iptables=False
     )
     assert problem.severity is Severity.WARNING
     assert (problem.file, problem.option.lower()) == ("/etc/config/fwknopd", field)
@@ -43,7 +47,7 @@ def test_what_is_made_at_start_stays_until_a_restart(field: str, value: object) 
     ],
 )
 def test_what_a_reload_brings_into_force_needs_no_warning(field: str, value: object) -> None:
-    assert names(replace(STARTED, **{field: value}), iptables=True) == []
+    assert names(changed_in(field, value), iptables=True) == []
 
 
 def test_variables_of_iptables_wait_only_where_iptables_is_used() -> None:

@@ -1,0 +1,252 @@
+"""A reload takes effect wholly or not at all, and says what it did."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from fwknopd.policy.authorizer import Authorizer
+from tests.unit.service.configs import LAPTOP, PHONE, stanza, uci_client, uci_network
+from tests.unit.service.rig import Rig
+from tests.unit.service.ubus import Ubus
+
+
+def test_a_new_filter_means_a_new_capture_and_the_end_of_the_old(rig: Rig) -> None:
+    rig.start()
+    [old] = rig.devices.opened
+    rig.conf("PCAP_INTF eth1;\nPCAP_FILTER udp port 4711;\n")
+    assert rig.ask("reload")["reloaded"] is True
+    assert old.closed
+    [new] = rig.devices.on("eth1")
+    assert new is not old
+    assert rig.knock() == "accepted"
+
+
+def test_another_device_is_captured_and_covered(rig: Rig) -> None:
+    rig.start()
+    rig.conf("PCAP_INTF eth2;\n")
+    rig.ask("reload")
+    assert rig.devices.on("eth1") == []
+    assert rig.knock("eth2") == "accepted"
+    assert rig.firewall.covers == ("eth2",)
+
+
+def test_what_stays_the_same_is_left_alone(rig: Rig) -> None:
+    rig.start()
+    rig.access(stanza(), stanza(LAPTOP))
+    rig.ask("reload")
+    assert len(rig.devices.opened) == 1
+    assert rig.knock(keys=LAPTOP) == "accepted"
+
+
+def test_packets_that_wait_at_the_reload_are_not_lost(rig: Rig) -> None:
+    rig.start()
+    rig.devices.put("eth1", rig.packet())
+    rig.conf("PCAP_INTF eth2;\n")
+    rig.ask("reload")
+    rig.settle()
+    assert rig.verdicts() == ["accepted"]
+
+
+@pytest.mark.parametrize("devices", ["eth1", "eth1 eth2"])
+def test_a_bad_filter_changes_nothing_and_is_named(rig: Rig, devices: str) -> None:
+    rig.start()
+    rig.conf(f"PCAP_INTF {devices};\nPCAP_FILTER nonsense;\nMAX_SPA_PACKET_AGE 1;\n")
+    rig.access(stanza(LAPTOP))
+    answer = rig.ask("reload")
+    assert answer["reloaded"] is False
+    [problem] = answer["problems"]
+    assert (problem["severity"], problem["option"]) == ("error", "PCAP_FILTER")
+    assert problem["file"] == rig.options.config_file
+    assert rig.knock(age=60) == "accepted", "the old client, filter and age are in force"
+    assert rig.devices.on("eth2") == []
+    assert "filter is not valid" in rig.ask("status")["configuration"]["last_error"]
+    assert any("Configuration not used" in text for text in rig.events("error"))
+
+
+def test_a_filter_nobody_could_try_is_judged_all_the_same(rig: Rig) -> None:
+    rig.start()
+    rig.conf("PCAP_INTF later0;\nPCAP_FILTER udp prot 62201;\n")
+    [problem] = rig.ask("reload")["problems"]
+    assert problem["option"] == "PCAP_FILTER"
+    assert rig.knock() == "accepted"
+
+
+def test_the_next_good_reload_clears_the_fault(rig: Rig) -> None:
+    rig.start()
+    rig.conf("PCAP_INTF eth1;\nPCAP_FILTER nonsense;\n")
+    rig.ask("reload")
+    rig.conf("PCAP_INTF eth1;\n")
+    assert rig.ask("reload")["reloaded"] is True
+    assert rig.ask("status")["configuration"]["last_error"] is None
+
+
+def test_a_device_that_is_missing_is_waited_for(rig: Rig) -> None:
+    rig.start()
+    rig.conf("PCAP_INTF later0;\n")
+    assert rig.ask("reload")["reloaded"] is True
+    row = rig.capture("later0")
+    assert row["state"] == "waiting"
+    assert "no network device later0" in row["detail"]
+    rig.devices.present.add("later0")
+    rig.pass_time(1)
+    assert rig.knock("later0") == "accepted"
+
+
+def test_a_bad_device_name_is_an_error(rig: Rig) -> None:
+    rig.start()
+    rig.conf("PCAP_INTF eth1:0;\n")
+    [problem] = rig.ask("reload")["problems"]
+    assert (problem["option"], problem["line"]) == ("PCAP_INTF", 1)
+    assert rig.knock() == "accepted"
+
+
+def test_a_fault_of_ours_changes_nothing_and_is_reported(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.start()
+
+    def broken(*_: object) -> Authorizer:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr("fwknopd.engine.Authorizer", broken)
+    rig.conf("PCAP_INTF eth2;\n")
+    answer = rig.ask("reload")
+    assert answer["reloaded"] is False
+    assert "ZeroDivisionError: planted" in answer["problems"][0]["message"]
+    assert rig.devices.on("eth2") == [], "what was opened for it is closed again"
+    assert rig.knock() == "accepted"
+
+
+def test_a_capture_that_cannot_be_closed_holds_up_nothing(rig: Rig) -> None:
+    rig.start()
+    rig.devices.opened[0].fails_to_close = True
+    rig.conf("PCAP_INTF eth2;\n")
+    assert rig.ask("reload")["reloaded"] is True
+    assert rig.knock("eth2") == "accepted"
+    assert any("can't be closed" in text for text in rig.events("error"))
+
+
+def test_hup_reloads(rig: Rig) -> None:
+    rig.start()
+    rig.access(stanza(LAPTOP))
+    os.kill(os.getpid(), signal.SIGHUP)
+    rig.settle()
+    assert rig.knock(keys=LAPTOP) == "accepted"
+    assert any("Got SIGHUP" in text for text in rig.events("reload"))
+
+
+def test_hup_with_faulty_files_changes_nothing(rig: Rig) -> None:
+    rig.start()
+    rig.access("SOURCE ANY\nKEY_BASE64 no-key\n")
+    os.kill(os.getpid(), signal.SIGHUP)
+    rig.settle()
+    assert rig.knock() == "accepted"
+    assert "access.conf" in rig.ask("status")["configuration"]["last_error"]
+
+
+def test_the_answer_names_what_is_in_force(rig: Rig) -> None:
+    rig.start()
+    answer = rig.ask("reload")
+    assert (answer["source"], answer["file"]) == ("files", rig.options.config_file)
+
+
+def test_what_waits_for_a_restart_is_said_each_time(rig: Rig) -> None:
+    rig.start()
+    rig.conf("PCAP_INTF eth1;\nDIGEST_FILE /etc/fwknop/other.cache;\n")
+    for _ in range(2):
+        answer = rig.ask("reload")
+        assert answer["reloaded"] is True
+        [problem] = answer["problems"]
+        assert (problem["severity"], problem["option"]) == ("warning", "DIGEST_FILE")
+        assert "restart" in problem["message"]
+    assert rig.ask("status")["configuration"]["problems"] == answer["problems"]
+    rig.conf("PCAP_INTF eth1;\n")
+    assert rig.ask("reload")["problems"] == []
+
+
+# Clients that go
+
+
+def test_doors_of_a_deleted_client_are_closed_and_others_stay(rig: Rig) -> None:
+    rig.access(stanza(PHONE), stanza(LAPTOP))
+    rig.start()
+    rig.knock(message="192.0.2.7,tcp/22")
+    rig.knock(message="192.0.2.8,tcp/22", keys=LAPTOP)
+    rig.access(stanza(LAPTOP))
+    rig.ask("reload")
+    assert rig.doors() == ["192.0.2.8 tcp/22"]
+    [told] = rig.events("revoke")
+    assert "192.0.2.7" in told
+    assert "deleted, disabled or given new keys" in told
+    assert [g["address"] for g in rig.ask("grants")["grants"]] == ["192.0.2.8"]
+
+
+def test_doors_of_a_disabled_client_are_closed(uci_rig: Rig) -> None:
+    device = "config config\n\toption PCAP_INTF 'eth1'\n"
+    uci_rig.uci(device, uci_client("phone"))
+    uci_rig.start()
+    assert uci_rig.knock() == "accepted"
+    uci_rig.uci(device, uci_client("phone", PHONE, "enabled '0'"))
+    assert uci_rig.ask("reload")["reloaded"] is True
+    assert uci_rig.doors() == []
+    assert len(uci_rig.events("revoke")) == 1
+
+
+def test_a_renamed_client_keeps_its_doors(uci_rig: Rig) -> None:
+    device = "config config\n\toption PCAP_INTF 'eth1'\n"
+    uci_rig.uci(device, uci_client("phone"))
+    uci_rig.start()
+    uci_rig.knock()
+    uci_rig.uci(device, uci_client("telephone"))
+    uci_rig.ask("reload")
+    assert uci_rig.doors() == ["192.0.2.7 tcp/22"]
+
+
+def test_doors_that_cannot_be_closed_are_told_of(rig: Rig) -> None:
+    rig.start()
+    rig.knock()
+    rig.firewall.refuses = frozenset({"close"})
+    rig.access(stanza(LAPTOP))
+    assert rig.ask("reload")["reloaded"] is True
+    assert any("clients that are gone" in text for text in rig.events("error"))
+    assert rig.doors() == ["192.0.2.7 tcp/22"]
+    assert len(rig.ask("grants")["grants"]) == 1
+
+
+# Sockets and networks
+
+
+def test_the_udp_socket_stays_open_when_only_its_devices_change(rig: Rig) -> None:
+    rig.conf("ENABLE_UDP_SERVER Y;\nPCAP_INTF eth1;\n")
+    rig.start()
+    rig.conf("ENABLE_UDP_SERVER Y;\nPCAP_INTF eth2;\n")
+    rig.ask("reload")
+    assert len(rig.devices.opened) == 1
+    assert rig.firewall.covers == ("eth2",)
+
+
+def test_a_network_is_followed_from_the_reload_on(
+    uci_rig: Rig, ubus: Ubus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ubus.says(wan="eth2")
+    uci_rig.uci("config config\n\toption PCAP_INTF 'eth1'\n", uci_client("phone"))
+    uci_rig.start()
+    assert ubus.asked == 0
+    uci_rig.uci(uci_network("wan"), uci_client("phone"))
+    uci_rig.ask("reload")
+    assert uci_rig.knock("eth2") == "accepted"
+    assert uci_rig.devices.on("eth1") == []
+
+
+def test_overwrite_off_without_classic_files_guards_nothing(uci_rig: Rig) -> None:
+    uci_rig.uci("config config\n\toption PCAP_INTF 'eth1'\n", uci_client("phone"))
+    uci_rig.start()
+    uci_rig.knock()
+    uci_rig.write("fwknopd", "config global\n\toption uci_enabled '0'\n")
+    assert uci_rig.ask("reload")["source"] == "none"
+    assert uci_rig.devices.on("eth1") == []
+    assert uci_rig.doors() == []
+    assert any("Nothing to guard" in text for text in uci_rig.events("reload"))
