@@ -87,6 +87,7 @@ def site(tmp_path: Path, password_file: Path) -> Iterator[Site]:
         savedir=tmp_path / "delta",
         host_name="OpenWrt",
         clock=hands.clock,
+        login_state=tmp_path / "webui.passwd.state",
     )
     server = waitress.create_server(create_app(config), host="127.0.0.1", port=0, threads=3)
     stopping = threading.Event()

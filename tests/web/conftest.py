@@ -66,6 +66,7 @@ def config(uci: Path, tmp_path: Path, password_file: Path, hands: HandClock) -> 
         allowed_hosts=("router.lan",),
         host_name="OpenWrt",
         clock=hands.clock,
+        login_state=tmp_path / "webui.passwd.state",
     )
 
 

@@ -12,11 +12,12 @@ import hmac
 import os
 import re
 import secrets
-import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from fwknop_webui.atomic_file import replace_file
 
 LOG2_N, BLOCK, PARALLEL = 14, 8, 1
 """scrypt costs: 16 MiB and some 50 ms on a PC, half a second on a router."""
@@ -153,23 +154,8 @@ def set_password(path: Path, password: str, user: str = "root") -> None:
     salt = secrets.token_bytes(16)
     made = _scrypt(password, salt, LOG2_N, BLOCK, PARALLEL, 32)
     text = f"{user}:$scrypt$ln={LOG2_N},r={BLOCK},p={PARALLEL}${_b64(salt)}${_b64(made)}\n"
-    _replace(path, text)
+    replace_file(path, text)
 
 
 def _b64(raw: bytes) -> str:
     return base64.b64encode(raw).decode("ascii")
-
-
-def _replace(path: Path, text: str) -> None:
-    # mkstemp makes the file 0600 from its first moment.
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

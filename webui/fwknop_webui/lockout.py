@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 
+from fwknop_webui.untyped import Json, child, number, numbers, texts
+
 FAILURES_PER_ADDRESS = 5
 LOCK_SECONDS = 15 * 60.0
 """How long an address waits after its fifth failure, and how long failures are remembered."""
@@ -22,6 +24,8 @@ PAUSE_OF_ALL = 10.0
 """After 20 failures in the window, from anywhere: one try every 10 seconds."""
 
 MAX_ADDRESSES = 512
+MAX_TRUSTED_KEPT = 64
+"""How many of the addresses that showed the password outlive a restart."""
 
 
 IN_FLIGHT_SECONDS = 1.0
@@ -94,6 +98,40 @@ class Lockout:
         with self._lock:
             self._settle(_key(address))
 
+    def state(self) -> dict[str, object]:
+        """What ``restore`` needs: times as seconds before now, and nothing that is over."""
+        with self._lock:
+            now = self.now()
+            records = {
+                key: {"failures": record.failures, "ago": now - record.last}
+                for key, record in self._records.items()
+                if record.failures and now - record.last < LOCK_SECONDS
+            }
+            recent = [now - time for time in self._all if now - time < LOCK_SECONDS]
+            trusted = list(self._trusted)[-MAX_TRUSTED_KEPT:]
+            return {"addresses": records, "all": recent, "trusted": trusted}
+
+    def restore(self, data: Json, elapsed: float) -> None:
+        """Go on from a state written ``elapsed`` seconds ago, whatever shape it has."""
+        with self._lock:
+            now = self.now()
+            for key in list(child(data, "addresses"))[:MAX_ADDRESSES]:
+                self._restore_address(_key(key), child(child(data, "addresses"), key), now, elapsed)
+            for ago in sorted(numbers(data, "all"), reverse=True)[-FAILURES_OF_ALL:]:
+                self._all.append(now - elapsed - max(0.0, ago))
+            for key in texts(data, "trusted")[-MAX_TRUSTED_KEPT:]:
+                self._trusted[_key(key)] = None
+
+    def _restore_address(self, key: str, stored: Json, now: float, elapsed: float) -> None:
+        last = now - elapsed - max(0.0, number(stored, "ago"))
+        failures = min(int(number(stored, "failures")), FAILURES_PER_ADDRESS)
+        if failures < 1 or now - last >= LOCK_SECONDS:
+            return
+        record = self._touch(key)
+        record.failures, record.last = failures, last
+        if failures == FAILURES_PER_ADDRESS:
+            record.locked_until = last + LOCK_SECONDS
+
     def _wait(self, key: str) -> int:
         now = self.now()
         own = self._own_wait(self._records.get(key, _Record()), now)
@@ -134,6 +172,8 @@ class Lockout:
 
 def _key(address: str) -> str:
     """An IPv6 host owns its whole /64, so that is what gets counted."""
+    if address.endswith("/64"):
+        return _key(address.removesuffix("/64"))
     try:
         parsed = ip_address(address)
     except ValueError:

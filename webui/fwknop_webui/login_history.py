@@ -1,9 +1,14 @@
-"""When somebody last logged in, and how often it was tried in vain since. In memory only."""
+"""When somebody last logged in, and how often it was tried in vain since."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+
+from fwknop_webui.untyped import Json, number, text
+
+MAX_ADDRESS = 64
+"""Characters; more than any address has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +41,16 @@ class LoginHistory:
         if last is None:
             return PreviousLogin(0.0, "", failures) if failures else None
         return PreviousLogin(*last, failures)
+
+    def state(self) -> dict[str, object]:
+        """What ``restore`` needs."""
+        with self._lock:
+            time, address = self._last or (0.0, "")
+            return {"time": time, "address": address, "failures": self._failures}
+
+    def restore(self, data: Json) -> None:
+        """Go on from an earlier run's state, whatever shape it has."""
+        last = (number(data, "time"), text(data, "address")[:MAX_ADDRESS])
+        with self._lock:
+            self._last = last if all(last) else None
+            self._failures = max(0, int(number(data, "failures")))

@@ -52,4 +52,5 @@ def _wrong() -> Tried:
     services().logins.failed()
     if services().lockout.failed(address()):
         log.warning("too many wrong passwords from %s: locked for a while", address())
+    services().memory.save()
     return Tried(wait=services().lockout.wait(address()))

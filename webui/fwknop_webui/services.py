@@ -17,6 +17,7 @@ from fwknop_webui.clock import Clock
 from fwknop_webui.live import LiveDaemon
 from fwknop_webui.lockout import Lockout
 from fwknop_webui.login_history import LoginHistory
+from fwknop_webui.login_memory import LoginMemory, memory_file
 from fwknop_webui.sessions import Session, SessionStore
 from fwknop_webui.staging import Draft
 from fwknop_webui.store import FileStore, Store
@@ -38,6 +39,8 @@ class WebConfig:
     host_name: str = field(default_factory=socket.gethostname)
     start_command: str = DEFAULT_START
     clock: Clock = field(default_factory=Clock)
+    login_state: Path | None = None
+    """Where failed logins are remembered; None: beside the password file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Services:
     sessions: SessionStore
     lockout: Lockout
     logins: LoginHistory
+    memory: LoginMemory
     assets: Assets
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
@@ -67,14 +71,19 @@ class Services:
 
 def build_services(config: WebConfig) -> Services:
     """The parts for a machine without rpcd: the UCI file and a password file."""
+    lockout, logins = Lockout(config.clock.monotonic), LoginHistory()
+    path = config.login_state or memory_file(config.password_file)
+    memory = LoginMemory(path, config.clock, lockout, logins)
+    memory.load()
     return Services(
         config=config,
         store=FileStore(config.uci, config.savedir),
         authenticator=PasswordFile(config.password_file),
         live=LiveDaemon(config.control, config.start_command),
         sessions=SessionStore(config.clock.monotonic),
-        lockout=Lockout(config.clock.monotonic),
-        logins=LoginHistory(),
+        lockout=lockout,
+        logins=logins,
+        memory=memory,
         assets=Assets(),
     )
 

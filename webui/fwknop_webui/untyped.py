@@ -38,3 +38,22 @@ def children(data: Json, key: str) -> list[Json]:
     """The objects in the list at ``key``."""
     value = data.get(key)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def numbers(data: Json, key: str) -> list[float]:
+    """The finite numbers in the list at ``key``."""
+    return [number({key: item}, key) for item in _items(data, key) if _is_number(item)]
+
+
+def texts(data: Json, key: str) -> list[str]:
+    """The strings in the list at ``key``."""
+    return [item for item in _items(data, key) if isinstance(item, str)]
+
+
+def _items(data: Json, key: str) -> list[object]:
+    value = data.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -78,6 +78,7 @@ def _succeeded(username: str) -> ResponseReturnValue:
 def _previous_login() -> list[Notice]:
     """What an owner should notice: a login that was not his, or somebody guessing."""
     previous = services().logins.succeeded(services().clock.wall(), address())
+    services().memory.save()
     if previous is None:
         return []
     failed = ngettext(

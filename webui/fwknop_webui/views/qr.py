@@ -39,6 +39,7 @@ def _password_obstacle(row: ClientRow, draft: Draft) -> ResponseReturnValue | No
         return _ask(row, draft, "")
     tried = try_password(session.username, request.form["password"])
     if tried.right:
+        services().memory.save()
         sessions.refresh(session)
         return None
     if tried.trouble:
