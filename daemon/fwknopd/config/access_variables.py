@@ -135,13 +135,13 @@ _FORWARDING_VARIABLES = (
         FORWARDING,
         example="192.168.1.10 22",
     ),
-    access(
+    access_later(
         "DISABLE_DNAT",
         Kind.BOOLEAN,
-        "Open the way through this router without changing the destination address.",
         FORWARDING,
+        "Open the way through this router without changing the destination address.",
+        "NAT for such a client is refused",
         default=False,
-        example="Y",
     ),
     access_later(
         "FORCE_SNAT",
