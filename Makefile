@@ -5,10 +5,10 @@ VENV_PYTHON := .venv/bin/python
 PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.13 ..." % sys.version_info[:2])' && $(PYTHON) package/dev/prepare.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run knock test lint clean
+.PHONY: help setup run knock test lint compatibility clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## put the programs into .venv, and install what the lab needs
 	@$(PREPARE) run
@@ -28,6 +28,9 @@ lint: ## check style, format and types
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy
+
+compatibility: setup ## write the tables of COMPATIBILITY.md anew
+	@$(VENV_PYTHON) package/dev/compatibility.py
 
 clean: ## remove everything made here, .venv too
 	rm -rf .venv .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist tests/artifacts

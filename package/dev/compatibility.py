@@ -1,0 +1,150 @@
+"""Write the tables of directives in COMPATIBILITY.md from the variable table.
+
+Usage: python package/dev/compatibility.py [--check]
+
+Which directives there are, and which are ignored or not supported yet, is in the
+variable table. What is better than in the C daemon stands here: the daemon does not
+need it, and must not carry it about.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from fwknopd.config.variables import ACCESS_VARIABLES, SERVER_VARIABLES, Status, Variable
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "COMPATIBILITY.md"
+COMMAND = "make compatibility"
+BEGIN = f"<!-- {{}}: written by `{COMMAND}` -->"
+END = "<!-- end of {} -->"
+
+BETTER = "better"
+PARTLY = "in part"
+
+Remarks = Mapping[str, tuple[str, str]]
+"""For an honoured directive that is not just the same: the word for it, and how or what."""
+
+_IPTABLES_ONLY = "with iptables; the nftables firewall has no such chains"
+_TOO_LONG = (BETTER, "one too long for any client is named; the C daemon refuses each packet")
+
+SERVER_REMARKS: Remarks = {
+    "PCAP_INTF": (
+        BETTER,
+        "may list several, with commas; a device that is missing or goes away is waited for",
+    ),
+    "PCAP_FILTER": (BETTER, "what can't be a knock is dropped by the kernel already"),
+    "PCAP_FILE": (BETTER, "every packet gets a verdict, and the program ends with the file"),
+    "MAX_SNIFF_BYTES": (
+        BETTER,
+        "the header of the link is not counted, so the default cuts no full frame",
+    ),
+    "ENABLE_UDP_SERVER": (
+        BETTER,
+        "IPv6 too; DESTINATION sees the address a packet was sent to, not 0.0.0.0",
+    ),
+    "UDPSERV_PORT": (BETTER, "a port above 65535 is an error; in the C daemon it wraps"),
+    "ENABLE_PCAP_ANY_DIRECTION": (BETTER, "it acts; in the C daemon only the option does"),
+    "ENABLE_DIGEST_PERSISTENCE": (
+        BETTER,
+        "a copy whose base64 was written in another way is known as a copy too",
+    ),
+    "ENABLE_IPT_LOCAL_NAT": (
+        BETTER,
+        "leads to this machine only, whatever address the client typed",
+    ),
+    "ENABLE_NAT_DNS": (PARTLY, "host names are not looked up yet; such a knock is refused"),
+    "ENABLE_RULE_PREPEND": ("same", _IPTABLES_ONLY),
+    "ENABLE_IPT_OUTPUT": ("same", _IPTABLES_ONLY),
+    "ENABLE_IPT_COMMENT_CHECK": ("same", _IPTABLES_ONLY),
+    "FLUSH_IPT_AT_INIT": (
+        BETTER,
+        "N unless set: open doors outlive a restart, and still close on time",
+    ),
+    "FLUSH_IPT_AT_EXIT": ("same", _IPTABLES_ONLY),
+    "IPT_INPUT_ACCESS": ("same", _IPTABLES_ONLY),
+    "IPT_OUTPUT_ACCESS": ("same", _IPTABLES_ONLY),
+    "IPT_FORWARD_ACCESS": ("same", _IPTABLES_ONLY),
+    "IPT_DNAT_ACCESS": ("same", _IPTABLES_ONLY),
+    "DIGEST_FILE": (
+        BETTER,
+        "the C daemon's file is taken over, and it can take ours; a torn line does no harm. "
+        "On OpenWrt it is on flash, as /var is lost with every reboot",
+    ),
+    "ACCESS_FOLDER": (BETTER, "read in alphabetical order; `-a` on the command line wins"),
+}
+
+ACCESS_REMARKS: Remarks = {
+    "SOURCE": (BETTER, "IPv6 too; a mask with gaps is an error"),
+    "DESTINATION": (BETTER, "IPv6 too, and it works with the UDP server"),
+    "OPEN_PORTS": (
+        BETTER,
+        "each port asked for must be listed; the C daemon counts matches, so that one entry "
+        "written twice lets another port in. What `tcp/22-30` really means is said",
+    ),
+    "KEY": _TOO_LONG,
+    "KEY_BASE64": _TOO_LONG,
+    "HMAC_KEY": _TOO_LONG,
+    "HMAC_KEY_BASE64": _TOO_LONG,
+    "MAX_FW_TIMEOUT": (
+        BETTER,
+        "if written, it caps FW_ACCESS_TIMEOUT as well, and a conflict is named",
+    ),
+    "ACCESS_EXPIRE": (BETTER, "a month 31 is read in the same odd way, but named"),
+    "ENCRYPTION_MODE": (PARTLY, "Asymmetric is for GPG, which is not supported yet"),
+}
+
+_TABLES: Mapping[str, tuple[Sequence[Variable], Remarks]] = {
+    "fwknopd.conf": (SERVER_VARIABLES, SERVER_REMARKS),
+    "access.conf": (ACCESS_VARIABLES, ACCESS_REMARKS),
+}
+
+
+def updated(document: str) -> str:
+    """The document with both tables as they should be. Raises ValueError."""
+    for name, (variables, remarks) in _TABLES.items():
+        before, begin, rest = document.partition(BEGIN.format(name))
+        _, end, after = rest.partition(END.format(name))
+        if not begin or not end:
+            raise ValueError(f"{DOCUMENT.name} has no place for the table of {name}")
+        document = f"{before}{begin}\n\n{_table(variables, remarks)}\n{end}{after}"
+    return document
+
+
+def _table(variables: Sequence[Variable], remarks: Remarks) -> str:
+    theirs = [variable for variable in variables if not variable.uci_only]
+    honoured = {v.name for v in theirs if v.status is Status.HONOURED}
+    if strangers := remarks.keys() - honoured:
+        raise ValueError(f"not an honoured directive: {', '.join(sorted(strangers))}")
+    return "\n".join(["| directive | here | |", "|---|---|---|", *_rows(theirs, remarks), ""])
+
+
+def _rows(variables: Iterable[Variable], remarks: Remarks) -> Iterator[str]:
+    """One row for each, or for neighbours of which the same can be said."""
+
+    def said(variable: Variable) -> tuple[str, str]:
+        if variable.status is not Status.HONOURED:
+            return str(variable.status), variable.status_note
+        return remarks.get(variable.name, ("same", ""))
+
+    for (word, text), alike in groupby(variables, said):
+        names = ", ".join(f"`{name}`" for v in alike for name in (v.name, *v.aliases))
+        yield f"| {names} | {word} | {text} |"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the file, or only say whether it is up to date."""
+    old = DOCUMENT.read_text()
+    new = updated(old)
+    if "--check" in arguments:
+        if old != new:
+            print(f"{DOCUMENT.name} is out of date: run `{COMMAND}`", file=sys.stderr)
+        return int(old != new)
+    DOCUMENT.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
