@@ -41,6 +41,8 @@ def app_reads(payload: str) -> dict[str, str]:
     found = {}
     for piece in payload.split(" "):
         name, *values = piece.split(":")
+        if not values:
+            continue
         if name.upper() in ("KEY", "KEY_BASE64"):
             found["key"], found["key is base64"] = values[0], str(name.upper() == "KEY_BASE64")
         if name.upper() in ("HMAC_KEY", "HMAC_KEY_BASE64"):
