@@ -75,7 +75,6 @@ BOTH = pytest.mark.parametrize("site", ["nftables", "iptables"], indirect=True)
 NFTABLES = pytest.mark.parametrize("site", ["nftables"], indirect=True)
 
 # -s lets the host look where the packet comes from. Without a port: the client draws one.
-
 DOORS = [
     Case(f"-a {CLIENT}"),
     Case(f"-a {CLIENT} -A tcp/8000 -N {HOST}:22", 8000, "lan"),
