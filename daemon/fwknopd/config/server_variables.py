@@ -81,9 +81,10 @@ _FILE_VARIABLES = (
     server(
         "DIGEST_FILE",
         Kind.PATH,
-        "Where accepted knocks are remembered; normally digest.cache in the run folder.",
+        "Where used knocks are remembered. Normally digest.cache in /etc/fwknop when the "
+        "settings come from UCI, else in the run folder.",
         FILES,
-        example="/var/run/fwknop/digest.cache",
+        example="/etc/fwknop/digest.cache",
         restart=Restart.YES,
     ),
     server(
