@@ -66,7 +66,7 @@ CONFIGURATION = (
 CAPTURE = (
     Option("interface", "i", "DEV", "interface", "Sniff on this device (wins over PCAP_INTF)"),
     Option("pcap-filter", "P", "FILTER", "pcap_filter", "Capture filter (wins over PCAP_FILTER)"),
-    Option("pcap-file", "", "FILE", "pcap_file", "With --test: judge a capture file's packets, exit"),
+    Option("pcap-file", "", "FILE", "pcap_file", "With --test: judge a capture file, then exit"),
     Option("pcap-any-direction", "", "", "pcap_any_direction", "Also packets this machine sends"),
     Option("udp-server", "U", "", "udp_server", "Take packets from a UDP socket, not pcap"),
     Option("packet-limit", "C", "N", "packet_limit", "Stop after N packets (0: never)"),
