@@ -88,6 +88,7 @@ class StubDaemon:
         self.doors: list[Json] = []
         self.events: list[Json] = []
         self.reload_answer: Json = {"reloaded": True, "problems": []}
+        self.origin: Json = {"source": "uci", "file": "fwknopd"}
         self.refusal: VerbError | None = None
         self.on_reload: Callable[[], None] = lambda: None
         self.asked: list[tuple[str, Json]] = []
@@ -135,7 +136,7 @@ class StubDaemon:
 
     def _reload(self) -> Json:
         self.on_reload()
-        return self.reload_answer
+        return self.reload_answer | self.origin
 
 
 _VERBS: dict[str, Callable[[StubDaemon], Json]] = {

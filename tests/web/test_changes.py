@@ -15,6 +15,8 @@ from tests.web.daemon import StubDaemon
 from tests.web.test_clients import ANNA, add, sections, values
 from tests.web.visitor import Page, Visitor
 
+OVERWRITING = STOCK.replace("config global\n", "config global\n\toption uci_enabled '1'\n")
+
 
 def apply(visitor: Visitor) -> Page:
     return visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
@@ -104,8 +106,9 @@ def test_daemon_s_warnings_are_shown_after_applying(visitor: Visitor, daemon: St
 
 
 def test_refused_configuration_is_taken_back_and_stays_staged(
-    visitor: Visitor, daemon: StubDaemon, uci: Path
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
 ) -> None:
+    write_uci(OVERWRITING)
     before = parse_uci(uci.read_text(), "f")
     written: list[str] = []
     daemon.on_reload = lambda: written.append(uci.read_text())
@@ -134,7 +137,7 @@ def test_refused_configuration_is_taken_back_and_stays_staged(
 def test_taking_back_restores_deleted_and_moved_sections(
     visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
 ) -> None:
-    write_uci(ANNA)
+    write_uci(ANNA + "config global\n\toption uci_enabled '1'\n\n")
     before = parse_uci(uci.read_text(), "f").sections
     section = sections(uci)[0].id
     page = visitor.get(f"/clients/{section}/delete")
@@ -255,6 +258,100 @@ def test_file_that_can_not_be_written_keeps_the_changes(
     assert page.staged == 6
     assert uci.read_bytes() == before
     assert daemon.reloads() == 0
+
+
+def refused(file: str) -> dict[str, object]:
+    problem = {
+        "severity": "error",
+        "file": file,
+        "line": 9,
+        "section": "",
+        "option": "SOURCE",
+        "message": "not good enough",
+        "remedy": "Write another.",
+    }
+    return {"reloaded": False, "problems": [problem]}
+
+
+def test_with_overwrite_off_nobody_is_told_that_it_is_in_use(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    daemon.origin = {"source": "files", "file": "/opt/fwknop/fwknopd.conf"}
+    page = add(visitor, name="Anna")
+    assert sections(uci)[-1].get("name") == "Anna"
+    assert "Saved; the daemon runs from the files in /opt/fwknop" in page.text
+    assert "Tick “Enable config overwrite” in Settings to use this." in page.text
+    assert "is using" not in page.text
+
+
+def test_without_any_configuration_in_use_the_page_says_so(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    daemon.origin = {"source": "none", "file": str(uci)}
+    page = add(visitor, name="Anna")
+    assert "Saved, but the daemon uses no configuration at all" in page.text
+    assert "Tick “Enable config overwrite”" in page.text
+    assert "is using" not in page.text
+
+
+def test_daemon_that_was_started_with_classic_files_is_not_said_to_need_a_tick(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None], uci: Path
+) -> None:
+    write_uci(OVERWRITING)
+    daemon.origin = {"source": "files", "file": "/etc/fwknop/fwknopd.conf"}
+    page = add(visitor, name="Anna")
+    assert "the daemon runs from the files in /etc/fwknop" in page.text
+    assert f"--uci {uci}" in page.text
+    assert "Tick" not in page.text
+
+
+def test_daemon_on_another_uci_file_is_named(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    daemon.origin = {"source": "uci", "file": "/etc/config/fwknopd"}
+    page = add(visitor, name="Anna")
+    assert f"Saved in {uci}, but the daemon runs from /etc/config/fwknopd" in page.text
+    assert "is using" not in page.text
+
+
+def test_same_file_by_another_path_is_the_same(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(uci.parent)
+    daemon.origin = {"source": "uci", "file": str(link / uci.name)}
+    assert "6 changes applied; the daemon is using them." in add(visitor, name="Anna").text
+
+
+def test_older_daemon_is_asked_for_its_status(visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.origin = {}
+    configuration = {"source": "files", "file": "/etc/fwknop/fwknopd.conf"}
+    daemon.status = daemon.status | {"configuration": configuration}
+    assert "the daemon runs from the files in /etc/fwknop" in add(visitor, name="Anna").text
+
+
+def test_faults_in_classic_files_do_not_keep_from_saving_here(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    daemon.origin = {"source": "files", "file": "/etc/fwknop/fwknopd.conf"}
+    daemon.reload_answer = refused("/etc/fwknop/access.conf")
+    page = add(visitor, name="Anna")
+    assert "Saved; the daemon runs from the files in /etc/fwknop" in page.text
+    assert "not good enough. Write another." in page.text
+    assert page.staged == 0
+    assert sections(uci)[-1].get("name") == "Anna"
+
+
+def test_switching_overwrite_off_is_taken_back_when_the_classic_files_are_faulty(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(OVERWRITING)
+    daemon.reload_answer = refused("/etc/fwknop/access.conf")
+    form = visitor.get("/settings").form("/settings")
+    page = visitor.press(form, "Save & Apply", uci_enabled=[])
+    assert "Not applied: the daemon refused the new configuration" in page.text
+    assert "uci_enabled '1'" in uci.read_text()
+    assert page.staged == 1
 
 
 def test_daemon_that_does_not_answer_is_told_apart_from_a_stopped_one(

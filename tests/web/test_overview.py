@@ -10,6 +10,7 @@ import pytest
 
 from fwknop_webui.reasons import explain
 from fwknopd.control.protocol import VerbError
+from fwknopd.events import EventKind
 from fwknopd.policy.verdict import Reason
 from tests.web.daemon import NOW, STATUS, StubDaemon, door, verdict
 from tests.web.visitor import Visitor
@@ -81,7 +82,11 @@ def test_newest_knock_is_on_top_and_other_events_are_left_out(
         verdict(id=1, event="start", detail="started", verdict=None, reason=None),
         verdict(id=2, request="first"),
         verdict(id=3, request="second", verdict="accept", reason="accepted"),
-        verdict(id=4, event="grant", request="third", verdict=None, reason=None),
+        *(
+            verdict(id=10 + number, event=str(kind), request="third", verdict=None, reason=None)
+            for number, kind in enumerate(EventKind)
+            if kind not in (EventKind.VERDICT, EventKind.REJECTED)
+        ),
     ]
     text = visitor.get("/").text
     assert text.index("second") < text.index("first")

@@ -30,7 +30,7 @@ def test_overwrite_is_off_in_a_stock_file_and_the_page_says_what_that_means(
     visitor: Visitor,
 ) -> None:
     page = visitor.get("/settings")
-    assert "Not in use: the daemon runs from the files" in page.text
+    assert "Not in use: “Enable config overwrite” is off" in page.text
     assert page.form("/settings").values("uci_enabled") == []
 
 

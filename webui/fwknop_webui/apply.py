@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fwknop_webui.check import check
 from fwknop_webui.differences import differences
-from fwknop_webui.i18n import _, ngettext
+from fwknop_webui.i18n import _
 from fwknop_webui.live import LiveDaemon, Reloaded
 from fwknop_webui.notices import Level, Notice
+from fwknop_webui.outcome import outcome
 from fwknop_webui.sessions import Session
+from fwknop_webui.settings_form import overwrites
 from fwknop_webui.staging import Draft, Staging
 from fwknop_webui.store import Store
 from fwknop_webui.trouble import trouble_of
@@ -74,21 +76,14 @@ def _reload(session: Session, draft: Draft, store: Store, live: LiveDaemon) -> N
     except ControlError as error:
         trouble = trouble_of(error, live.start_command)
         return Notice(Level.WARNING, _("Saved, but not in use yet: ") + trouble.title, trouble.text)
-    if result.accepted:
-        return _applied(draft, result)
+    if result.accepted or not _concerned(draft):
+        return outcome(draft, store.file, result)
     return _put_back(session, draft, store, result)
 
 
-def _applied(draft: Draft, result: Reloaded) -> Notice:
-    count = len(draft.changes)
-    text = ngettext(
-        "{n} change applied; the daemon is using it.",
-        "{n} changes applied; the daemon is using them.",
-        count,
-    ).format(n=count)
-    level = Level.WARNING if result.problems else Level.SUCCESS
-    more = _("It has this to say:") if result.problems else ""
-    return Notice(level, text, more, result.problems)
+def _concerned(draft: Draft) -> bool:
+    """Whether the daemon looks at these pages' file at all, before or after the change."""
+    return overwrites(draft.package) or overwrites(draft.base.package)
 
 
 def _put_back(session: Session, draft: Draft, store: Store, result: Reloaded) -> Notice:

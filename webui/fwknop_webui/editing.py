@@ -11,9 +11,10 @@ from fwknop_webui.apply import apply_staged
 from fwknop_webui.check import Checked
 from fwknop_webui.i18n import _
 from fwknop_webui.notices import Level, Notice
+from fwknop_webui.outcome import remedy
 from fwknop_webui.pages import notify
 from fwknop_webui.services import require_session, services
-from fwknop_webui.settings_form import UCI_ENABLED
+from fwknop_webui.settings_form import overwrites
 from fwknop_webui.staging import Draft
 from fwknopd.config.problems import Problem, Severity
 
@@ -59,21 +60,17 @@ def outdated_notice() -> Notice:
 
 def problem_notices(draft: Draft, checked: Checked) -> list[Notice]:
     """What a page should say about the configuration as a whole, on top."""
-    notices = [] if _overwrites(draft) else [_not_in_use()]
+    notices = [] if overwrites(draft.package) else [_not_in_use()]
     found = (*draft.current.problems, *checked.problems)
     serious = tuple(p for p in found if p.severity is not Severity.NOTE)
     return [*notices, _found(serious)] if serious else notices
 
 
-def _overwrites(draft: Draft) -> bool:
-    return any(UCI_ENABLED.read(section) for section in draft.package.of_type("global"))
-
-
 def _not_in_use() -> Notice:
     return Notice(
         Level.WARNING,
-        _("Not in use: the daemon runs from the files in /etc/fwknop"),
-        _("Tick “Enable config overwrite” in Settings to use what you set here."),
+        _("Not in use: “Enable config overwrite” is off"),
+        _("The daemon goes by the files in /etc/fwknop, if there are any.") + " " + remedy(),
     )
 
 

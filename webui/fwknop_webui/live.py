@@ -14,7 +14,7 @@ from fwknop_webui.untyped import Json, child, children, flag, number, text
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.client import ControlClient, ControlError
 
-KNOCK_EVENTS = frozenset({"verdict", "rejected", "error"})
+KNOCK_EVENTS = frozenset({"verdict", "rejected"})
 EVENTS_ASKED = 200
 KNOCKS_SHOWN = 20
 TIMEOUT = 5.0
@@ -97,10 +97,15 @@ class Knock:
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What the daemon made of the new configuration."""
+    """What the daemon made of the new configuration, and what it runs from now.
+
+    ``source`` is uci, files or none; ``file`` the UCI file or fwknopd.conf.
+    """
 
     accepted: bool
     problems: tuple[Problem, ...]
+    source: str
+    file: str
 
 
 class LiveDaemon:
@@ -142,7 +147,14 @@ class LiveDaemon:
     def reload(self) -> Reloaded:
         """Make the daemon read its configuration anew."""
         answer = self._client.call("reload")
-        return Reloaded(flag(answer, "reloaded"), _problems(children(answer, "problems")))
+        # A daemon from before an update doesn't say it with its answer.
+        used = answer if "source" in answer else child(self._client.call("status"), "configuration")
+        return Reloaded(
+            accepted=flag(answer, "reloaded"),
+            problems=_problems(children(answer, "problems")),
+            source=text(used, "source"),
+            file=text(used, "file"),
+        )
 
 
 def _status(data: Json) -> Status:
@@ -198,7 +210,6 @@ def _door(data: Json) -> Door:
 def _knock(data: Json) -> Knock:
     accepted = text(data, "verdict") == "accept"
     reason = text(data, "reason") or ("accepted" if accepted else "")
-    is_error = text(data, "event") == "error"
     return Knock(
         id=int(number(data, "id")),
         time=number(data, "time"),
@@ -206,7 +217,7 @@ def _knock(data: Json) -> Knock:
         client=text(data, "client"),
         request=text(data, "request"),
         accepted=accepted,
-        explanation=explain("firewall-error" if is_error and not reason else reason),
+        explanation=explain(reason),
         detail=text(data, "detail"),
         count=max(1, int(number(data, "count"))),
     )

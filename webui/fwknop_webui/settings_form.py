@@ -105,6 +105,11 @@ def default_open_time(package: UciPackage) -> str:
     return Sections(package).value("global", OPEN_TIME.option)
 
 
+def overwrites(package: UciPackage) -> bool:
+    """Whether the daemon shall run from these pages instead of the classic files."""
+    return any(UCI_ENABLED.read(section) for section in package.of_type("global"))
+
+
 @dataclass(frozen=True, slots=True)
 class BoundGroup:
     """A heading and its fields, ready to draw."""

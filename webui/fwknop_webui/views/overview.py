@@ -11,7 +11,7 @@ from fwknop_webui.notices import Level
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, services
-from fwknop_webui.settings_form import UCI_ENABLED
+from fwknop_webui.settings_form import overwrites
 from fwknop_webui.snapshot import REGIONS, Configured, Snapshot, source_text, take, worst
 from fwknop_webui.trouble import trouble_of
 from fwknopd.config.problems import ConfigError
@@ -71,15 +71,11 @@ def _configured() -> Configured:
         return Configured()
     package = draft.base.package
     unsaved = bool(draft.changes)
-    return Configured(_has_client(package), unsaved, _overwrites(package))
+    return Configured(_has_client(package), unsaved, overwrites(package))
 
 
 def _has_client(package: UciPackage) -> bool:
     return any(summarise(section).is_usable for section in package.of_type("access"))
-
-
-def _overwrites(package: UciPackage) -> bool:
-    return any(UCI_ENABLED.read(section) for section in package.of_type("global"))
 
 
 def _words(error: ControlError) -> str:
