@@ -70,7 +70,7 @@ class CaptureSet:
         new: list[ReopeningCapture] = []
         try:
             for plan in plans:
-                kept = self._by_plan.get(plan)
+                kept = self._by_plan.get(plan) or staged.get(plan)
                 if kept is None:
                     kept = self._capture(plan)
                     new.append(kept)

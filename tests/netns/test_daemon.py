@@ -85,6 +85,37 @@ def test_a_broken_configuration_changes_nothing_and_says_what_is_wrong(lab: Lab)
     assert lab.daemon.ask("status")["configuration"]["last_error"] is None
 
 
+def test_a_filter_that_is_not_valid_leaves_the_daemon_hearing(lab: Lab) -> None:
+    edit(lab, "config config\n", "config config\n\toption PCAP_FILTER 'udp prot 62201'\n")
+    answer = lab.daemon.ask("reload")
+    assert answer["reloaded"] is False
+    [problem] = answer["problems"]
+    assert problem["option"] == "PCAP_FILTER"
+    assert "udp prot 62201" in problem["message"]
+    knock(lab)
+    assert reaches(lab)
+
+
+def test_a_client_that_is_disabled_loses_its_door(lab: Lab) -> None:
+    knock(lab)
+    assert reaches(lab)
+    mark = lab.events.mark()
+    edit(lab, "\toption SOURCE 'ANY'\n", "\toption SOURCE 'ANY'\n\toption enabled '0'\n")
+    assert lab.daemon.ask("reload")["reloaded"] is True
+    told = lab.events.wait_for(event_is("revoke", client="phone"), since=mark)
+    assert "disabled" in told["detail"]
+    assert not reaches(lab)
+
+
+def test_a_reload_says_what_waits_for_a_restart(lab: Lab) -> None:
+    edit(lab, "config config\n", "config config\n\toption mark '0x100'\n")
+    answer = lab.daemon.ask("reload")
+    assert answer["reloaded"] is True
+    assert [p["option"] for p in answer["problems"] if "restart" in p["message"]] == ["mark"]
+    knock(lab)
+    assert reaches(lab)
+
+
 def test_doors_are_back_after_somebody_deletes_every_rule(lab: Lab) -> None:
     knock(lab)
     mark = lab.events.mark()

@@ -49,6 +49,7 @@ def test_a_missing_device_stops_no_start(rig: Rig) -> None:
 def test_every_device_is_captured_once(rig: Rig) -> None:
     rig.conf("PCAP_INTF eth1, eth2 eth1;\n")
     rig.start()
+    assert len(rig.devices.opened) == 2
     assert rig.knock("eth1") == "accepted"
     assert rig.knock("eth2") == "accepted"
 
@@ -188,6 +189,7 @@ def test_two_networks_on_one_device_are_one_capture(uci_rig: Rig, ubus: Ubus) ->
     ubus.says(wan="eth1", wan6="eth1")
     on_networks(uci_rig, "wan wan6")
     uci_rig.start()
+    assert len(uci_rig.devices.opened) == 1
     assert uci_rig.knock() == "accepted"
     assert [row["name"] for row in uci_rig.ask("status")["captures"]] == ["eth1"]
 
@@ -236,7 +238,7 @@ def test_a_network_that_is_up_is_not_asked_for_with_every_address(uci_rig: Rig, 
         uci_rig.clock.advance(60)
         uci_rig.notices.tell("address")
         uci_rig.settle()
-    assert ubus.asked == 1
+        assert asked_and_answered(uci_rig, ubus, 1)
     assert uci_rig.loop.timeouts[-1] is None, "nothing is due"
 
 
