@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fwknopd.config.uci_config import configuration_from_uci
 from fwknopd.config.uci_format import parse_uci
 from fwknopd.control.protocol import VerbError
+from fwknopd.status import problems_json
 from tests.web.conftest import STOCK
 from tests.web.daemon import StubDaemon
 from tests.web.test_clients import ANNA, add, sections, values
@@ -103,6 +105,25 @@ def test_daemon_s_warnings_are_shown_after_applying(visitor: Visitor, daemon: St
     text = add(visitor, name="Anna").text
     assert "applied" in text
     assert "any address may knock. Narrow it." in text
+
+
+def test_what_the_outcome_says_is_not_said_twice(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None], uci: Path
+) -> None:
+    write_uci(OVERWRITING)
+
+    def answer_as_the_daemon_does() -> None:
+        package = parse_uci(uci.read_text(), str(uci))
+        problems = problems_json(configuration_from_uci(package, str(uci)).problems)
+        daemon.reload_answer = {"reloaded": True, "problems": problems}
+
+    daemon.on_reload = answer_as_the_daemon_does
+    page = add(visitor, name="Anna")
+    assert "6 changes applied" in page.text
+    assert page.text.count("this is the placeholder") == 1
+    page = visitor.get("/clients")
+    assert page.text.count("this is the placeholder") == 1
+    assert "section cfg03ea17 (#1)" in page.text
 
 
 def test_refused_configuration_is_taken_back_and_stays_staged(

@@ -217,6 +217,18 @@ def test_first_steps_lead_through_and_then_disappear(
     assert "First steps" not in visitor.get("/").text
 
 
+def test_daemon_without_a_configuration_says_why_and_not_to_choose_a_network(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    idle = {"source": "none", "detail": "Nothing to guard: Enable config overwrite is off"}
+    daemon.status = changed(configuration=idle, captures=[])
+    text = visitor.get("/").text
+    assert text.count("Nothing to guard: Enable config overwrite is off") == 1
+    assert "none in use" in text
+    assert "Choose a network" not in text
+    assert "/etc/config/fwknopd" not in text
+
+
 def test_first_steps_do_not_need_the_daemon(visitor: Visitor) -> None:
     text = visitor.get("/").text
     assert "Start the daemon" in text

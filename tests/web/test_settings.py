@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,3 +168,52 @@ def test_device_and_network_are_suggested(visitor: Visitor) -> None:
     lists = {a["list"] for t, a in page.tags if t == "input" and "list" in a}
     assert lists == {"networks", "devices"}
     assert {a["id"] for t, a in page.tags if t == "datalist"} == lists
+
+
+NETWORKS = """
+config interface 'loopback'
+	option device 'lo'
+
+config interface 'lan'
+	option device 'br-lan'
+
+config interface 'uplink'
+	option device 'eth1'
+
+config device
+	option name 'br-lan'
+
+"""
+
+
+def test_networks_of_the_router_are_offered(visitor: Visitor, uci: Path) -> None:
+    assert '<option value="wan6">' in visitor.get("/settings").html
+    (uci.parent / "network").write_text(NETWORKS)
+    html = visitor.get("/settings").html
+    (listed,) = re.findall(r'<datalist id="networks">(.*)</datalist>', html)
+    assert re.findall(r'value="([^"]*)"', listed) == ["lan", "uplink"]
+
+
+@pytest.mark.parametrize("damage", ["config interface 'wan", "\x00", "config interface\n"])
+def test_network_file_that_says_nothing_breaks_nothing(
+    damage: str, visitor: Visitor, uci: Path
+) -> None:
+    (uci.parent / "network").write_text(damage)
+    assert '<option value="wan">' in visitor.get("/settings").html
+
+
+def test_misspelt_network_is_pointed_out(visitor: Visitor, daemon: StubDaemon, uci: Path) -> None:
+    (uci.parent / "network").write_text(NETWORKS)
+    assert "There is no network" not in visitor.get("/settings").text
+    text = save(visitor, network="upling").text
+    assert "There is no network “upling” in /etc/config/network" in text
+    assert "There are: lan, uplink." in text
+    assert "There is no network" not in save(visitor, network="uplink").text
+
+
+def test_empty_fields_say_what_is_used_instead(visitor: Visitor) -> None:
+    page = visitor.get("/settings")
+    fields = {a["name"]: a for t, a in page.tags if t == "input" and "name" in a}
+    assert fields["network"]["placeholder"] == "wan"
+    assert fields["PCAP_INTF"]["placeholder"] == "that of the network"
+    assert "Left empty: the device below, or wan" in page.text

@@ -11,7 +11,7 @@ from fwknop_webui.forms import Field, Widget
 from fwknop_webui.i18n import _
 from fwknop_webui.ports import split
 from fwknop_webui.staging import Draft
-from fwknopd.config.uci_format import UciSection
+from fwknopd.config.uci_format import UciPackage, UciSection
 from fwknopd.config.variables import Scope
 
 ACCESS = "access"
@@ -66,6 +66,14 @@ def find_row(draft: Draft, section_id: str) -> ClientRow | None:
 def label_of(section: UciSection, number: int) -> str:
     """What the daemon calls the client in its events: its name, or its number."""
     return section.get("name") or section.name or f"#{number}"
+
+
+def section_labels(package: UciPackage) -> dict[str, str]:
+    """What to call the clients' sections where an id alone would say little."""
+    return {
+        section.id: f"{section.id} ({label_of(section, number)})"
+        for number, section in enumerate(package.of_type(ACCESS), 1)
+    }
 
 
 def _expired(checked: Checked, now: float) -> set[int]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
+from dataclasses import replace
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.apply import apply_staged
 from fwknop_webui.check import Checked
+from fwknop_webui.client_rows import section_labels
 from fwknop_webui.i18n import _
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.outcome import remedy
@@ -17,6 +20,7 @@ from fwknop_webui.services import require_session, services
 from fwknop_webui.settings_form import overwrites
 from fwknop_webui.staging import Draft
 from fwknopd.config.problems import Problem, Severity
+from fwknopd.config.uci_format import UciPackage
 
 
 def base_seal(draft: Draft) -> str:
@@ -62,8 +66,10 @@ def problem_notices(draft: Draft, checked: Checked) -> list[Notice]:
     """What a page should say about the configuration as a whole, on top."""
     notices = [] if overwrites(draft.package) else [_not_in_use()]
     found = (*draft.current.problems, *checked.problems)
-    serious = tuple(p for p in found if p.severity is not Severity.NOTE)
-    return [*notices, _found(serious)] if serious else notices
+    # The outcome of Save & Apply, shown on top of the same page, has most of them already.
+    told = {problem for notice in require_session().notices for problem in notice.problems}
+    serious = [p for p in found if p.severity is not Severity.NOTE and p not in told]
+    return [*notices, _found(draft.package, serious)] if serious else notices
 
 
 def _not_in_use() -> Notice:
@@ -74,7 +80,9 @@ def _not_in_use() -> Notice:
     )
 
 
-def _found(problems: tuple[Problem, ...]) -> Notice:
+def _found(package: UciPackage, problems: Sequence[Problem]) -> Notice:
     bad = any(item.severity is Severity.ERROR for item in problems)
+    labels = section_labels(package)
+    named = tuple(replace(p, section=labels.get(p.section, p.section)) for p in problems)
     title = _("The daemon will not take this configuration") if bad else _("Worth a look")
-    return Notice(Level.ERROR if bad else Level.WARNING, title, "", problems)
+    return Notice(Level.ERROR if bad else Level.WARNING, title, "", named)

@@ -161,8 +161,10 @@ class BoundField:
     def placeholder(self) -> str:
         """The default, or an example, in grey."""
         variable = self.field.variable
-        if self.field.placeholder or variable is None:
-            return self.field.placeholder
+        if self.field.placeholder:
+            return _(self.field.placeholder)
+        if variable is None:
+            return ""
         if variable.default not in (None, "") and not isinstance(variable.default, bool):
             return str(variable.default)
         return variable.example

@@ -52,8 +52,22 @@ OPEN_TIME = _uci(
 )
 
 _LISTENING = (
-    _uci("network", N_("Network"), suggestions="networks"),
-    _server("PCAP_INTF", N_("Device"), suggestions="devices", placeholder="eth0"),
+    _uci(
+        "network",
+        N_("Network"),
+        suggestions="networks",
+        text=N_("Where knocks come in. Left empty: the device below, or wan if there is none."),
+    ),
+    _server(
+        "PCAP_INTF",
+        N_("Device"),
+        suggestions="devices",
+        placeholder=N_("that of the network"),
+        text=N_(
+            "Only for a device that belongs to no network. Normally leave it empty: "
+            "a network's device may change, its name does not."
+        ),
+    ),
 )
 _TIME = (_server("MAX_SPA_PACKET_AGE", N_("Oldest knock accepted"), Widget.NUMBER), OPEN_TIME)
 _FORWARDING = (
@@ -103,6 +117,11 @@ def port_options(package: UciPackage) -> PortOptions:
 def default_open_time(package: UciPackage) -> str:
     """What a new client starts with; "" for the daemon's own default."""
     return Sections(package).value("global", OPEN_TIME.option)
+
+
+def network(package: UciPackage) -> str:
+    """The network that is set, "" for none."""
+    return Sections(package).value("network", "network").strip()
 
 
 def overwrites(package: UciPackage) -> bool:

@@ -93,7 +93,10 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
         ChecklistItem(
             _("Knock, and see it accepted below"),
             status is not None and status.accepted > 0,
-            hint=_("None was accepted since the daemon started."),
+            hint=_(
+                "None was accepted since the daemon started. Knock from outside, "
+                "such as from a phone with Wi-Fi off: knocks from the LAN don't come in on wan."
+            ),
         ),
     )
     if all(item.done for item in items):
@@ -110,7 +113,7 @@ def source_text(status: Status) -> str:
     return {
         "uci": _("these pages (UCI)"),
         "files": _("files in /etc/fwknop"),
-    }.get(status.source, _("none"))
+    }.get(status.source, _("unknown"))
 
 
 def worst(problems: tuple[Problem, ...]) -> str:

@@ -83,7 +83,8 @@ def _save(draft: Draft, section: UciSection | None) -> ResponseReturnValue:
     if request.form.get("do") == "generate":
         return _generated(changed, section or changed.package.of_type(ACCESS)[-1])
     if section is None:
-        title = _("{name} is added, with fresh keys unless you typed some.")
+        fresh = not typed.keys.key
+        title = _("{name} is added, with fresh keys.") if fresh else _("{name} is added.")
         hint = _("Press QR in its row and scan the code with the phone that shall knock.")
         notify(Level.INFO, title.format(name=typed.values["name"]), hint)
     return stage_and_go(changed, "clients")

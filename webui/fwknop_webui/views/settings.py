@@ -31,7 +31,8 @@ def settings() -> ResponseReturnValue:
     """The form."""
     draft = current_draft()
     checked = check(draft.package, services().store.file)
-    return _page(settings_form.stored_form(draft.package), draft, problem_notices(draft, checked))
+    warnings = [*problem_notices(draft, checked), *_network_notices(draft)]
+    return _page(settings_form.stored_form(draft.package), draft, warnings)
 
 
 def save_settings() -> ResponseReturnValue:
@@ -53,7 +54,7 @@ def _page(form: SettingsForm, draft: Draft, warnings: list[Notice]) -> str:
         form=form,
         base=base_seal(draft),
         warnings=warnings,
-        networks=COMMON_NETWORKS,
+        networks=services().store.networks() or COMMON_NETWORKS,
         devices=_devices(),
     )
 
@@ -62,6 +63,16 @@ def _problem_notices(form: SettingsForm) -> list[Notice]:
     if not form.problems:
         return []
     return [Notice(Level.ERROR, _("Not saved"), _("Mend these first:"), form.problems)]
+
+
+def _network_notices(draft: Draft) -> list[Notice]:
+    """A misspelt network leaves the daemon waiting for it for ever."""
+    known, used = services().store.networks(), settings_form.network(draft.package)
+    if not known or not used or used in known:
+        return []
+    title = _("There is no network “{name}” in /etc/config/network").format(name=used)
+    text = _("Unless another program makes it, no knock is heard. There are: {names}.")
+    return [Notice(Level.WARNING, title, text.format(names=", ".join(known)))]
 
 
 def _devices() -> list[str]:
