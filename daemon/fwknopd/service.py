@@ -4,9 +4,13 @@ Error policy by phase of life: at start a fault is fatal, with one clear line ea
 a reload the old configuration stays in force and the fault is reported; a packet is
 never fatal; a lost device or firewall is repaired and reported.
 
-Nothing in the loop waits for others, with one exception: making the firewall's rules
-runs nft, at a start, at a reload that changes devices, and when somebody deleted them.
-That takes milliseconds, and at the very worst the time limit of `firewall/process.py`.
+The loop waits for others in these places only, each with a limit:
+
+- making nftables rules runs nft: at a start, when the devices change, when somebody deleted
+  the rules, and for a diagnosis. With iptables every door runs a program. That takes
+  milliseconds, and at the very worst the time limit of `firewall/process.py` for each run;
+- a start or reload that names a new logical network waits a second for its device;
+- a used packet is written to the journal before its door opens.
 """
 
 from __future__ import annotations
