@@ -302,6 +302,8 @@ def test_with_overwrite_off_nobody_is_told_that_it_is_in_use(
     assert sections(uci)[-1].get("name") == "Anna"
     assert "Saved; the daemon runs from the files in /opt/fwknop" in page.text
     assert "Tick “Enable config overwrite” in Settings to use this." in page.text
+    assert "Not in use" not in page.text
+    assert "Not in use" in visitor.get("/clients").text
     assert "is using" not in page.text
 
 

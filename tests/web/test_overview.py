@@ -210,6 +210,7 @@ def test_first_steps_lead_through_and_then_disappear(
     visitor.press(settings, "Save & Apply", uci_enabled="1")
     text = visitor.get("/").text
     assert "Knock, and see it accepted below" in text
+    assert "Knock from outside" in text
     assert "Add a client" not in text
     daemon.status = STATUS
     assert "First steps" not in visitor.get("/").text

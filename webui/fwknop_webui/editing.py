@@ -64,10 +64,12 @@ def outdated_notice() -> Notice:
 
 def problem_notices(draft: Draft, checked: Checked) -> list[Notice]:
     """What a page should say about the configuration as a whole, on top."""
-    notices = [] if overwrites(draft.package) else [_not_in_use()]
+    # The outcome of Save & Apply, shown on top of the same page, may say it already.
+    pending = require_session().notices
+    told_use = overwrites(draft.package) or any(notice.tells_use for notice in pending)
+    notices = [] if told_use else [_not_in_use()]
     found = (*draft.current.problems, *checked.problems)
-    # The outcome of Save & Apply, shown on top of the same page, has most of them already.
-    told = {problem for notice in require_session().notices for problem in notice.problems}
+    told = {problem for notice in pending for problem in notice.problems}
     serious = [p for p in found if p.severity is not Severity.NOTE and p not in told]
     return [*notices, _found(draft.package, serious)] if serious else notices
 

@@ -19,9 +19,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``title`` says what is; ``text`` what to do; ``problems`` are listed below."""
+    """``title`` says what is; ``text`` what to do; ``problems`` are listed below.
+
+    ``tells_use``: it says already that the daemon doesn't use these pages.
+    """
 
     level: Level
     title: str
     text: str = ""
     problems: tuple[Problem, ...] = ()
+    tells_use: bool = False

@@ -19,7 +19,7 @@ def outcome(draft: Draft, file: str, result: Reloaded) -> Notice:
     title, text = _why_not(draft, file, result)
     if result.problems:
         text = f"{text} " + _("About what it uses instead, the daemon says:")
-    return Notice(Level.WARNING, title, text, result.problems)
+    return Notice(Level.WARNING, title, text, result.problems, tells_use=True)
 
 
 def remedy() -> str:

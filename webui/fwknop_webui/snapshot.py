@@ -94,8 +94,8 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
             _("Knock, and see it accepted below"),
             status is not None and status.accepted > 0,
             hint=_(
-                "None was accepted since the daemon started. Knock from outside, "
-                "such as from a phone with Wi-Fi off: knocks from the LAN don't come in on wan."
+                "None was accepted since the daemon started. Knock from outside, such as over "
+                "a phone's mobile data, unless the daemon listens on your LAN."
             ),
         ),
     )
