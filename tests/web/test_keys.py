@@ -254,6 +254,21 @@ def test_bad_key_is_refused_at_its_field_and_not_sent_back(
     assert uci.read_bytes() == before
 
 
+def test_typed_key_is_never_swapped_for_a_made_one_behind_the_user_s_back(
+    visitor: Visitor, uci: Path
+) -> None:
+    section = clients(uci)[0].id
+    page = edit(visitor, section, key=OTHER, OPEN_PORTS="bad")
+    assert page.status == 422
+    assert "type it again" in page.html
+    assert OTHER not in page.html
+    again = visitor.press(page.main_form(), "Save", OPEN_PORTS="tcp/22")
+    assert again.status == 422
+    assert "The key you typed before is missing" in again.html
+    saved = visitor.press(again.main_form(), "Save", key=OTHER)
+    assert saved.status != 422
+
+
 def test_keys_appear_nowhere_but_in_the_dialog(
     visitor: Visitor, daemon: StubDaemon, uci: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -70,7 +71,8 @@ def _serve(options: argparse.Namespace) -> int:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         return _complain(_why_not(options.listen, error), 1)
-    with listener:
+    # Ctrl-C is how a person ends it, and no fault.
+    with listener, suppress(KeyboardInterrupt):
         _run(listener, _config(options, host))
     return 0
 

@@ -214,7 +214,12 @@ class TypedClient:
         """The form again, as it was filled in, but without the keys."""
         typed_ports = self.values["OPEN_PORTS"]
         return ClientForm(
-            section, self.values, typed_ports, errors or {}, problems, self.keys.no_hmac
+            section,
+            self.values,
+            typed_ports,
+            {**self.keys.unsent, **(errors or {})},
+            problems,
+            self.keys.no_hmac,
         )
 
     def changes(self, draft: Draft, section: UciSection | None) -> tuple[str, list[UciChange]]:

@@ -134,6 +134,8 @@ class TypedKeys:
     no_hmac: bool
     hmac_type: str
     generate: bool
+    awaited: frozenset[str] = frozenset()
+    """Fields that held a key on a page that came back: an empty one doesn't mean "make one"."""
 
     @classmethod
     def from_form(cls, form: Mapping[str, str], *, generate: bool) -> TypedKeys:
@@ -147,7 +149,21 @@ class TypedKeys:
             no_hmac=bool(form.get("no_hmac")),
             hmac_type=form.get("HMAC_DIGEST_TYPE", ""),
             generate=generate,
+            awaited=frozenset(n for n in ("key", "hmac_key") if form.get(f"{n}_again")),
         )
+
+    @property
+    def unsent(self) -> dict[str, str]:
+        """What to say beside fields whose key doesn't come back with the page, by field."""
+        again = _("Nothing you type here is sent back, so type it again.")
+        return {name: again for name, text in self.texts.items() if text or name in self._missing}
+
+    @property
+    def _missing(self) -> frozenset[str]:
+        if self.generate:
+            return frozenset()
+        unwanted = {"hmac_key"} if self.no_hmac else set()
+        return frozenset(n for n in self.awaited - unwanted if not self.texts[n])
 
     @property
     def texts(self) -> dict[str, str]:
@@ -164,6 +180,9 @@ class TypedKeys:
                 errors[name] = f"{problem.message}. {problem.remedy}"
         if typed and not errors and section:
             errors = _weak(section, typed)
+        errors |= dict.fromkeys(
+            self._missing, _("The key you typed before is missing. Generate keys makes new ones.")
+        )
         again = _("Nothing you type here is sent back, so type it again.")
         return {name: f"{text} {again}" for name, text in errors.items()}
 
