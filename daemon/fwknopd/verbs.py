@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
+from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.protocol import VerbError
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import Grant
 from fwknopd.policy.packet import Packet
-from fwknopd.service import Service
+from fwknopd.service import Service, idle_text
 from fwknopd.status import grant_json, origin, problems_json, status
 
 Json = dict[str, Any]
@@ -73,13 +74,20 @@ class Verbs:
         ``source`` and ``file`` name what is in force afterwards.
         """
         errors = self._service.reload()
-        configuration = self._service.configuration
-        warnings = configuration.problems if configuration and not errors else ()
+        warnings = () if errors else self._warnings()
         return {
             "reloaded": not errors,
             "problems": problems_json((*errors, *warnings)),
             **origin(self._service),
         }
+
+    def _warnings(self) -> tuple[Problem, ...]:
+        """What to say of a configuration in force; above all, that there is none."""
+        service = self._service
+        if service.configuration is not None:
+            return service.configuration.problems
+        file = service.options.uci or service.options.config_file
+        return (Problem(Severity.WARNING, file, None, "", idle_text(service.options), ""),)
 
     def explain(self, arguments: Json) -> Json:
         """What would become of a packet, and why. Raises VerbError when it can't be read."""

@@ -199,6 +199,7 @@ def test_overwrite_switched_off_without_classic_files_guards_nothing(lab: Lab) -
     answer = lab.daemon.ask("reload")
     assert (answer["reloaded"], answer["source"]) == (True, "none")
     assert answer["file"] == str(lab.paths.uci)
+    assert "Nothing to guard" in answer["problems"][0]["message"]
     status = lab.daemon.ask("status")
     assert status["configuration"]["source"] == "none"
     assert "overwrite" in status["configuration"]["detail"]
