@@ -48,7 +48,7 @@ class Ask:
     def port(self) -> int:
         """The port of the first thing asked for. Raises LabError."""
         match = re.fullmatch(r"(?:tcp|udp)/(\d{1,5})(?:,.*)?", self.access)
-        if not match:
+        if not match or not 0 < int(match[1]) <= 65535:
             raise LabError(f"{self.access!r} is no access", "Write it like tcp/22.")
         return int(match[1])
 
