@@ -13,12 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import ip_network
 
-from fwknopd.policy.stanza import NatTarget
+from fwknopd.policy.stanza import Address, NatTarget, Network, SourceNat
 from fwknopd.spa.request import PortSpec
-
-Address = IPv4Address | IPv6Address
 
 UNKNOWN_CLIENT = "?"
 """Owner of a door that was found open: an earlier process opened it."""
@@ -28,14 +26,52 @@ UNKNOWN_CLIENT = "?"
 class Door:
     """What the firewall opens: the identity of a grant, without its time and owner.
 
-    ``nat`` set: connections to ``port`` are sent on to that target, which is the
-    router itself when ``local``.
+    - ``address``, with ``prefix`` a whole network around it, is who gets in
+    - ``port`` is the outside port; None is every port of every protocol, which only makes
+      sense for what passes through this router (FORWARD_ALL)
+    - ``nat`` sends connections on to a target, which is the router itself when ``local``
+    - ``translate`` False opens the way to ``nat`` for connections that already name it
+      (DISABLE_DNAT): nothing is translated
+    - ``source_nat`` changes where forwarded connections appear to come from
+    - ``destination`` limits the door to connections to that address of this router
+      (ENABLE_DESTINATION_RULE)
     """
 
     address: Address
-    port: PortSpec
+    port: PortSpec | None
     nat: NatTarget | None = None
     local: bool = False
+    prefix: int | None = None
+    translate: bool = True
+    source_nat: SourceNat | None = None
+    destination: Address | None = None
+
+    @property
+    def forwarded(self) -> bool:
+        """It leads through this router, not to it."""
+        return self.port is None or (self.nat is not None and not self.local)
+
+    @property
+    def redirects(self) -> bool:
+        """It changes where connections to its outside port go."""
+        return self.nat is not None and self.translate
+
+    @property
+    def network(self) -> Network:
+        """Who gets in, as a network; a single address has all of its bits."""
+        # A scope, as in fe80::1%eth0, means nothing in a network.
+        bits = self.prefix or self.address.max_prefixlen
+        return ip_network((self.address.packed, bits), strict=False)
+
+    @property
+    def who(self) -> str:
+        """Who gets in, for people: an address, or a network."""
+        return str(self.address) if self.prefix is None else str(self.network)
+
+    @property
+    def what(self) -> str:
+        """What opens, for people: a port, or ``all``."""
+        return "all" if self.port is None else str(self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +97,7 @@ class Grant:
     def id(self) -> str:
         """Short name: the same for the same client and door, however often it knocks."""
         door = self.door
-        identity = f"{self.holder}\0{door.address}\0{door.port}\0{door.nat}\0{door.local}"
+        identity = f"{self.holder}\0{door}"
         return sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:10]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -23,6 +24,7 @@ class Loop:
 
     def __init__(self) -> None:
         self.selector = selectors.DefaultSelector()
+        self._soon: deque[Callable[[], None]] = deque()
 
     def watch(self, source: HasDescriptor | int, callback: Callback) -> None:
         """Have ``callback`` told whenever ``source`` is readable."""
@@ -33,10 +35,17 @@ class Loop:
         with suppress(KeyError, ValueError):
             self.selector.unregister(source)
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called in the next turn, which then waits for nothing."""
+        self._soon.append(call)
+
     def turn(self, timeout: float | None) -> None:
         """Wait for ``timeout`` seconds at most, for ever if None, and serve what is ready."""
-        for key, mask in self.selector.select(timeout):
+        for key, mask in self.selector.select(0 if self._soon else timeout):
             key.data(mask)
+        # Only those of before: a call may ask for another turn.
+        for _ in range(len(self._soon)):
+            self._soon.popleft()()
 
     def close(self) -> None:
         """Give the selector back; what was watched stays open."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from fwknopd.capture import CaptureError
@@ -25,6 +26,8 @@ from fwknopd.events import EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.choice import choose_firewall
 from fwknopd.log_lines import DEBUG
+from fwknopd.loop import Loop
+from fwknopd.name_lookup import look_up
 from fwknopd.options import Options, absolute
 from fwknopd.pid_file import AlreadyRunning, PidFile, PidFileError
 from fwknopd.replay import VolatileMemory
@@ -35,6 +38,7 @@ from fwknopd.service import Service
 from fwknopd.signals import SignalPipe
 from fwknopd.startup import iptables_settings, load_configuration, policy_settings
 from fwknopd.verbs import Verbs
+from fwknopd.workers import Workers
 
 START_FAULTS = (
     CaptureError,
@@ -111,11 +115,14 @@ def _run_service(
         trace=paths.trace,
         former=paths.former_digest_file,
     )
+    loop = Loop()
+    workers = Workers(loop)
     engine = Engine(
         clock=SystemClock(),
         events=events,
         firewall=_firewall(options, settings),
         memory=memory,
+        look_up=partial(look_up, workers),
     )
     _watch(engine, options, settings, configuration)
     memory.load(policy_settings(settings, test=options.test) if configuration else None)
@@ -125,8 +132,9 @@ def _run_service(
     # From the last one up, each even if another failed.
     with ExitStack() as ending:
         ending.callback(memory.close)
-        service = Service(options, configuration, engine, SystemClock())
-        ending.callback(service.loop.close)
+        service = Service(options, configuration, engine, SystemClock(), loop, workers)
+        ending.callback(loop.close)
+        ending.callback(workers.close)
         control = ControlServer(paths.control, Verbs(service).table(), _group(options))
         ending.callback(control.close)
         ending.callback(service.stop)
@@ -140,14 +148,20 @@ def _run_file(options: Options, configuration: Configuration, events: EventLog) 
 
     settings = configuration.settings
     _add_sinks(events, options, settings)
-    engine = Engine(
-        clock=SystemClock(),
-        events=events,
-        firewall=_firewall(options, settings),
-        memory=VolatileMemory(),
-    )
-    _watch(engine, options, settings, configuration)
-    judge_file(options, configuration, engine)
+    with ExitStack() as ending:
+        loop = Loop()
+        ending.callback(loop.close)
+        workers = Workers(loop)
+        ending.callback(workers.close)
+        engine = Engine(
+            clock=SystemClock(),
+            events=events,
+            firewall=_firewall(options, settings),
+            memory=VolatileMemory(),
+            look_up=partial(look_up, workers),
+        )
+        _watch(engine, options, settings, configuration)
+        judge_file(options, configuration, engine)
 
 
 def _firewall(options: Options, settings: ServerSettings) -> Firewall:

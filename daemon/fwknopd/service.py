@@ -35,6 +35,7 @@ from fwknopd.options import Options
 from fwknopd.reloading import Reloading
 from fwknopd.signals import SignalPipe
 from fwknopd.startup import capture_request, engine_settings
+from fwknopd.workers import Workers
 
 STOPPED = "Shutting down fwknopd; its firewall rules are removed"
 
@@ -51,13 +52,16 @@ class Service:
         configuration: Configuration | None,
         engine: Engine,
         clock: SystemClock,
+        loop: Loop,
+        workers: Workers,
         opener: Opener = open_capture,
     ) -> None:
         self.options = options
         self.engine = engine
         self.clock = clock
         self.started = clock.monotonic()
-        self.loop = Loop()
+        self.loop = loop
+        self.workers = workers
         self.guard = FirewallGuard(engine, clock.monotonic)
         self.intake = Intake(
             self.loop, clock.monotonic, engine.events, self._devices_changed, opener
@@ -134,7 +138,7 @@ class Service:
             # Called from the last one up.
             ending.callback(self.intake.close)
             ending.callback(self._stop_firewall)
-            ending.callback(self.engine.report_rejected)
+            ending.callback(self.engine.reporting.summarize)
 
     def _stop_firewall(self) -> None:
         try:
@@ -164,7 +168,12 @@ class Service:
     def _timeout(self) -> float | None:
         if self.intake.queue:
             return 0
-        dues = (self.engine.next_due(), self.guard.retry_at, self.intake.next_due())
+        dues = (
+            self.engine.next_due(),
+            self.guard.retry_at,
+            self.intake.next_due(),
+            self.workers.next_due(),
+        )
         first = min(due for due in dues if due is not None)
         return None if first == inf else max(0.0, first - self.clock.monotonic())
 
@@ -173,6 +182,7 @@ class Service:
         self.engine.tick()
         self.guard.retry(now)
         self.intake.run_timers(now)
+        self.workers.run_timers(now)
 
     def _devices_changed(self) -> None:
         self.guard.cover(self.intake.devices())

@@ -30,9 +30,14 @@ def find_program(name: str) -> str | None:
     return None
 
 
+def open_memory_file() -> FileIO:
+    """A file without a name, empty. Raises OSError."""
+    return FileIO(os.memfd_create("fwknopd"), "r+")
+
+
 def memory_file(content: str = "") -> closing[FileIO]:
     """A file without a name that holds ``content``, to be read from its beginning."""
-    file = FileIO(os.memfd_create("fwknopd"), "r+")
+    file = open_memory_file()
     file.write(content.encode())
     file.seek(0)
     return closing(file)

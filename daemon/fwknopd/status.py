@@ -106,7 +106,7 @@ def _waiting(service: Service, network: WaitingNetwork) -> Json:
         "detail": network.detail,
         "received": 0,
         "dropped": 0,
-        "since": service.engine.epoch(network.since),
+        "since": service.engine.reporting.epoch(network.since),
     }
 
 
@@ -119,7 +119,7 @@ def _capture(service: Service, capture: ReopeningCapture) -> Json:
         "detail": capture.limits(),
         "received": stats.received,
         "dropped": stats.dropped,
-        "since": service.engine.epoch(capture.since),
+        "since": service.engine.reporting.epoch(capture.since),
     }
 
 
@@ -129,10 +129,12 @@ def grant_json(service: Service, grant: Grant) -> Json:
     return {
         "id": grant.id,
         "client": grant.client,
-        "address": str(door.address),
-        "port": str(door.port),
+        "address": door.who,
+        "port": door.what,
         "nat": None if door.nat is None else str(door.nat),
         "local": door.local,
-        "opened": service.engine.epoch(grant.opened),
-        "expires": service.engine.epoch(grant.expires),
+        "destination": None if door.destination is None else str(door.destination),
+        "source_nat": None if door.source_nat is None else str(door.source_nat),
+        "opened": service.engine.reporting.epoch(grant.opened),
+        "expires": service.engine.reporting.epoch(grant.expires),
     }

@@ -55,7 +55,7 @@ SERVER_REMARKS: Remarks = {
         BETTER,
         "leads to this machine only, whatever address the client typed",
     ),
-    "ENABLE_NAT_DNS": (PARTLY, "host names are not looked up yet; such a knock is refused"),
+    "ENABLE_NAT_DNS": (BETTER, "a slow name server delays nobody else; IPv6 hosts too"),
     "ENABLE_RULE_PREPEND": ("same", _IPTABLES_ONLY),
     "ENABLE_IPT_OUTPUT": ("same", _IPTABLES_ONLY),
     "ENABLE_IPT_COMMENT_CHECK": ("same", _IPTABLES_ONLY),

@@ -163,14 +163,18 @@ def test_what_is_granted_is_what_was_asked(vector: SpaVector) -> None:
         return
     address, *wish = asked.message.decode().split(",")
     assert verdict.lifetime == min(asked.client_timeout or 30, 300)
-    shown = [f"{port.protocol}/{port.port:d}" for port in verdict.ports]
-    assert shown == (wish[:1] if verdict.nat else list(dict.fromkeys(map(unpadded, wish))))
+    first = verdict.doors[0]
+    shown = [door.what for door in verdict.doors]
+    assert shown == (wish[:1] if first.nat else list(dict.fromkeys(map(unpadded, wish))))
     if address == "0.0.0.0":
-        assert verdict.address in (SOURCE, proxied(vector))
+        assert first.address in (SOURCE, proxied(vector))
     if asked.message_type in (2, 4):
         assert asked.nat_access is not None
-        assert str(verdict.nat).replace(":", ",") == asked.nat_access.decode()
-    assert verdict.local is (asked.message_type in (5, 6))
+        host, _, port = asked.nat_access.decode().rpartition(",")
+        assert (verdict.lookup or str(first.nat)) == (host if verdict.lookup else f"{host}:{port}")
+        assert first.nat is not None
+        assert first.nat.port == int(port)
+    assert first.local is (asked.message_type in (5, 6))
 
 
 def unpadded(port: str) -> str:

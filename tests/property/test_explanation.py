@@ -44,11 +44,19 @@ stanza_options = st.fixed_dictionaries(
         "disable_dnat": st.booleans(),
     },
 )
+
+
+def with_options(options: dict[str, Any]) -> PolicySettings:
+    return PolicySettings(**options)
+
+
 settings_options = st.fixed_dictionaries(
     {},
     optional={
         name: st.booleans()
         for name in (
+            "enable_destination_rule",
+            "enable_ipt_snat",
             "enable_spa_packet_aging",
             "enable_digest_persistence",
             "enable_ipt_forwarding",
@@ -60,7 +68,7 @@ settings_options = st.fixed_dictionaries(
             "test",
         )
     },
-).map(lambda options: PolicySettings(**options))
+).map(with_options)
 
 
 @st.composite

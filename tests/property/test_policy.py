@@ -12,7 +12,7 @@ from fwknopd.policy.authorizer import Authorizer, PolicySettings
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.rules import utc
 from fwknopd.policy.stanza import Stanza
-from fwknopd.policy.verdict import AccessDecision, Reason, Refusal, doors_of
+from fwknopd.policy.verdict import AccessDecision, Reason, Refusal
 from fwknopd.replay import ReplayCache
 from fwknopd.spa.message import MessageType
 from fwknopd.spa.packet import SpaKeys, seal
@@ -107,7 +107,7 @@ def test_every_well_made_knock_gets_a_verdict(
         return
     assert abs(timestamp - NOW) <= 120
     if isinstance(verdict, AccessDecision):
-        for door in doors_of(verdict):
+        for door in verdict.doors:
             assert not door.address.is_unspecified
 
 
@@ -143,7 +143,7 @@ def test_ports_follow_the_sets(
         assert verdict.reason is Reason.PORT_NOT_ALLOWED
         return
     assert isinstance(verdict, AccessDecision)
-    opened = [door.port for door in doors_of(verdict)]
+    opened = [door.port for door in verdict.doors]
     assert set(opened) == set(wish)
     assert len(opened) == len(set(opened))
 

@@ -44,7 +44,7 @@ ADAPTERS = (
 # What edges share: starting a program, and nothing that is one edge's business.
 SHARED = ("spawning",)
 # The engine sees of the edges only what a backend promises and what an event is.
-ENGINE_MODULES = ("engine", "open_doors")
+ENGINE_MODULES = ("engine", "open_doors", "reporting")
 ENGINE = (*CORE, *ENGINE_MODULES, "firewall", "events")
 WEBUI_MAY_IMPORT = ("config", "keys", "uci_store", "control.client", "policy.verdict")
 # Parts of the standard library that touch nothing outside the process.

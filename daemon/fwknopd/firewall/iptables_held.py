@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 from fwknopd.firewall.iptables_rules import DoorRule
-from fwknopd.grants import Address, Door
+from fwknopd.grants import Door
+from fwknopd.policy.stanza import Address
 from fwknopd.spa.request import PortSpec
 
 
@@ -31,7 +32,7 @@ class HeldDoors:
     def __init__(self) -> None:
         self._by_door: dict[Door, Held] = {}
         # One outside port of one client leads to one place.
-        self._translated: dict[tuple[Address, PortSpec], Held] = {}
+        self._translated: dict[tuple[Address, PortSpec | None], Held] = {}
         # What was replaced or dropped stays in the heap until it comes up.
         self._ends: list[tuple[float, int, Held]] = []
         self._pushes = 0

@@ -23,9 +23,9 @@ from fwknopd.config.ipt_chain import (
     OUTPUT_CHAIN,
     IptChain,
 )
-from fwknopd.firewall import FirewallError
-from fwknopd.grants import Address, Door
-from fwknopd.policy.stanza import NatTarget
+from fwknopd.firewall import FirewallError, port_of
+from fwknopd.grants import Door
+from fwknopd.policy.stanza import Address, NatTarget
 from fwknopd.spa.request import PortSpec, Protocol
 
 
@@ -87,16 +87,16 @@ Rules = Counter[DoorRule]
 def rules_of(door: Door, expiry: int, settings: IptablesSettings) -> tuple[DoorRule, ...]:
     """All that has to be in the kernel for ``door`` to be open. Raises FirewallError."""
     # A scope, as in fe80::1%eth0, means nothing in a rule.
-    address = ip_address(door.address.packed)
+    address, port = ip_address(door.address.packed), port_of(door)
     if door.nat is None:
-        return _accepting(Role.INPUT, address, door.port, expiry, settings)
+        return _accepting(Role.INPUT, address, port, expiry, settings)
     if door.nat.address.version != address.version:
         raise FirewallError(
             f"connections of {address} can't be sent on to {door.nat}: "
             "one is IPv4, the other IPv6. Let the client knock over the other family"
         )
-    translating = DoorRule(Role.DNAT, address, door.port, expiry, door.nat)
-    inside = PortSpec(door.port.protocol, door.nat.port)
+    translating = DoorRule(Role.DNAT, address, port, expiry, door.nat)
+    inside = PortSpec(port.protocol, door.nat.port)
     role = Role.INPUT if door.local else Role.FORWARD
     return (translating, *_accepting(role, address, inside, expiry, settings))
 
@@ -157,9 +157,8 @@ def _rule(found: re.Match[str], role: Role) -> DoorRule:
     port = PortSpec(Protocol(found["protocol"]), int(found["port"]))
     target = None
     if found["host"] is not None:
-        # Of either family; NatTarget names the one that knocks can ask for today.
         host = ip_address(found["host"])
-        target = NatTarget(host, int(found["inside"]))  # type: ignore[arg-type]
+        target = NatTarget(host, int(found["inside"]))
     return DoorRule(role, ip_address(found["address"]), port, int(found["expiry"]), target)
 
 

@@ -11,11 +11,11 @@ import struct
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, ip_address
 
-from fwknopd.firewall import FirewallError, TimedDoor
+from fwknopd.firewall import FirewallError, TimedDoor, port_of
 from fwknopd.firewall.nfnetlink import Element, LoadedElement
 from fwknopd.firewall.nft_ruleset import FAMILIES, IPV4, IPV6, Family
-from fwknopd.grants import Address, Door
-from fwknopd.policy.stanza import NatTarget
+from fwknopd.grants import Door
+from fwknopd.policy.stanza import Address, NatTarget
 from fwknopd.spa.request import PortSpec, Protocol
 
 # The kernel counts in jiffies of 10 ms on most routers and takes a time that
@@ -33,7 +33,8 @@ _SHARED = frozenset(name for family in FAMILIES for name in (family.forwarded, f
 def elements_of(door: Door) -> tuple[Element, ...]:
     """All that has to be in the kernel for ``door`` to be open. Raises FirewallError."""
     family = _family(door.address)
-    outside = door.address.packed + _PORT.pack(door.port.protocol.number, door.port.port)
+    port = port_of(door)
+    outside = door.address.packed + _PORT.pack(port.protocol.number, port.port)
     if door.nat is None:
         return (Element(family.opened, outside),)
     if door.nat.address.version != door.address.version:
@@ -111,8 +112,7 @@ def _translated_door(family: Family, loaded: LoadedElement, local: set[bytes]) -
     if plain is None:
         return None
     nat = NatTarget(
-        # Of either family; NatTarget names the one that knocks can ask for today.
-        ip_address(loaded.data[: -_INSIDE_PORT.size]),  # type: ignore[arg-type]
+        ip_address(loaded.data[: -_INSIDE_PORT.size]),
         _INSIDE_PORT.unpack(loaded.data[-_INSIDE_PORT.size :])[0],
     )
     door = Door(plain.address, plain.port, nat, local=True)
@@ -122,7 +122,7 @@ def _translated_door(family: Family, loaded: LoadedElement, local: set[bytes]) -
 
 
 def _admission(family: Family, door: Door, nat: NatTarget) -> Element:
-    port = _PORT.pack(door.port.protocol.number, nat.port)
+    port = _PORT.pack(port_of(door).protocol.number, nat.port)
     name = family.local if door.local else family.forwarded
     return Element(name, door.address.packed + nat.address.packed + port)
 

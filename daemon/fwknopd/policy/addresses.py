@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.stanza import NatTarget
@@ -11,6 +13,8 @@ from fwknopd.spa.request import UNSPECIFIED, NatRequest
 Address = IPv4Address | IPv6Address
 
 _BROADCAST = IPv4Address("255.255.255.255")
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
 _SHOWN = 70
 
 
@@ -44,23 +48,45 @@ def _not_a_host(address: Address) -> str:
     return ""
 
 
-def nat_target(nat: NatRequest, *, names: bool) -> NatTarget | str:
+@dataclass(frozen=True, slots=True)
+class HostName:
+    """The name of an inside host, of letters, digits, hyphens and dots only."""
+
+    name: str
+    port: int
+
+    def placeholder(self, address: Address) -> NatTarget:
+        """A target of the same family as ``address``, until the name's address is known."""
+        return NatTarget(type(address)(0), self.port)
+
+
+def nat_target(nat: NatRequest, *, names: bool) -> NatTarget | HostName | str:
     """The inside host a client asked for, or why it can't be that one.
 
-    ``names``: ENABLE_NAT_DNS, which only decides what a host name is told.
+    ``names``: ENABLE_NAT_DNS.
     """
     try:
-        address = IPv4Address(nat.host)
+        address = ip_address(nat.host)
     except ValueError:
-        return f"{nat.host[:_SHOWN]!a} is not an IPv4 address; {_about_names(names)}"
+        return _host_name(nat, allowed=names)
+    if isinstance(address, IPv6Address) and address.scope_id:
+        return f"can't forward to {address}: an address with a zone means nothing here"
+    return not_a_target(address) or NatTarget(address, nat.port)
+
+
+def not_a_target(address: Address) -> str:
+    """Why nothing can be forwarded to ``address``; "" when it can."""
     why = "it is a loopback address" if address.is_loopback else _not_a_host(address)
-    return f"can't forward to {address}: {why}" if why else NatTarget(address, nat.port)
+    return f"can't forward to {address}: {why}" if why else ""
 
 
-def _about_names(names: bool) -> str:
-    if names:
-        return "host names are not resolved yet, so knock with the address"
-    return "host names are off (ENABLE_NAT_DNS), so knock with the address"
+def _host_name(nat: NatRequest, *, allowed: bool) -> HostName | str:
+    # A name of digits and dots alone would be an address in a spelling of its own.
+    if not _HOST_NAME.fullmatch(nat.host) or nat.host.replace(".", "").isdigit():
+        return f"{nat.host[:_SHOWN]!a} is neither an address nor a host name"
+    if not allowed:
+        return f"{nat.host!a} is a host name, and those are off (ENABLE_NAT_DNS)"
+    return HostName(nat.host, nat.port)
 
 
 def local_target(nat: NatRequest, packet: Packet) -> NatTarget | str:
@@ -71,6 +97,6 @@ def local_target(nat: NatRequest, packet: Packet) -> NatTarget | str:
     local NAT reach any inside host although forwarding is off.
     """
     here = plain(packet.destination)
-    if isinstance(here, IPv4Address) and not _not_a_host(here):
+    if not _not_a_host(here):
         return NatTarget(here, nat.port)
-    return f"the router's own IPv4 address is not known: the knock was sent to {here}"
+    return f"the router's own address is not known: the knock was sent to {here}"

@@ -24,9 +24,10 @@ from ipaddress import IPv4Address, IPv6Address
 
 from fwknopd.policy.addresses import plain
 from fwknopd.policy.candidates import Candidate, why_barred
+from fwknopd.policy.knock import Knock
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.replay_check import ReplayCheck
-from fwknopd.policy.rules import Knock, clock_unset, decide
+from fwknopd.policy.rules import clock_unset, decide
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.policy.spa_refusals import refusal_of, unreadable
 from fwknopd.policy.stanza import Stanza

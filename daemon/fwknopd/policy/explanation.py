@@ -17,16 +17,16 @@ from fwknopd.policy import explanation_facts as facts
 from fwknopd.policy.addresses import plain
 from fwknopd.policy.authorizer import Authorizer, not_heard
 from fwknopd.policy.candidates import Candidate, why_barred
+from fwknopd.policy.doors import doors_of_knock, forced, target_of
 from fwknopd.policy.explanation_reading import heard_step, read_steps, seen_step
 from fwknopd.policy.explanation_steps import Case, Outcome, Step, judged
+from fwknopd.policy.knock import Knock
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.replay_check import ReplayCheck
 from fwknopd.policy.rules import (
-    Knock,
     clock_unset,
     command_allowed,
     decide,
-    nat_of,
     ports_allowed,
 )
 from fwknopd.policy.settings import PolicySettings
@@ -240,9 +240,8 @@ class _Trial:
             return
         ports = request.ports
         self._step("ports", ports_allowed(knock, ports), lambda: facts.ports_fact(stanza, ports))
-        nat = nat_of(knock)
-        refused = nat if isinstance(nat, Refusal) else None
-        target = None if isinstance(nat, Refusal) else nat
-        forced = stanza.force_nat is not None
-        self._step("nat-target", refused, lambda: facts.nat_fact(target, forced=forced))
+        doors, target = doors_of_knock(knock, ports), target_of(knock)
+        refused = doors if isinstance(doors, Refusal) else None
+        led = None if isinstance(target, Refusal) else target
+        self._step("nat-target", refused, lambda: facts.nat_fact(led, forced=forced(stanza)))
         self._note("lifetime", facts.lifetime_fact(stanza, knock.message.client_timeout))

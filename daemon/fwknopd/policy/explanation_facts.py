@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from fwknopd.policy.addresses import HostName
+from fwknopd.policy.knock import FORWARDED, LOCAL, Knock
 from fwknopd.policy.rules import (
-    FORWARDED,
-    LOCAL,
     RULES,
-    Knock,
     both_clocks,
     lifetime,
     listed,
@@ -82,10 +81,12 @@ def ports_fact(stanza: Stanza, asked: tuple[PortSpec, ...]) -> str:
     return f"{listed(asked)}; OPEN_PORTS allows {listed(sorted(stanza.open_ports))}"
 
 
-def nat_fact(target: NatTarget | None, *, forced: bool) -> str:
+def nat_fact(target: NatTarget | HostName | None, *, forced: bool) -> str:
     """Where NAT leads."""
     if target is None:
         return "no address is translated"
+    if isinstance(target, HostName):
+        return f"to port {target.port} of {target.name}, whose address is looked up then"
     return f"to {target}" + (", as FORCE_NAT says" if forced else ", as the packet asks")
 
 
@@ -103,9 +104,17 @@ def decision_text(decision: AccessDecision | CommandDecision) -> str:
     """What would be done."""
     if isinstance(decision, CommandDecision):
         return f"runs {decision.command.decode('latin-1')!a}"
-    nat = f" to {decision.nat}" if decision.nat else ""
-    ports = listed(decision.ports)
-    return f"opens {ports}{nat} for {decision.address}, for {decision.lifetime} s"
+    return f"opens {_doors_text(decision)}, for {decision.lifetime} s"
+
+
+def _doors_text(decision: AccessDecision) -> str:
+    first = decision.doors[0]
+    what = listed(dict.fromkeys(door.what for door in decision.doors))
+    who = " and ".join(dict.fromkeys(door.who for door in decision.doors))
+    nat = f" to {decision.lookup or first.nat}" if first.nat else ""
+    at = f" at {first.destination}" if first.destination else ""
+    masked = f", as {first.source_nat}" if first.source_nat else ""
+    return f"{what}{at}{nat} for {who}{masked}"
 
 
 def fields(message: SpaMessage) -> Iterator[tuple[str, str]]:

@@ -10,42 +10,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 
-from fwknopd.policy.addresses import granted_address, local_target, nat_target
-from fwknopd.policy.packet import Packet
-from fwknopd.policy.settings import PolicySettings
-from fwknopd.policy.stanza import NatTarget, Stanza
+from fwknopd.policy.addresses import HostName
+from fwknopd.policy.doors import doors_of_knock, target_of
+from fwknopd.policy.knock import FORWARDED, LOCAL, Knock
+from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import AccessDecision, CommandDecision, Reason, Refusal, Verdict
-from fwknopd.spa.message import MessageType, SpaMessage
-from fwknopd.spa.request import UNSPECIFIED, CommandRequest, NatRequest, PortSpec
-
-FORWARDED = frozenset({MessageType.NAT_ACCESS, MessageType.CLIENT_TIMEOUT_NAT_ACCESS})
-LOCAL = frozenset({MessageType.LOCAL_NAT_ACCESS, MessageType.CLIENT_TIMEOUT_LOCAL_NAT_ACCESS})
+from fwknopd.spa.request import UNSPECIFIED, CommandRequest, PortSpec
 
 _PORTS_SHOWN = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Knock:
-    """An authenticated message and where it came from. ``now`` is epoch seconds."""
-
-    stanza: Stanza
-    message: SpaMessage
-    packet: Packet
-    forwarded_for: IPv4Address | None
-    settings: PolicySettings
-    now: int
-
-    @property
-    def address(self) -> IPv4Address | IPv6Address:
-        """Who is to be let in."""
-        return granted_address(self.message.request.address, self.packet, self.forwarded_for)
-
-    def refuse(self, reason: Reason, detail: str, **facts: int) -> Refusal:
-        """A refusal that names this client and message."""
-        return Refusal(reason, detail, self.stanza, self.message, tuple(facts.items()))
 
 
 Rule = Callable[[Knock], Refusal | None]
@@ -161,19 +134,16 @@ def _access(knock: Knock, asked: tuple[PortSpec, ...]) -> Verdict:
     refused = ports_allowed(knock, asked)
     if refused is not None:
         return refused
-    nat = nat_of(knock)
-    if isinstance(nat, Refusal):
-        return nat
-    stanza, ports = knock.stanza, tuple(dict.fromkeys(asked))
+    doors = doors_of_knock(knock, tuple(dict.fromkeys(asked)))
+    if isinstance(doors, Refusal):
+        return doors
+    target = target_of(knock)
     return AccessDecision(
-        stanza=stanza,
+        stanza=knock.stanza,
         message=knock.message,
-        address=knock.address,
-        # NAT sends one outside port to one inside port, so only the first counts.
-        ports=ports if nat is None else ports[:1],
-        lifetime=lifetime(stanza, knock.message.client_timeout),
-        nat=nat,
-        local=nat is not None and _is_local(knock),
+        doors=doors,
+        lifetime=lifetime(knock.stanza, knock.message.client_timeout),
+        lookup=target.name if isinstance(target, HostName) else "",
     )
 
 
@@ -198,43 +168,7 @@ def _refused_ports(stanza: Stanza, ports: Collection[PortSpec]) -> str:
     return f"not in this client's OPEN_PORTS ({allowed}): {listed(refused)}"
 
 
-def _is_local(knock: Knock) -> bool:
-    if knock.stanza.force_nat is not None:
-        # Without forwarding the forced target can only be the router itself.
-        return not knock.settings.enable_ipt_forwarding
-    return knock.message.message_type in LOCAL
-
-
-def nat_of(knock: Knock) -> NatTarget | Refusal | None:
-    """Where the connections are to be sent; None without NAT, a refusal when it can't be."""
-    if knock.message.nat is None and knock.stanza.force_nat is None:
-        return None
-    target = _target(knock, knock.message.nat, local=_is_local(knock))
-    if isinstance(target, str):
-        return knock.refuse(Reason.NAT_TARGET_INVALID, target)
-    if target is None:
-        return None
-    if isinstance(knock.address, IPv6Address):
-        return knock.refuse(
-            Reason.NAT_TARGET_INVALID,
-            f"{knock.address} is an IPv6 client and can't be forwarded to {target}",
-        )
-    if knock.stanza.disable_dnat:
-        return knock.refuse(Reason.NOT_SUPPORTED, "NAT with DISABLE_DNAT is not supported")
-    return target
-
-
-def _target(knock: Knock, nat: NatRequest | None, *, local: bool) -> NatTarget | str | None:
-    if knock.stanza.force_nat is not None:
-        return knock.stanza.force_nat
-    if nat is None or knock.message.message_type not in FORWARDED | LOCAL:
-        return None
-    if local:
-        return local_target(nat, knock.packet)
-    return nat_target(nat, names=knock.settings.enable_nat_dns)
-
-
-def listed(ports: Iterable[PortSpec]) -> str:
+def listed(ports: Iterable[object]) -> str:
     """Ports in words, the first dozen."""
     texts = [str(port) for port in ports]
     more = len(texts) - _PORTS_SHOWN

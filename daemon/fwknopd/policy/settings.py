@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fwknopd.policy.stanza import Address
+
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
@@ -19,6 +21,9 @@ class PolicySettings:
     enable_ipt_forwarding: bool = False
     enable_ipt_local_nat: bool = False
     enable_nat_dns: bool = True
+    enable_ipt_snat: bool = False
+    snat_translate_ip: Address | None = None
+    enable_destination_rule: bool = False
     enable_spa_over_http: bool = False
     enable_x_forwarded_for: bool = False
     allow_any_user_agent: bool = False

@@ -4,23 +4,61 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from fwknopd.spa.packet import SpaKeys
 from fwknopd.spa.request import PortSpec
 
+Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class NatTarget:
-    """Where forwarded connections go: an address and a port of the inside."""
+    """Where forwarded connections go: an address and a port of the inside.
 
-    address: IPv4Address
+    Port 0 keeps whatever port a connection asks for; with an access to everything
+    (FORWARD_ALL) it can be nothing else.
+    """
+
+    address: Address
     port: int
 
     def __str__(self) -> str:
-        return f"{self.address}:{self.port}"
+        host = f"[{self.address}]" if self.address.version == 6 else f"{self.address}"
+        return f"{host}:{self.port}" if self.port else f"{self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class NatRange:
+    """Inside hosts a client may be led to; ``port`` 0 is any port."""
+
+    network: Network
+    port: int = 0
+
+    def covers(self, target: NatTarget) -> bool:
+        """``target`` is one of them."""
+        return target.address in self.network and self.port in (0, target.port)
+
+    def __str__(self) -> str:
+        single = self.network.prefixlen == self.network.max_prefixlen
+        host = str(self.network.network_address if single else self.network)
+        if not self.port:
+            return host
+        return f"[{host}]:{self.port}" if self.network.version == 6 else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNat:
+    """Whose address forwarded connections appear to come from.
+
+    ``address`` None: that of the device they leave by (masquerading).
+    """
+
+    address: Address | None = None
+
+    def __str__(self) -> str:
+        return "masquerade" if self.address is None else str(self.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +66,9 @@ class Stanza:
     """Everything policy needs to know of one client. Lifetimes are seconds.
 
     ``sources`` and ``destinations`` are None for ANY. ``open_ports`` is None when
-    unset: then the client may ask for any port not restricted.
+    unset: then the client may ask for any port not restricted. ``nat_targets`` is None when
+    it may ask to be led anywhere. ``widen_ipv4`` and ``widen_ipv6`` are prefix lengths: a
+    door opens for the whole network around the address; None is the address alone.
     """
 
     number: int
@@ -46,7 +86,13 @@ class Stanza:
     enable_cmd_exec: bool = False
     access_expire: int | None = None
     force_nat: NatTarget | None = None
+    force_snat: SourceNat | None = None
+    forward_all: bool = False
     disable_dnat: bool = False
+    nat_targets: tuple[NatRange, ...] | None = None
+    grant_source: bool = False
+    widen_ipv4: int | None = None
+    widen_ipv6: int | None = None
 
     @property
     def identity(self) -> str:

@@ -7,10 +7,9 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
 from fwknopd.grants import Door
-from fwknopd.policy.stanza import NatTarget, Stanza
+from fwknopd.policy.stanza import Stanza
 from fwknopd.replay import ReplayEntry
 from fwknopd.spa.message import SpaMessage
-from fwknopd.spa.request import PortSpec
 
 Address = IPv4Address | IPv6Address
 
@@ -47,20 +46,18 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccessDecision:
-    """Open these ports for ``address`` for ``lifetime`` seconds.
+    """Open ``doors`` for ``lifetime`` seconds.
 
-    ``ports`` holds no port twice, and with ``nat`` exactly one: the outside port.
-    ``replay_entry`` is what has to be remembered for this packet to work only once;
-    None when replay detection is off.
+    ``lookup`` is a host name whose address has to be found first; `policy.doors.resolved`
+    then makes the final decision. ``replay_entry`` is what has to be remembered for this
+    packet to work only once; None when replay detection is off.
     """
 
     stanza: Stanza
     message: SpaMessage
-    address: Address
-    ports: tuple[PortSpec, ...]
+    doors: tuple[Door, ...]
     lifetime: int
-    nat: NatTarget | None = None
-    local: bool = False
+    lookup: str = ""
     replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
 
 
@@ -97,10 +94,3 @@ class Refusal:
 
 
 Verdict = AccessDecision | CommandDecision | Refusal
-
-
-def doors_of(decision: AccessDecision) -> tuple[Door, ...]:
-    """The doors the firewall has to open for this decision."""
-    return tuple(
-        Door(decision.address, port, decision.nat, decision.local) for port in decision.ports
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from itertools import count
 
@@ -16,7 +16,7 @@ from fwknopd.firewall.log_only import LogOnlyFirewall
 from fwknopd.grants import Door
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.settings import PolicySettings
-from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.stanza import Address, Stanza
 from fwknopd.replay import ReplayEntry, VolatileMemory
 from fwknopd.spa.message import MessageType
 from fwknopd.spa.packet import SpaKeys, encode
@@ -93,6 +93,19 @@ class Broken(LogOnlyFirewall):
 
 
 @dataclass
+class Names:
+    """Look-ups that wait until a test answers them."""
+
+    asked: list[tuple[str, int, Callable[[Address | str], None]]] = field(default_factory=list)
+
+    def look_up(self, name: str, version: int, found: Callable[[Address | str], None]) -> None:
+        self.asked.append((name, version, found))
+
+    def answer(self, address: Address | str) -> None:
+        self.asked.pop(0)[2](address)
+
+
+@dataclass
 class Rig:
     """The engine with everything around it that a test looks at."""
 
@@ -100,6 +113,7 @@ class Rig:
     firewall: Broken
     engine: Engine
     remembered: list[ReplayEntry]
+    names: Names
 
     def events(self, kind: str) -> list[dict[str, JsonValue]]:
         return [e.as_json() for e in self.engine.events.recent(1000) if e.event == kind]
@@ -132,13 +146,15 @@ def rig() -> Rig:
     firewall.clock = clock
     firewall.start(("eth1",))
     remembered: list[ReplayEntry] = []
+    names = Names()
     engine = Engine(
         clock=clock,
         events=EventLog(clock.now),
         firewall=firewall,
         memory=Memory(remembered),
+        look_up=names.look_up,
     )
-    made = Rig(clock, firewall, engine, remembered)
+    made = Rig(clock, firewall, engine, remembered, names)
     made.use(PHONE)
     return made
 

@@ -19,7 +19,7 @@ from fwknopd.replay_memory import ReplayMemory
 from fwknopd.spa.message import MessageType
 from fwknopd.spa.packet import encode
 
-from .conftest import KEYS, NOW, PHONE, SteppedClock
+from .conftest import KEYS, NOW, PHONE, Names, SteppedClock
 
 AGE = 120
 SERIAL = count(1)
@@ -70,6 +70,7 @@ class Router:
             events=self.events,
             firewall=firewall or LogOnlyFirewall(self.clock.monotonic),
             memory=self.memory,
+            look_up=Names().look_up,
         )
         self.use(self.settings)
         return self

@@ -7,10 +7,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from fwknopd.engine import LISTED_PER_MINUTE
 from fwknopd.firewall import FirewallError
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.verdict import Reason, Refusal
+from fwknopd.reporting import LISTED_PER_MINUTE
 from fwknopd.spa.message import MessageType
 from fwknopd.spa.packet import SpaKeys
 
@@ -204,6 +204,7 @@ def test_doors_of_an_earlier_run_are_taken_over(rig: Rig, knock: Knock) -> None:
         events=rig.engine.events,
         firewall=rig.firewall,
         memory=rig.engine.memory,
+        look_up=rig.names.look_up,
     )
     assert successor.doors.adopt() == 1
     assert [str(grant.door.address) for grant in successor.doors.table] == ["192.0.2.7"]
@@ -220,3 +221,41 @@ def test_empty_payload_is_no_spa(rig: Rig) -> None:
     here = ip_address("203.0.113.1")
     rig.engine.handle(Packet(b"", here, here, None, None, 1, "eth1"))
     assert sum(rig.engine.events.counters.values()) == 1
+
+
+# Host names
+
+
+def named(knock: Knock) -> Packet:
+    return knock("192.0.2.7,tcp/22", message_type=MessageType.NAT_ACCESS, nat="nas.lan,22")
+
+
+def test_a_door_to_a_named_host_opens_when_its_address_is_known(rig: Rig, knock: Knock) -> None:
+    rig.engine.handle(named(knock))
+    assert [(name, version) for name, version, _ in rig.names.asked] == [("nas.lan", 4)]
+    assert rig.doors() == []
+    assert rig.events("verdict") == []
+    rig.names.answer(ip_address("10.0.0.5"))
+    (timed,) = rig.firewall.read()
+    assert str(timed.door.nat) == "10.0.0.5:22"
+    assert [event["verdict"] for event in rig.events("verdict")] == ["accept"]
+
+
+@pytest.mark.parametrize("answer", ["nas.lan has no address", "127.0.0.1"])
+def test_a_named_host_that_is_none_is_refused_with_the_reason(
+    rig: Rig, knock: Knock, answer: str
+) -> None:
+    rig.engine.handle(named(knock))
+    rig.names.answer(ip_address(answer) if answer[0].isdigit() else answer)
+    assert rig.doors() == []
+    (verdict,) = rig.events("verdict")
+    assert (verdict["reason"], verdict["client"]) == ("nat-target-invalid", "phone")
+    assert "nas.lan" in str(verdict["detail"])
+
+
+def test_a_packet_that_waits_for_a_name_is_used_up_already(rig: Rig, knock: Knock) -> None:
+    packet = named(knock)
+    rig.engine.handle(packet)
+    rig.engine.handle(packet)
+    assert len(rig.names.asked) == 1
+    assert [event["reason"] for event in rig.events("verdict")] == ["replay"]

@@ -40,8 +40,8 @@ def test_a_good_knock_names_its_client_and_address_and_ports() -> None:
     phone, laptop = client("phone", 1), client("laptop", 2)
     decision = Gate(phone, laptop).access(knock(laptop, "203.0.113.5,tcp/22,udp/53"))
     assert decision.stanza is laptop
-    assert str(decision.address) == "203.0.113.5"
-    assert [str(port) for port in decision.ports] == ["tcp/22", "udp/53"]
+    assert str(decision.doors[0].address) == "203.0.113.5"
+    assert [door.what for door in decision.doors] == ["tcp/22", "udp/53"]
     assert decision.message.user == "alice"
 
 
@@ -280,7 +280,7 @@ def test_forwarded_for_stands_in_for_the_source_only(
     phone = client(sources=HERE)
     payload = request(knock(phone, message), b"X-Forwarded-For: 203.0.113.77\r\n")
     gate = Gate(phone, enable_spa_over_http=True, enable_x_forwarded_for=believed)
-    assert str(gate.access(payload).address) == granted
+    assert str(gate.access(payload).doors[0].address) == granted
 
 
 def test_forwarded_for_does_not_pass_the_source_test() -> None:

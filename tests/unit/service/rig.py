@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,7 @@ from fwknopd.clock import SystemClock
 from fwknopd.config.settings import Configuration
 from fwknopd.engine import Engine
 from fwknopd.events import EventLog
+from fwknopd.name_lookup import look_up
 from fwknopd.options import Options
 from fwknopd.policy.packet import Packet
 from fwknopd.replay import VolatileMemory
@@ -24,6 +26,7 @@ from fwknopd.spa.message import MessageType
 from fwknopd.spa.packet import SpaKeys, encode
 from fwknopd.startup import load_configuration
 from fwknopd.verbs import Verbs
+from fwknopd.workers import Workers
 from tests.unit.service.configs import PHONE
 from tests.unit.service.doubles import CountingLoop, Devices, Notices, SteppedClock, Wall
 
@@ -58,14 +61,17 @@ class Rig:
 
     def _made(self, configuration: Configuration | None) -> Service:
         self.firewall = Wall(self.clock.monotonic)
+        loop = CountingLoop()
+        workers = Workers(loop)
         engine = Engine(
             clock=self.clock,
             events=EventLog(self.clock.now),
             firewall=self.firewall,
             memory=VolatileMemory(),
+            look_up=partial(look_up, workers),
         )
         clock = cast(SystemClock, self.clock)
-        return Service(self.options, configuration, engine, clock, self.devices)
+        return Service(self.options, configuration, engine, clock, loop, workers, self.devices)
 
     def end(self) -> None:
         """Give everything back, however far it got."""
@@ -75,6 +81,7 @@ class Rig:
             if hasattr(self, "service"):
                 self.firewall.refuses = frozenset()
                 ending.callback(self.service.loop.close)
+                ending.callback(self.service.workers.close)
                 ending.callback(self.service.stop)
 
     @property

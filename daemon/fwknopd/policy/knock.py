@@ -1,0 +1,48 @@
+"""An authenticated message, where it came from, and by whose rules it is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from fwknopd.policy.addresses import granted_address, plain
+from fwknopd.policy.packet import Packet
+from fwknopd.policy.settings import PolicySettings
+from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.verdict import Reason, Refusal
+from fwknopd.spa.message import MessageType, SpaMessage
+
+FORWARDED = frozenset({MessageType.NAT_ACCESS, MessageType.CLIENT_TIMEOUT_NAT_ACCESS})
+LOCAL = frozenset({MessageType.LOCAL_NAT_ACCESS, MessageType.CLIENT_TIMEOUT_LOCAL_NAT_ACCESS})
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """An authenticated message and where it came from. ``now`` is epoch seconds."""
+
+    stanza: Stanza
+    message: SpaMessage
+    packet: Packet
+    forwarded_for: IPv4Address | None
+    settings: PolicySettings
+    now: int
+
+    @property
+    def address(self) -> IPv4Address | IPv6Address:
+        """Who is to be let in."""
+        return granted_address(self.message.request.address, self.packet, self.forwarded_for)
+
+    @property
+    def addresses(self) -> tuple[IPv4Address | IPv6Address, ...]:
+        """`address`, and where the packet came from if this client gets that too.
+
+        Behind carrier NAT the two differ, and only the second is what connections come from.
+        """
+        source = plain(self.packet.source)
+        if not self.stanza.grant_source or source.is_unspecified:
+            return (self.address,)
+        return tuple(dict.fromkeys((self.address, source)))
+
+    def refuse(self, reason: Reason, detail: str, **facts: int) -> Refusal:
+        """A refusal that names this client and message."""
+        return Refusal(reason, detail, self.stanza, self.message, tuple(facts.items()))

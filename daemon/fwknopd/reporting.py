@@ -1,0 +1,152 @@
+"""Verdicts and grants as events: what is told one by one, and what is summed up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from fwknopd.events import EventKind, EventLog, RejectedTally
+from fwknopd.firewall import Firewall
+from fwknopd.grants import Door, Grant
+from fwknopd.policy.packet import Packet
+from fwknopd.policy.verdict import AccessDecision, CommandDecision, Reason, Refusal
+from fwknopd.spa.message import SpaMessage
+
+REPEATABLE = frozenset(
+    {Reason.REPLAY, Reason.TOO_OLD, Reason.FROM_THE_FUTURE, Reason.CLOCK_NOT_SET}
+)
+"""Reasons that anybody who recorded one knock can cause again and again by sending it."""
+
+LISTED_PER_MINUTE = 10
+"""Refusals listed for each of the repeatable reasons; what is beyond is only summed up."""
+
+
+class Clock(Protocol):
+    """Wall time for people, monotonic time for lifetimes."""
+
+    def now(self) -> float:
+        """Epoch seconds."""
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never jumps."""
+
+
+class Reporting:
+    """Makes events of what happened. ``list_rejected`` makes one of every packet."""
+
+    def __init__(self, events: EventLog, clock: Clock, firewall: Firewall) -> None:
+        self.events = events
+        self.list_rejected = False
+        self.firewall = firewall
+        self._clock = clock
+        self._tally = RejectedTally()
+        self._listed: Counter[Reason] = Counter()
+
+    def epoch(self, monotonic: float) -> float:
+        """A monotonic second as wall-clock time, for people."""
+        return round(self._clock.now() - self._clock.monotonic() + monotonic, 3)
+
+    # Verdicts
+
+    def accept(
+        self, packet: Packet, decision: AccessDecision | CommandDecision, detail: str = ""
+    ) -> None:
+        """A client got what it asked for; ``detail`` says if nothing came of it, and why."""
+        self.events.count(Reason.ACCEPTED)
+        self.events.record(
+            EventKind.VERDICT,
+            source=packet.source,
+            client=decision.stanza.label,
+            verdict="accept",
+            reason=Reason.ACCEPTED,
+            request=request_text(decision.message),
+            detail=detail,
+        )
+
+    def refuse(self, packet: Packet, refusal: Refusal) -> None:
+        """A packet was refused; strangers' packets are only summed up."""
+        self.events.count(refusal.reason)
+        if not (self.list_rejected or self._worth_listing(refusal)):
+            self._tally.add(refusal.reason, self._clock.monotonic())
+            return
+        self.events.record(
+            EventKind.VERDICT,
+            source=packet.source,
+            client=refusal.stanza.label if refusal.stanza else None,
+            verdict="refuse",
+            reason=refusal.reason,
+            request=request_text(refusal.message),
+            detail=refusal.detail,
+            **dict(refusal.facts),
+        )
+
+    def _worth_listing(self, refusal: Refusal) -> bool:
+        """Junk and floods of copies are summed up: they must not push real knocks out."""
+        if refusal.stanza is None and refusal.reason is not Reason.REPLAY:
+            return False
+        if refusal.reason not in REPEATABLE:
+            return True
+        self._listed[refusal.reason] += 1
+        self._tally.start(self._clock.monotonic())
+        return self._listed[refusal.reason] <= LISTED_PER_MINUTE
+
+    @property
+    def summary_due(self) -> float | None:
+        """Monotonic second at which `summarize` has something to say; None when never."""
+        return self._tally.due
+
+    def summarize(self) -> None:
+        """One event per reason for the packets not listed since the last summary."""
+        self._listed.clear()
+        for reason, count in self._tally.take():
+            self.events.record(
+                EventKind.REJECTED,
+                verdict="refuse",
+                reason=reason,
+                count=count,
+                detail=f"{count} packets not listed one by one",
+            )
+
+    # Doors
+
+    def grant(self, kind: EventKind, grant: Grant, why: str = "", *, source: object = None) -> None:
+        """A door opened, or closed for the reason ``why`` ("" when its time was over)."""
+        detail = grant_text(grant, self.epoch(grant.expires))
+        self.events.record(
+            kind,
+            source=source,
+            client=grant.client,
+            request=f"{grant.door.who},{grant.door.what}",
+            detail=f"{detail} ({why})" if why else detail,
+            expires=self.epoch(grant.expires),
+            place=self.firewall.place(grant.door),
+        )
+
+
+def request_text(message: SpaMessage | None) -> str | None:
+    """What the packet asked for, as its own text; the caller makes it safe to print."""
+    if message is None:
+        return None
+    asked = message.message.decode("latin-1")
+    if message.nat_access is not None:
+        asked += f" -> {message.nat_access.decode('latin-1')}"
+    return asked
+
+
+def grant_text(grant: Grant, expires: float) -> str:
+    """The C daemon's words for a rule, less the verb."""
+    door = grant.door
+    target = door.nat or door.destination or "0.0.0.0/0"
+    end = f"expires at {int(expires)}"
+    return f"{door_kind(door)} rule for {door.who} -> {target} {door.what}, {end}"
+
+
+def door_kind(door: Door) -> str:
+    """The C daemon's word for the most telling rule of a door."""
+    if door.port is None:
+        return "DNAT ALL" if door.redirects else "FORWARD ALL"
+    if door.nat is None:
+        return "access"
+    if not door.translate:
+        return "FORWARD"
+    return "local NAT" if door.local else "DNAT"

@@ -1,0 +1,218 @@
+"""Jobs that may take long, in children of this process: name lookups, gpg, commands.
+
+The loop never waits for one of them. A child is a fork, so that a job is an ordinary
+function and loads what it needs (python-gnupg, the resolver) in its own memory, which is
+gone with it. What it returns comes back through a memory file, bounded, when its end makes
+a descriptor readable. One that takes too long is killed with everything it started.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
+from time import monotonic
+
+from fwknopd.loop import Loop
+from fwknopd.spawning import open_memory_file
+
+RUNNING_LIMIT = 4
+"""Jobs at the same time: a router has one or two processors, and little memory."""
+
+WAITING_LIMIT = 64
+"""Jobs that wait for their turn; what is beyond is refused at once."""
+
+RESULT_LIMIT = 65536
+"""Bytes read of what a job returns."""
+
+_FAILED = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended. ``status`` is the exit status of its process, below 0 for a signal.
+
+    ``fault`` is "" when the process ended by itself with status 0, else what happened, for
+    people. ``result`` is what the job returned, or wrote to its standard output.
+    """
+
+    result: bytes = b""
+    status: int = 0
+    fault: str = ""
+
+
+Job = Callable[[], bytes]
+"""Runs in the child. It may replace the process (exec); then its standard output counts."""
+
+Done = Callable[[Outcome], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    job: Job
+    seconds: float
+    done: Done
+
+
+@dataclass(slots=True)
+class _Running:
+    pid: int
+    descriptor: int
+    output: FileIO
+    due: float
+    seconds: float
+    done: Done
+    late: bool = False
+
+
+class Workers:
+    """Runs jobs beside a loop; every `start` leads to exactly one call of its ``done``."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        clock: Callable[[], float] = monotonic,
+        *,
+        running_limit: int = RUNNING_LIMIT,
+        waiting_limit: int = WAITING_LIMIT,
+    ) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._running_limit = running_limit
+        self._waiting_limit = waiting_limit
+        self._waiting: deque[_Waiting] = deque()
+        self._running: dict[int, _Running] = {}
+
+    def __len__(self) -> int:
+        """Jobs that have not ended yet."""
+        return len(self._running) + len(self._waiting)
+
+    def start(self, job: Job, seconds: float, done: Done) -> None:
+        """Run ``job`` for ``seconds`` at most and tell ``done``, never before this returns.
+
+        Time spent waiting for a turn doesn't count. A job for which there is no room, or
+        no process, ends with a fault too.
+        """
+        if len(self._waiting) >= self._waiting_limit:
+            fault = f"{len(self)} jobs are running or waiting already"
+            self._loop.soon(lambda: done(Outcome(fault=fault)))
+            return
+        self._waiting.append(_Waiting(job, seconds, done))
+        self._fill()
+
+    def next_due(self) -> float | None:
+        """Monotonic second at which `run_timers` has something to do, None when never."""
+        return min((run.due for run in self._running.values() if not run.late), default=None)
+
+    def run_timers(self, now: float) -> None:
+        """Kill what took too long; its ``done`` is told when it is dead."""
+        for run in self._running.values():
+            if run.due <= now and not run.late:
+                run.late = True
+                _kill(run.pid)
+
+    def finish(self) -> None:
+        """Wait for every job to end: for a capture file, whose end is the program's."""
+        while self._running or self._waiting:
+            due = self.next_due()
+            self._loop.turn(None if due is None else max(0.0, due - self._clock()))
+            self.run_timers(self._clock())
+
+    def close(self) -> None:
+        """Kill every job; nobody is told."""
+        self._waiting.clear()
+        for run in self._running.values():
+            _kill(run.pid)
+            self._reap(run)
+        self._running.clear()
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._running) < self._running_limit:
+            self._begin(self._waiting.popleft())
+
+    def _begin(self, waiting: _Waiting) -> None:
+        try:
+            output = open_memory_file()
+            pid = _fork(waiting.job, output.fileno())
+        except OSError as error:
+            fault = f"no process could be started: {error.strerror}"
+            self._loop.soon(lambda: waiting.done(Outcome(fault=fault)))
+            return
+        due = self._clock() + waiting.seconds
+        run = _Running(pid, os.pidfd_open(pid), output, due, waiting.seconds, waiting.done)
+        self._running[run.descriptor] = run
+        self._loop.watch(run.descriptor, lambda _: self._ended(run))
+
+    def _ended(self, run: _Running) -> None:
+        del self._running[run.descriptor]
+        outcome = self._reap(run)
+        self._fill()
+        run.done(outcome)
+
+    def _reap(self, run: _Running) -> Outcome:
+        self._loop.unwatch(run.descriptor)
+        with run.output:
+            _, ended = os.waitpid(run.pid, 0)
+            os.close(run.descriptor)
+            result = os.pread(run.output.fileno(), RESULT_LIMIT, 0)
+        status = os.waitstatus_to_exitcode(ended)
+        return Outcome(result, status, _fault(status, run))
+
+
+def _fault(status: int, run: _Running) -> str:
+    if run.late:
+        return f"it took more than {run.seconds:g} seconds and was stopped"
+    if status < 0:
+        return f"it was ended by signal {-status}"
+    return f"it ended with status {status}" if status else ""
+
+
+def _kill(group: int) -> None:
+    # Some of its processes may run as others by now; root may kill them all the same.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _fork(job: Job, output: int) -> int:
+    """The child's number. The child does the job, and never comes back from here."""
+    # Until the child has let go of the daemon's handlers, a signal to it must wait.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _be_child(job, output)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    # In the parent too, or a kill that comes at once would find no such group. It fails when
+    # the child is another program already, which then has seen to it.
+    with suppress(OSError):
+        os.setpgid(pid, pid)
+    return pid
+
+
+def _be_child(job: Job, output: int) -> None:
+    try:
+        os.setpgid(0, 0)
+        _leave_daemon(output)
+        os.write(1, job()[:RESULT_LIMIT])
+    except BaseException:
+        # Nobody is there to see a traceback, which might hold secrets; `fault` tells.
+        os._exit(_FAILED)
+    os._exit(0)
+
+
+def _leave_daemon(output: int) -> None:
+    """Nothing of the daemon's reaches the job: no signal dispositions, no descriptors."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(output, 1)
+    os.dup2(nothing, 2)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
