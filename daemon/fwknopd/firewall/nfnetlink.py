@@ -2,27 +2,31 @@
 
 Only what the firewall needs: batches that add and delete elements, dumps of
 elements, a table's identity, and the notifications that tell of a deletion.
-Numbers are those of the kernel's uapi headers netlink.h, nfnetlink.h and
-nf_tables.h. Headers are in host order, numbers inside attributes in network order.
+Numbers are those of the kernel's uapi headers nfnetlink.h and nf_tables.h.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-NLMSG_ERROR = 2
-NLMSG_DONE = 3
-NLM_F_REQUEST = 0x001
-NLM_F_ACK = 0x004
-NLM_F_DUMP_INTR = 0x010
-NLM_F_DUMP = 0x300
-NLM_F_CREATE = 0x400
-NLA_F_NESTED = 0x8000
-NLA_TYPE_MASK = 0x3FFF
+from fwknopd.firewall.netlink import (
+    HEADER,
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    Message,
+    Request,
+    attribute,
+    attributes,
+    encode,
+    nested,
+)
+
 NFPROTO_UNSPEC = 0
 NFPROTO_INET = 1
 NFNL_SUBSYS_NFTABLES = 10
@@ -42,10 +46,6 @@ NFTA_SET_ELEM_DATA = 2
 NFTA_SET_ELEM_TIMEOUT = 4
 NFTA_SET_ELEM_EXPIRATION = 5
 NFTA_DATA_VALUE = 1
-
-_HEADER = struct.Struct("=IHHII")
-_ATTRIBUTE = struct.Struct("=HH")
-_ERROR = struct.Struct("=i")
 
 
 class Nft(IntEnum):
@@ -84,38 +84,6 @@ class LoadedElement:
     remaining: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A message before it has its sequence number."""
-
-    kind: int
-    flags: int
-    payload: bytes
-    family: int = NFPROTO_INET
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message from the kernel; ``payload`` is what follows the netlink header."""
-
-    kind: int
-    flags: int
-    sequence: int
-    payload: bytes
-
-    @property
-    def error(self) -> int:
-        """errno of an NLMSG_ERROR or NLMSG_DONE message, 0 for success."""
-        if len(self.payload) < _ERROR.size:
-            return 0
-        code: int = _ERROR.unpack_from(self.payload)[0]
-        return -code
-
-    def attributes(self) -> dict[int, bytes]:
-        """The attributes of a message of a subsystem. Raises ValueError."""
-        return dict(_attributes(self.payload[4:]))
-
-
 def add_element(table: str, element: Element, milliseconds: int) -> Request:
     """Add ``element`` for that long; no error if it is there, unless with other data.
 
@@ -123,49 +91,41 @@ def add_element(table: str, element: Element, milliseconds: int) -> Request:
     """
     if milliseconds < 1:
         raise ValueError("an element must have a time to live")
-    content = _attribute(NFTA_SET_ELEM_TIMEOUT, milliseconds.to_bytes(8))
+    content = attribute(NFTA_SET_ELEM_TIMEOUT, milliseconds.to_bytes(8))
     if element.data:
         content = _value(NFTA_SET_ELEM_DATA, element.data) + content
     payload = _element_list(table, element, content)
-    return Request(Nft.NEWSETELEM, NLM_F_CREATE, payload)
+    return _request(Nft.NEWSETELEM, NLM_F_CREATE, payload)
 
 
 def delete_element(table: str, element: Element) -> Request:
     """Delete by key; the kernel answers ENOENT if it isn't there."""
-    return Request(Nft.DELSETELEM, 0, _element_list(table, element))
+    return _request(Nft.DELSETELEM, 0, _element_list(table, element))
 
 
 def get_element(table: str, element: Element) -> Request:
     """Ask for one element by its key."""
-    return Request(Nft.GETSETELEM, 0, _element_list(table, element))
+    return _request(Nft.GETSETELEM, 0, _element_list(table, element))
 
 
 def dump_elements(table: str, set_name: str) -> Request:
     """Ask for all elements of a set."""
-    return Request(Nft.GETSETELEM, NLM_F_DUMP, _set_name(table, set_name))
+    return _request(Nft.GETSETELEM, NLM_F_DUMP, _set_name(table, set_name))
 
 
 def get_table(table: str) -> Request:
     """Ask for a table's handle, which no later table of that name will have."""
-    return Request(Nft.GETTABLE, 0, _name(NFTA_TABLE, table))
+    return _request(Nft.GETTABLE, 0, _name(NFTA_TABLE, table))
 
 
 def dump_rules(table: str) -> Request:
     """Ask for all rules of a table."""
-    return Request(Nft.GETRULE, NLM_F_DUMP, _name(NFTA_TABLE, table))
+    return _request(Nft.GETRULE, NLM_F_DUMP, _name(NFTA_TABLE, table))
 
 
 def delete_table(table: str) -> Request:
     """Delete a table and all it holds."""
-    return Request(Nft.DELTABLE, 0, _name(NFTA_TABLE, table))
-
-
-def encode(request: Request, sequence: int, extra_flags: int = 0) -> bytes:
-    """One message as it goes to the kernel."""
-    length = _HEADER.size + 4 + len(request.payload)
-    flags = request.flags | extra_flags | NLM_F_REQUEST
-    header = _HEADER.pack(length, request.kind, flags, sequence, 0)
-    return header + bytes((request.family, 0, 0, 0)) + request.payload
+    return _request(Nft.DELTABLE, 0, _name(NFTA_TABLE, table))
 
 
 def encode_batch(requests: Sequence[Request], sequence: int) -> bytes:
@@ -183,31 +143,15 @@ def encode_batch(requests: Sequence[Request], sequence: int) -> bytes:
     return b"".join(parts)
 
 
-def parse_messages(data: bytes) -> list[Message]:
-    """The messages of one datagram. Raises ValueError if it was cut short."""
-    messages: list[Message] = []
-    offset = 0
-    while offset < len(data):
-        if len(data) - offset < _HEADER.size:
-            raise ValueError("netlink message cut short")
-        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
-        if not _HEADER.size <= length <= len(data) - offset:
-            raise ValueError("netlink message cut short")
-        payload = data[offset + _HEADER.size : offset + length]
-        messages.append(Message(kind, flags, sequence, payload))
-        offset += length + (-length & 3)
-    return messages
-
-
 def parse_elements(message: Message) -> list[LoadedElement]:
     """The elements of one NEWSETELEM message. Raises ValueError."""
     elements = message.attributes().get(NFTA_SET_ELEM_LIST_ELEMENTS, b"")
-    return [_loaded(dict(_attributes(content))) for _, content in _attributes(elements)]
+    return [_loaded(dict(attributes(content))) for _, content in attributes(elements)]
 
 
-def parse_handle(message: Message, attribute: int) -> int:
-    """The 64-bit handle in ``attribute``, 0 without one. Raises ValueError."""
-    return int.from_bytes(message.attributes().get(attribute, b""))
+def parse_handle(message: Message, kind: int) -> int:
+    """The 64-bit handle in the attribute ``kind``, 0 without one. Raises ValueError."""
+    return int.from_bytes(message.attributes().get(kind, b""))
 
 
 def table_of_deletion(message: Message) -> str | None:
@@ -217,25 +161,29 @@ def table_of_deletion(message: Message) -> str | None:
     return message.attributes().get(NFTA_TABLE, b"").rstrip(b"\0").decode("ascii", "replace")
 
 
-def _loaded(attributes: dict[int, bytes]) -> LoadedElement:
+def _request(kind: Nft, flags: int, payload: bytes) -> Request:
+    return Request(kind, flags, payload, NFPROTO_INET)
+
+
+def _loaded(told: dict[int, bytes]) -> LoadedElement:
     # A time that never ends has no attribute in old kernels and is 0 in new ones.
-    expiration = int.from_bytes(attributes.get(NFTA_SET_ELEM_EXPIRATION, b""))
-    timeout = int.from_bytes(attributes.get(NFTA_SET_ELEM_TIMEOUT, b""))
+    expiration = int.from_bytes(told.get(NFTA_SET_ELEM_EXPIRATION, b""))
+    timeout = int.from_bytes(told.get(NFTA_SET_ELEM_TIMEOUT, b""))
     return LoadedElement(
-        key=_data_value(attributes.get(NFTA_SET_ELEM_KEY, b"")),
-        data=_data_value(attributes.get(NFTA_SET_ELEM_DATA, b"")),
+        key=_data_value(told.get(NFTA_SET_ELEM_KEY, b"")),
+        data=_data_value(told.get(NFTA_SET_ELEM_DATA, b"")),
         remaining=expiration if timeout else None,
     )
 
 
 def _data_value(content: bytes) -> bytes:
-    return dict(_attributes(content)).get(NFTA_DATA_VALUE, b"")
+    return dict(attributes(content)).get(NFTA_DATA_VALUE, b"")
 
 
 def _element_list(table: str, element: Element, content: bytes = b"") -> bytes:
     key = _value(NFTA_SET_ELEM_KEY, element.key)
-    elements = _nested(NFTA_LIST_ELEM, key + content)
-    return _set_name(table, element.set_name) + _nested(NFTA_SET_ELEM_LIST_ELEMENTS, elements)
+    elements = nested(NFTA_LIST_ELEM, key + content)
+    return _set_name(table, element.set_name) + nested(NFTA_SET_ELEM_LIST_ELEMENTS, elements)
 
 
 @lru_cache(maxsize=32)
@@ -245,34 +193,13 @@ def _set_name(table: str, set_name: str) -> bytes:
 
 
 def _value(kind: int, data: bytes) -> bytes:
-    return _nested(kind, _attribute(NFTA_DATA_VALUE, data))
+    return nested(kind, attribute(NFTA_DATA_VALUE, data))
 
 
 def _name(kind: int, text: str) -> bytes:
-    return _attribute(kind, text.encode("ascii") + b"\0")
-
-
-def _nested(kind: int, content: bytes) -> bytes:
-    return _attribute(kind | NLA_F_NESTED, content)
-
-
-def _attribute(kind: int, content: bytes) -> bytes:
-    length = _ATTRIBUTE.size + len(content)
-    return _ATTRIBUTE.pack(length, kind) + content + bytes(-length & 3)
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    offset = 0
-    while offset < len(data):
-        if len(data) - offset < _ATTRIBUTE.size:
-            raise ValueError("netlink attribute cut short")
-        length, kind = _ATTRIBUTE.unpack_from(data, offset)
-        if not _ATTRIBUTE.size <= length <= len(data) - offset:
-            raise ValueError("netlink attribute cut short")
-        yield kind & NLA_TYPE_MASK, data[offset + _ATTRIBUTE.size : offset + length]
-        offset += length + (-length & 3)
+    return attribute(kind, text.encode("ascii") + b"\0")
 
 
 def _border(kind: int, sequence: int) -> bytes:
-    header = _HEADER.pack(_HEADER.size + 4, kind, NLM_F_REQUEST, sequence, 0)
+    header = HEADER.pack(HEADER.size + 4, kind, NLM_F_REQUEST, sequence, 0)
     return header + struct.pack("!BBH", NFPROTO_UNSPEC, 0, NFNL_SUBSYS_NFTABLES)

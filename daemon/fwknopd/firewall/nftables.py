@@ -13,13 +13,12 @@ from contextlib import suppress
 
 from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
 from fwknopd.firewall.fw4 import CHAINS, judge_chains
+from fwknopd.firewall.netlink import Message, Request
 from fwknopd.firewall.nfnetlink import (
     NFTA_RULE_HANDLE,
     NFTA_TABLE_HANDLE,
     Element,
     LoadedElement,
-    Message,
-    Request,
     add_element,
     delete_element,
     delete_table,

@@ -10,20 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fwknopd.firewall.netlink import NLMSG_ERROR, Message, encode, parse_messages
 from fwknopd.firewall.nfnetlink import (
     NFPROTO_INET,
-    NLMSG_ERROR,
     Element,
-    Message,
     Nft,
     add_element,
     delete_element,
     delete_table,
-    encode,
     encode_batch,
     parse_elements,
     parse_handle,
-    parse_messages,
     table_of_deletion,
 )
 

@@ -9,16 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from fwknopd.firewall import nft_socket
-from fwknopd.firewall.nfnetlink import (
-    NLM_F_DUMP_INTR,
-    NLMSG_DONE,
-    NLMSG_ERROR,
-    Element,
-    Nft,
-    add_element,
-    dump_elements,
-)
+from fwknopd.firewall import netlink_socket
+from fwknopd.firewall.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR
+from fwknopd.firewall.nfnetlink import Element, Nft, add_element, dump_elements
 from fwknopd.firewall.nft_socket import NftSocket
 
 REQUEST = add_element("t", Element("open4", bytes(12)), 1000)
@@ -30,7 +23,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """The other end of the next NftSocket: what is sent here are the kernel's answers."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(0.1)
-    monkeypatch.setattr(nft_socket, "_open_socket", lambda _: ours)
+    monkeypatch.setattr(netlink_socket, "open_socket", lambda _: ours)
     with ours, theirs:
         yield theirs
 
