@@ -7,10 +7,12 @@ from contextlib import ExitStack
 from math import inf
 
 from fwknopd.capture import Capture
-from fwknopd.capture.plan import CapturePlan, UdpPlan
+from fwknopd.capture.plan import CapturePlan, PcapPlan, TcpPlan, UdpPlan
 from fwknopd.capture.reopening import ReopeningCapture
 
 Opener = Callable[[CapturePlan], Capture]
+
+_KINDS: dict[type[CapturePlan], str] = {PcapPlan: "pcap", UdpPlan: "udp", TcpPlan: "tcp"}
 
 
 def open_capture(plan: CapturePlan) -> Capture:
@@ -20,6 +22,10 @@ def open_capture(plan: CapturePlan) -> Capture:
         from fwknopd.capture.udp_server import UdpServerCapture
 
         return UdpServerCapture(plan.port)
+    if isinstance(plan, TcpPlan):
+        from fwknopd.capture.tcp_server import TcpServerCapture
+
+        return TcpServerCapture(plan.port)
     from fwknopd.capture.pcap import PcapCapture
 
     how = plan.how
@@ -87,12 +93,16 @@ class CaptureSet:
         return [old for plan, old in before.items() if self._by_plan.get(plan) is not old]
 
     def _capture(self, plan: CapturePlan) -> ReopeningCapture:
-        kind = "udp" if isinstance(plan, UdpPlan) else "pcap"
+        kind = _KINDS[type(plan)]
         return ReopeningCapture(plan.name, kind, lambda: self._opener(plan), self._monotonic)
 
     def next_retry(self) -> float:
         """Monotonic second of the next try to reopen, infinite while all are open."""
         return min((c.retry_at for c in self if c.retry_at is not None), default=inf)
+
+    def next_read(self) -> float:
+        """Monotonic second at which an open one is to be read though nothing came; or inf."""
+        return min((capture.due() for capture in self), default=inf)
 
     def retry(self, now: float) -> bool:
         """Try those whose time has come; whether one captures again."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from fwknopd.capture import CaptureError
 from fwknopd.capture.links import LinkNotices
-from fwknopd.capture.plan import CaptureRequest
+from fwknopd.capture.plan import CaptureRequest, PcapPlan
 from fwknopd.capture.reopening import CaptureState, ReopeningCapture
+from fwknopd.capture.twins import Twins
 from fwknopd.capture_set import CaptureSet, Opener, Staged, open_capture
 from fwknopd.events import EventKind, EventLog
 from fwknopd.loop import Callback, Loop
@@ -61,6 +62,7 @@ class Intake:
         self.captures = CaptureSet(monotonic, opener)
         self.netifd = Netifd(loop.watch, loop.unwatch, monotonic, self._networks_changed)
         self._links = LinkNotices()
+        self._twins = Twins(monotonic)
         self._loop = loop
         self._monotonic = monotonic
         self._events = events
@@ -145,6 +147,7 @@ class Intake:
                 self._unwatch(fd)
             self._report_capture(capture)
             return
+        packets = self._twins.first_ones(packets, self.request.tcp_port)
         room = QUEUE_LIMIT - len(self.queue)
         self.queue.extend(packets[:room])
         self.overflowed += max(0, len(packets) - room)
@@ -174,10 +177,13 @@ class Intake:
 
     def next_due(self) -> float:
         """Monotonic second at which `run_timers` has something to do; infinite when never."""
-        return min(self.captures.next_retry(), self.netifd.due())
+        return min(self.captures.next_retry(), self.captures.next_read(), self.netifd.due())
 
     def run_timers(self, now: float) -> None:
-        """Reopen what is due, and ask for the networks' devices."""
+        """Read and reopen what is due, and ask for the networks' devices."""
+        for capture in self.captures:
+            if capture.due() <= now:
+                self._drain(capture)
         if self.captures.retry(now):
             self._devices_changed()
         self.netifd.run_timers(now)
@@ -194,7 +200,8 @@ class Intake:
                 self._report_network(network, before.get(network))
 
     def _report_capture(self, capture: ReopeningCapture) -> None:
-        text = f"Sniffing interface: {capture.device}" if capture.device else capture.name
+        how = "Sniffing interface:" if capture.kind == "pcap" else "Listening on"
+        text = f"{how} {capture.device}" if capture.device else capture.name
         if capture.detail:
             text = f"Not capturing on {capture.name}: {capture.detail}"
         if capture.reported != text:
@@ -223,7 +230,8 @@ class Intake:
 
 def _judge_filter(request: CaptureRequest, staged: Staged) -> None:
     """Without an open device nobody has judged the filter yet. Raises CaptureError."""
-    if request.how is None or any(capture.is_open for capture in staged.captures.values()):
+    judged = (c.is_open for plan, c in staged.captures.items() if isinstance(plan, PcapPlan))
+    if request.how is None or any(judged):
         return
     from fwknopd.capture.pcap import check_filter
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fwknopd.capture import CaptureError, CaptureFault
+from fwknopd.capture import CaptureError
 from fwknopd.clock import SystemClock
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.restart import awaiting_restart
@@ -15,11 +15,6 @@ from fwknopd.firewall import FirewallError
 from fwknopd.intake import Intake
 from fwknopd.options import Options
 from fwknopd.startup import capture_request, engine_settings, errors_of, load_configuration
-
-_OPTION_AT_FAULT = {
-    CaptureFault.BAD_FILTER: "PCAP_FILTER",
-    CaptureFault.PORT_IN_USE: "UDPSERV_PORT",
-}
 
 
 class Reloading:
@@ -124,9 +119,8 @@ class Reloading:
         self._engine.events.record(kind, detail=detail)
 
     def _capture_problem(self, error: CaptureError, configuration: Configuration | None) -> Problem:
-        option = _OPTION_AT_FAULT.get(error.fault, "")
         file = self.file_of(configuration)
-        return Problem(Severity.ERROR, file, None, option, error.message, error.remedy)
+        return Problem(Severity.ERROR, file, None, error.option, error.message, error.remedy)
 
     def _our_fault(self, error: Exception, configuration: Configuration | None) -> Problem:
         return Problem(

@@ -127,6 +127,8 @@ def policy_settings(settings: ServerSettings, *, test: bool = False) -> PolicySe
         enable_ipt_local_nat=settings.enable_ipt_local_nat,
         enable_nat_dns=settings.enable_nat_dns,
         enable_spa_over_http=settings.enable_spa_over_http,
+        enable_x_forwarded_for=settings.enable_x_forwarded_for,
+        allow_any_user_agent=settings.allow_any_user_agent,
         test=test,
     )
 
@@ -167,12 +169,13 @@ def capture_request(options: Options, configuration: Configuration | None) -> Ca
     settings = configuration.settings
     networks = () if options.interface else tuple(dict.fromkeys(configuration.networks))
     devices = () if networks else settings.interfaces
+    tcp_port = settings.tcpserv_port if settings.enable_tcp_server else None
     if settings.enable_udp_server:
         # The socket hears every device, so where none is named doors open for all.
         devices = devices if devices or networks else (ANY_DEVICE,)
-        return CaptureRequest(devices, networks, udp_port=settings.udpserv_port)
+        return CaptureRequest(devices, networks, udp_port=settings.udpserv_port, tcp_port=tcp_port)
     devices = devices if devices or networks else (DEFAULT_DEVICE,)
-    return CaptureRequest(devices, networks, how=_sniffing(settings))
+    return CaptureRequest(devices, networks, how=_sniffing(settings), tcp_port=tcp_port)
 
 
 def _sniffing(settings: ServerSettings) -> Sniffing:

@@ -46,6 +46,18 @@ SERVER_REMARKS: Remarks = {
         "IPv6 too; DESTINATION sees the address a packet was sent to, not 0.0.0.0",
     ),
     "UDPSERV_PORT": (BETTER, "a port above 65535 is an error; in the C daemon it wraps"),
+    "ENABLE_SPA_OVER_HTTP": (
+        BETTER,
+        "a request that came in pieces is heard too, by the TCP server; says so if no web "
+        "knock can be heard",
+    ),
+    "ALLOW_ANY_USER_AGENT": ("same", "as in fwknopd 2.6.11"),
+    "ENABLE_TCP_SERVER": (
+        BETTER,
+        "reads the knock itself, whatever PCAP_FILTER says, in one piece or several, over IPv6 "
+        "too, from up to 64 clients at once",
+    ),
+    "TCPSERV_PORT": (BETTER, "a port above 65535 is an error; in the C daemon it wraps"),
     "ENABLE_PCAP_ANY_DIRECTION": (BETTER, "it acts; in the C daemon only the option does"),
     "ENABLE_DIGEST_PERSISTENCE": (
         BETTER,

@@ -7,21 +7,20 @@ import secrets
 import time
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from fwknopd.control.client import ControlClient
 from fwknopd.spa.digest import DigestType
 from fwknopd.spa.mode import EncryptionMode
-from tests.interop.example_keys import HMAC_KEY_BASE64, KEY_BASE64
 from tests.interop.program import Running
 from tests.netns.conftest import CLIENT, HOST, ROUTER, ROUTER_LAN, STRANGER
 from tests.netns.guarded_host import GuardedHost, guarded_host
 from tests.netns.namespaces import End, Machine, Machines
-from tests.netns.probes import Outcome, closing_time, connect, greeter, listen_tcp
+from tests.netns.probes import Outcome, closing_time, greeter, listen_tcp
+from tests.netns.serving import ask, greeting, knock, serving
 
 pytestmark = [pytest.mark.root, pytest.mark.client, pytest.mark.nft, pytest.mark.iptables]
 
@@ -56,7 +55,6 @@ ENABLE_IPT_FORWARDING   Y;
 ENABLE_IPT_LOCAL_NAT    Y;
 ENABLE_SPA_OVER_HTTP    Y;
 """
-KEYS = f"KEY_BASE64 {KEY_BASE64}\nHMAC_KEY_BASE64 {HMAC_KEY_BASE64}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,33 +125,8 @@ def lay_the_lan_cable(machines: Machines, host: Machine, lan: Machine) -> None:
 @pytest.fixture(scope="module")
 def daemon(site: GuardedHost) -> Iterator[Running]:
     """The daemon, which is to find out by itself which firewall rules here."""
-    with serving(site, f"SOURCE ANY\n{KEYS}", f"[it]\n{KEYS}") as running:
+    with serving(site, FWKNOPD_CONF) as running:
         yield running
-
-
-@contextmanager
-def serving(site: GuardedHost, access: str, fwknoprc: str) -> Iterator[Running]:
-    """The daemon with these clients, and their keys in the client's home."""
-    site.host.write("/etc/fwknop/fwknopd.conf", FWKNOPD_CONF)
-    site.host.write("/etc/fwknop/access.conf", access)
-    site.outside.write("/home/.fwknoprc", fwknoprc)
-    with site.host.running("fwknopd -f") as daemon:
-        yield daemon
-
-
-def knock(site: GuardedHost, daemon: Running, options: str) -> str:
-    """What the client says; the door is open afterwards. Asks for tcp/22 unless told otherwise."""
-    said = len(daemon.lines)
-    access = "" if "-A " in options else "-A tcp/22"
-    output = site.outside.type(f"fwknop -n it -D {ROUTER} {access} {options}")
-    daemon.wait_for("Added ", after=said)
-    return output
-
-
-def greeting(site: GuardedHost, port: int) -> str:
-    """What the server behind a port says first: who it is."""
-    with closing(connect(site.outside.machine, CLIENT, ROUTER, port)) as client:
-        return client.recv(100).decode()
 
 
 @NFTABLES
@@ -175,7 +148,7 @@ def assert_it_opens(site: GuardedHost, daemon: Running, case: Case) -> None:
     port = int(drawn[1]) if drawn else case.port
     assert port
     assert greeting(site, port) == case.answer
-    ControlClient(site.host.path("/run/fwknop/control.sock")).call("revoke", all=True)
+    ask(site, "revoke", all=True)
     assert site.tries(port) is Outcome.SILENT
 
 
@@ -221,7 +194,7 @@ def test_every_mode_with_every_hmac(tmp_path: Path) -> None:
         fwknoprc += f"[it-{port}]\n{lines}\n"
     with guarded_host(tmp_path) as site, ExitStack() as services:
         site.host.machine.nft(NFT_RULES)
-        daemon = services.enter_context(serving(site, access, fwknoprc))
+        daemon = services.enter_context(serving(site, FWKNOPD_CONF, access, fwknoprc))
         for port in range(FIRST_PORT, FIRST_PORT + len(COMBINATIONS)):
             services.enter_context(closing(listen_tcp(site.host.machine, port)))
             site.outside.type(f"fwknop -n it-{port} -A tcp/{port} -a {CLIENT} -D {ROUTER}")

@@ -34,13 +34,17 @@ PASSING_FAULTS = frozenset(
 
 
 class CaptureError(Exception):
-    """A capture can't be opened or has ended; says what is wrong and what to do."""
+    """A capture can't be opened or has ended; says what is wrong and what to do.
 
-    def __init__(self, fault: CaptureFault, message: str, remedy: str) -> None:
+    ``option`` is the variable at fault, "" when it is none.
+    """
+
+    def __init__(self, fault: CaptureFault, message: str, remedy: str, option: str = "") -> None:
         super().__init__(f"{message}. {remedy}")
         self.fault = fault
         self.message = message
         self.remedy = remedy
+        self.option = option
 
     @property
     def passing(self) -> bool:
@@ -74,6 +78,9 @@ class Capture(Protocol):
         Frames without a usable payload are left out, so an empty list says nothing of
         the end. Raises CaptureError when no packet can come any more.
         """
+
+    def due(self) -> float:
+        """Monotonic second at which `read` has something to do though nothing came; or inf."""
 
     def detail(self) -> str:
         """One line for the status page: what limits the capture now, or ""."""

@@ -51,4 +51,5 @@ def bad_filter(text: str, complaint: str) -> CaptureError:
         CaptureFault.BAD_FILTER,
         f"the capture filter '{text}' is not valid: {complaint}",
         "Correct PCAP_FILTER, for example: udp port 62201",
+        "PCAP_FILTER",
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,10 @@ class PcapCapture:
         if not frames:
             self._check(failed)
         return _parse_all(self._datalink, frames, self.name)
+
+    def due(self) -> float:
+        """Never: nothing here waits for time to pass."""
+        return inf
 
     def detail(self) -> str:
         """Says so when the device is down: nothing can arrive, but nothing is broken."""
@@ -138,6 +143,10 @@ class PcapFileCapture:
         if self.exhausted and self._damage is not None:
             raise bad_file(self.name, self._damage)
         return _parse_all(self._datalink, frames, "file")
+
+    def due(self) -> float:
+        """Never: nothing here waits for time to pass."""
+        return inf
 
     def detail(self) -> str:
         """Whether there is more to come."""

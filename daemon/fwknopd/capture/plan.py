@@ -47,7 +47,19 @@ class UdpPlan:
         return f"udp port {self.port}"
 
 
-CapturePlan = PcapPlan | UdpPlan
+@dataclass(frozen=True, slots=True)
+class TcpPlan:
+    """Take packets from TCP connections."""
+
+    port: int
+
+    @property
+    def name(self) -> str:
+        """What status calls it."""
+        return f"tcp port {self.port}"
+
+
+CapturePlan = PcapPlan | UdpPlan | TcpPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +67,15 @@ class CaptureRequest:
     """The devices a configuration names, and the logical networks whose devices count too.
 
     Doors open for traffic of those devices. Packets are sniffed on them, or come to
-    ``udp_port`` when ``how`` is None; without either there are no captures at all.
+    ``udp_port`` when ``how`` is None; and to ``tcp_port`` besides. Without any of the three
+    there are no captures at all.
     """
 
     devices: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     how: Sniffing | None = None
     udp_port: int | None = None
+    tcp_port: int | None = None
 
     def covered(self, resolved: Iterable[str]) -> tuple[str, ...]:
         """Every device once, with ``resolved`` as the networks' devices.
@@ -74,8 +88,9 @@ class CaptureRequest:
 
     def plans(self, resolved: Iterable[str]) -> tuple[CapturePlan, ...]:
         """The captures, with ``resolved`` as the networks' devices."""
+        tcp = () if self.tcp_port is None else (TcpPlan(self.tcp_port),)
         if self.udp_port is not None:
-            return (UdpPlan(self.udp_port),)
+            return (UdpPlan(self.udp_port), *tcp)
         if self.how is None:
-            return ()
-        return tuple(PcapPlan(device, self.how) for device in self.covered(resolved))
+            return tcp
+        return (*(PcapPlan(device, self.how) for device in self.covered(resolved)), *tcp)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 from fwknopd.capture import Capture, CaptureError, CaptureStats
 from fwknopd.policy.packet import Packet
@@ -70,6 +71,10 @@ class ReopeningCapture:
     def fileno(self) -> int | None:
         """Descriptor to wait on, None while closed."""
         return None if self._open is None else self._open.fileno()
+
+    def due(self) -> float:
+        """Monotonic second at which it has something to do though nothing came; or inf."""
+        return inf if self._open is None else self._open.due()
 
     def read(self, limit: int) -> list[Packet]:
         """Waiting packets. Raises CaptureError once when the device is gone; then it waits."""

@@ -8,18 +8,17 @@ DESTINATION rules work.
 
 from __future__ import annotations
 
-import errno
 import select
 import socket
 import struct
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from math import inf
 
-from fwknopd.capture import CaptureError, CaptureFault, CaptureStats
+from fwknopd.capture import CaptureStats
 from fwknopd.capture.link_layer import UDP
+from fwknopd.capture.sockets import ALL_ADDRESSES, UDP_PORT, open_sockets
 from fwknopd.policy.packet import Address, Packet
-
-ALL_ADDRESSES: tuple[Address, ...] = (IPv4Address(0), IPv6Address(0))
 
 # The longest a knock may be (protocol notes 10); the kernel says when it cut a longer one.
 _MAX_PAYLOAD = 1500
@@ -48,10 +47,9 @@ class UdpServerCapture:
         # One descriptor for several sockets: an epoll is readable when one of them is.
         self._ready = select.epoll()
         try:
-            for address in addresses:
-                self._listen(address, optional=len(addresses) > 1)
-            if not self._sockets:
-                raise _listen_error(addresses[0], port, OSError(0, "no such address family"))
+            for opened in open_sockets(UDP_PORT, addresses, port, _set_options):
+                self._sockets[opened.fileno()] = opened
+                self._ready.register(opened, select.EPOLLIN)
         except BaseException:
             self.close()
             raise
@@ -70,6 +68,10 @@ class UdpServerCapture:
                 self._drain(self._sockets[descriptor], limit, packets)
         return packets
 
+    def due(self) -> float:
+        """Never: nothing here waits for time to pass."""
+        return inf
+
     def detail(self) -> str:
         """The addresses listened on."""
         return ", ".join(str(opened.getsockname()[0]) for opened in self._sockets.values())
@@ -84,12 +86,6 @@ class UdpServerCapture:
             opened.close()
         self._sockets.clear()
         self._ready.close()
-
-    def _listen(self, address: Address, *, optional: bool) -> None:
-        opened = _open_socket(address, self._port, optional=optional)
-        if opened is not None:
-            self._sockets[opened.fileno()] = opened
-            self._ready.register(opened, select.EPOLLIN)
 
     def _drain(self, opened: socket.socket, limit: int, packets: list[Packet]) -> None:
         while len(packets) < limit:
@@ -124,52 +120,10 @@ class UdpServerCapture:
         return destination
 
 
-def _open_socket(address: Address, port: int, *, optional: bool) -> socket.socket | None:
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    try:
-        opened = socket.socket(family, socket.SOCK_DGRAM)
-    except OSError as error:
-        if optional and error.errno == errno.EAFNOSUPPORT:
-            return None
-        raise _listen_error(address, port, error) from None
-    try:
-        _set_options(opened)
-        opened.bind((str(address), port))
-    except OSError as error:
-        opened.close()
-        if optional and family == socket.AF_INET6 and error.errno == errno.EADDRNOTAVAIL:
-            return None
-        raise _listen_error(address, port, error) from None
-    return opened
-
-
 def _set_options(opened: socket.socket) -> None:
-    opened.setblocking(False)
     if opened.family == socket.AF_INET6:
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
         opened.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
     opened.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-
-
-def _listen_error(address: Address, port: int, error: OSError) -> CaptureError:
-    where = f"UDP port {port} of {address}"
-    if error.errno == errno.EADDRINUSE:
-        return CaptureError(
-            CaptureFault.PORT_IN_USE,
-            f"{where} is in use by another program",
-            f"See who has it with: netstat -lunp | grep :{port} ; or set another UDPSERV_PORT",
-        )
-    if error.errno == errno.EACCES:
-        return CaptureError(
-            CaptureFault.NOT_PERMITTED,
-            f"listening on {where} is not permitted",
-            "Set UDPSERV_PORT to 1024 or above, or run the daemon as root",
-        )
-    return CaptureError(
-        CaptureFault.OTHER,
-        f"listening on {where} failed: {error.strerror}",
-        "Check the address and UDPSERV_PORT",
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fwknopd.config.variable import Kind, Restart, Variable, boolean, ignored, later, server
+from fwknopd.config.variable import Kind, Restart, Variable, boolean, ignored, server
 
 CAPTURE = "Capture"
 CHECKS = "Packet checks"
@@ -81,40 +81,40 @@ CAPTURE_VARIABLES: tuple[Variable, ...] = (
         "ENABLE_SPA_OVER_HTTP",
         CAPTURE,
         False,
-        "Also accept knocks wrapped in a web request. The capture filter must let TCP "
-        "packets through for that.",
+        "Also accept knocks wrapped in a web request. They are heard by the TCP listener, and "
+        "of what other programs are sent as far as the capture filter lets TCP through.",
     ),
-    later(
+    boolean(
         "ALLOW_ANY_USER_AGENT",
-        Kind.BOOLEAN,
         CAPTURE,
-        "Accept web knocks whatever program they claim to come from.",
-        "web knocks are accepted from the usual clients only",
-        default=False,
+        False,
+        "Accept web knocks whatever program they claim to come from, not only fwknop's clients.",
     ),
-    later(
+    boolean(
         "ENABLE_X_FORWARDED_FOR",
-        Kind.BOOLEAN,
         CAPTURE,
-        "Take the client's address from the header a reverse proxy adds to a web knock.",
-        "the packet's own source address is used",
-        default=False,
+        False,
+        "Let in the client that a reverse proxy names in this header of a web knock, instead "
+        "of the proxy. Whoever can reach this router without the proxy can write the header "
+        "too.",
     ),
-    later(
+    boolean(
         "ENABLE_TCP_SERVER",
-        Kind.BOOLEAN,
         CAPTURE,
-        "Accept TCP connections, so that clients can knock over TCP.",
-        "there is no TCP listener yet; use UDP knocks",
-        default=False,
+        False,
+        "Take TCP connections, so that clients can knock over TCP, or by web request if that "
+        "is on too. Whatever the capture filter says, these knocks are heard. No firewall "
+        "rule is made for the port: open it yourself, and scanners see it then.",
     ),
-    later(
+    server(
         "TCPSERV_PORT",
         Kind.INTEGER,
-        CAPTURE,
         "The port of the TCP listener.",
-        "there is no TCP listener yet; use UDP knocks",
+        CAPTURE,
         default=62201,
+        minimum=1,
+        maximum=65535,
+        example="62201",
     ),
     boolean(
         "ENABLE_PCAP_ANY_DIRECTION",

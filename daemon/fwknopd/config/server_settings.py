@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 
@@ -10,6 +11,8 @@ from fwknopd.config.settings import ServerSettings
 from fwknopd.config.typed_values import TypedValue, typed_values
 from fwknopd.config.variable import Scope
 
+_ONLY_UDP = re.compile(r"udp( (dst )?port [0-9]+)?")
+_ADD_LISTENER = "Set ENABLE_TCP_SERVER to Y."
 _FIELDS = frozenset(item.name for item in fields(ServerSettings))
 
 
@@ -17,13 +20,15 @@ def build_settings(directives: Iterable[Directive], findings: Findings) -> Serve
     """Typed settings; problems go to ``findings``, unreadable values keep their default."""
     values = typed_values(Scope.SERVER, directives, findings)
     _check_together(values, findings)
-    settings = {
+    chosen = {
         name.lower(): typed.value for name, typed in values.items() if name.lower() in _FIELDS
     }
-    if settings.get("pcap_file") and "enable_spa_packet_aging" not in settings:
+    if chosen.get("pcap_file") and "enable_spa_packet_aging" not in chosen:
         # A recorded knock is old by nature; fwknopd's default changes in the same way.
-        settings["enable_spa_packet_aging"] = False
-    return ServerSettings(**settings)
+        chosen["enable_spa_packet_aging"] = False
+    settings = ServerSettings(**chosen)
+    _check_web_knocks(values, settings, findings)
+    return settings
 
 
 def _check_together(values: dict[str, TypedValue], findings: Findings) -> None:
@@ -41,3 +46,26 @@ def _check_together(values: dict[str, TypedValue], findings: Findings) -> None:
             "knocks of any age are accepted",
             "Set it to Y or delete the line, and set the router's clock by NTP.",
         )
+
+
+def _check_web_knocks(
+    values: dict[str, TypedValue], settings: ServerSettings, findings: Findings
+) -> None:
+    """Settings for web knocks that nobody will ever hear."""
+    for name in ("ENABLE_X_FORWARDED_FOR", "ALLOW_ANY_USER_AGENT"):
+        found = values.get(name)
+        if found is not None and found.value and not settings.enable_spa_over_http:
+            findings.warn(
+                found.place,
+                "it has no effect while web knocks are off",
+                "Set ENABLE_SPA_OVER_HTTP to Y, or delete the line.",
+            )
+    web = values.get("ENABLE_SPA_OVER_HTTP")
+    if web is None or not web.value or settings.enable_tcp_server or settings.pcap_file:
+        return
+    if settings.enable_udp_server:
+        findings.warn(web.place, "a UDP socket hears no web knock", _ADD_LISTENER)
+    elif _ONLY_UDP.fullmatch(settings.pcap_filter):
+        why = f"no web knock is heard: PCAP_FILTER is {settings.pcap_filter}"
+        remedy = f"{_ADD_LISTENER[:-1]}, or add to PCAP_FILTER, for example: or tcp port 80"
+        findings.warn(web.place, why, remedy)

@@ -27,10 +27,14 @@ class ServerSettings:
     max_sniff_bytes: int = 1500
     enable_udp_server: bool = False
     udpserv_port: int = 62201
+    enable_tcp_server: bool = False
+    tcpserv_port: int = 62201
     enable_spa_packet_aging: bool = True
     max_spa_packet_age: int = 120
     enable_digest_persistence: bool = True
     enable_spa_over_http: bool = False
+    enable_x_forwarded_for: bool = False
+    allow_any_user_agent: bool = False
     enable_nat_dns: bool = True
     enable_ipt_forwarding: bool = False
     enable_ipt_local_nat: bool = False

@@ -10,7 +10,7 @@ from fwknopd.policy.candidates import Candidate
 from fwknopd.policy.explanation_steps import Case, Outcome, Step, judged, passed
 from fwknopd.policy.spa_refusals import unreadable
 from fwknopd.spa.errors import SpaError, SpaErrorCode
-from fwknopd.spa.http import is_request, unwrap
+from fwknopd.spa.http import is_request, names_a_client, unwrap
 from fwknopd.spa.mode import EncryptionGuess
 from fwknopd.spa.packet import MAX_PAYLOAD, MIN_GPG_TEXT, MIN_PAYLOAD, WireText
 
@@ -35,8 +35,18 @@ def read_steps(case: Case) -> tuple[tuple[Step, ...], WireText | None]:
         before = checks[: checks.index(failed)]
         stop = judged(failed, unreadable(error), "")
         return (_from(case), *(passed(name, texts[name]) for name in before), stop), None
+    texts["http"] += _forwarded(case, wire)
     read = (passed(name, texts[name]) for name in checks)
     return (_from(case), *read, _type(wire)), wire
+
+
+def _forwarded(case: Case, wire: WireText) -> str:
+    """What became of the header a proxy adds."""
+    if not case.settings.enable_x_forwarded_for or not names_a_client(case.packet.payload):
+        return ""
+    if wire.forwarded_for is None:
+        return "; its X-Forwarded-For is no single IPv4 address and is not used"
+    return f"; X-Forwarded-For names {wire.forwarded_for}"
 
 
 def _is_http(case: Case) -> bool:

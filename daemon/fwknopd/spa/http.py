@@ -37,6 +37,11 @@ def unwrap(payload: bytes, *, allow_any_user_agent: bool = False) -> bytes:
     return match[1].translate(_FROM_URL)
 
 
+def names_a_client(payload: bytes) -> bool:
+    """Is there an X-Forwarded-For, whatever it holds?"""
+    return b"x-forwarded-for: " in payload.lower()
+
+
 def forwarded_for(payload: bytes) -> IPv4Address | None:
     """The one plain IPv4 address of X-Forwarded-For; None for a list or anything else.
 

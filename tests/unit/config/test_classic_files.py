@@ -106,6 +106,30 @@ def test_values_do_not_grow_without_end() -> None:
         settings(text)
 
 
+@pytest.mark.parametrize("name", ["ENABLE_X_FORWARDED_FOR", "ALLOW_ANY_USER_AGENT"])
+def test_a_rule_for_web_knocks_needs_web_knocks(name: str) -> None:
+    found, [problem] = settings(f"{name} Y;\n")
+    assert getattr(found, name.lower()) is True
+    assert "ENABLE_SPA_OVER_HTTP" in problem.remedy
+    assert settings(f"ENABLE_TCP_SERVER Y;\nENABLE_SPA_OVER_HTTP Y;\n{name} Y;\n")[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "heard"),
+    [
+        ("", False),
+        ("PCAP_FILTER udp dst port 5000;", False),
+        ("ENABLE_UDP_SERVER Y;", False),
+        ("PCAP_FILTER udp port 62201 or tcp port 80;", True),
+        ("ENABLE_TCP_SERVER Y;", True),
+        ("ENABLE_UDP_SERVER Y;\nENABLE_TCP_SERVER Y;", True),
+    ],
+)
+def test_web_knocks_that_nobody_hears_are_told_of(lines: str, heard: bool) -> None:
+    _, told = settings(f"ENABLE_SPA_OVER_HTTP Y;\n{lines}\n")
+    assert [problem.option for problem in told] == ([] if heard else ["ENABLE_SPA_OVER_HTTP"])
+
+
 def test_a_packet_file_switches_aging_off_unless_it_is_wanted() -> None:
     assert not settings("PCAP_FILE /x.pcap;")[0].enable_spa_packet_aging
     text = "PCAP_FILE /x.pcap;\nENABLE_SPA_PACKET_AGING Y;"
@@ -119,8 +143,9 @@ def test_options_of_ours_belong_into_uci() -> None:
 
 
 def test_range_errors_name_file_line_and_range() -> None:
-    with pytest.raises(ConfigError, match=r"fwknopd.conf:2: UDPSERV_PORT: '70000' .* 1 to 65535"):
-        settings("\nUDPSERV_PORT 70000;")
+    for name in ("UDPSERV_PORT", "TCPSERV_PORT"):
+        with pytest.raises(ConfigError, match=rf"fwknopd.conf:2: {name}: '70000' .* 1 to 65535"):
+            settings(f"\n{name} 70000;")
 
 
 def test_a_long_comment_is_fine_and_a_long_line_is_not() -> None:

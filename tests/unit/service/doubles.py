@@ -10,8 +10,10 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 
 from fwknopd.capture import CaptureError, CaptureFault, CaptureStats
+from fwknopd.capture.faults import bad_filter
 from fwknopd.capture.plan import CapturePlan, PcapPlan
 from fwknopd.firewall import FirewallError
 from fwknopd.firewall.log_only import LogOnlyFirewall
@@ -51,6 +53,7 @@ class Pipe:
         self.closed = False
         self.fails_to_close = False
         self.gone: CaptureError | None = None
+        self.due_at = inf
         self._packets: list[Packet] = []
         self._received = 0
         self._reader, self._writer = socket.socketpair()
@@ -74,10 +77,19 @@ class Pipe:
         with suppress(BlockingIOError):
             self._reader.recv(4096, socket.MSG_DONTWAIT)
         taken, self._packets = self._packets[:limit], self._packets[limit:]
+        self.due_at = inf
         self._received += len(taken)
         if self._packets:
             self._writer.send(b"x")
         return taken
+
+    def hold(self, packet: Packet, until: float) -> None:
+        """A packet that is whole only when its time has come; nothing wakes for it."""
+        self._packets.append(packet)
+        self.due_at = until
+
+    def due(self) -> float:
+        return self.due_at
 
     def detail(self) -> str:
         return ""
@@ -114,7 +126,7 @@ class Devices:
             text = f"there is no network device {plan.device}"
             raise CaptureError(CaptureFault.NO_DEVICE, text, "Wait for it")
         if "nonsense" in plan.how.filter.user:
-            raise CaptureError(CaptureFault.BAD_FILTER, "the filter is not valid", "Correct it")
+            raise bad_filter(plan.how.filter.user, "nonsense")
 
     def on(self, device: str) -> list[Pipe]:
         return [pipe for pipe in self.opened if pipe.name == device and not pipe.closed]

@@ -62,7 +62,7 @@ def test_a_bad_filter_changes_nothing_and_is_named(rig: Rig, devices: str) -> No
     assert problem["file"] == rig.options.config_file
     assert rig.knock(age=60) == "accepted", "the old client, filter and age are in force"
     assert rig.devices.on("eth2") == []
-    assert "filter is not valid" in rig.ask("status")["configuration"]["last_error"]
+    assert "filter 'nonsense' is not valid" in rig.ask("status")["configuration"]["last_error"]
     assert any("Configuration not used" in text for text in rig.events("error"))
 
 
