@@ -67,6 +67,9 @@ SERVER_REMARKS: Remarks = {
         BETTER,
         "leads to this machine only, whatever address the client typed",
     ),
+    "ENABLE_IPT_SNAT": (BETTER, "IPv6 too; only connections of the client are changed"),
+    "SNAT_TRANSLATE_IP": (BETTER, "IPv6 too; only connections of the client are changed"),
+    "ENABLE_DESTINATION_RULE": (BETTER, "works with the UDP server too"),
     "ENABLE_NAT_DNS": (BETTER, "a slow name server delays nobody else; IPv6 hosts too"),
     "ENABLE_RULE_PREPEND": ("same", _IPTABLES_ONLY),
     "ENABLE_IPT_OUTPUT": ("same", _IPTABLES_ONLY),
@@ -105,6 +108,16 @@ ACCESS_REMARKS: Remarks = {
         "if written, it caps FW_ACCESS_TIMEOUT as well, and a conflict is named",
     ),
     "ACCESS_EXPIRE": (BETTER, "a month 31 is read in the same odd way, but named"),
+    "FORCE_NAT": (BETTER, "IPv6 too"),
+    "FORCE_SNAT": (BETTER, "acts without ENABLE_IPT_SNAT; only connections of the client change"),
+    "FORCE_MASQUERADE": (
+        BETTER,
+        "acts without ENABLE_IPT_SNAT; only connections of the client change",
+    ),
+    "FORWARD_ALL": (
+        BETTER,
+        "without FORCE_NAT no destination is translated; the C daemon sends connections to 0.0.0.0",
+    ),
     "ENCRYPTION_MODE": (PARTLY, "Asymmetric is for GPG, which is not supported yet"),
 }
 

@@ -74,6 +74,25 @@ TABS: tuple[tuple[str, str, tuple[Field, ...]], ...] = (
             _field("REQUIRE_USERNAME", N_("Required user name")),
             _field("DESTINATION", N_("Knock must be sent to")),
             _field("RESTRICT_PORTS", N_("May never open")),
+            _field("grant_source", N_("Let in the knock's source, too"), Widget.FLAG),
+            _field("widen_ipv4", N_("Widen IPv4 to prefix"), Widget.NUMBER),
+            _field("widen_ipv6", N_("Widen IPv6 to prefix"), Widget.NUMBER),
+        ),
+    ),
+    (
+        "forwarding",
+        N_("Forwarding"),
+        (
+            _field("nat_targets", N_("May be led to")),
+            _field(
+                "FORCE_NAT",
+                N_("Always lead to"),
+                text=N_("An address, a blank and a port, such as 192.168.1.10 22."),
+            ),
+            _field("FORWARD_ALL", N_("Forward everything"), Widget.FLAG),
+            _field("DISABLE_DNAT", N_("Keep the destination address"), Widget.FLAG),
+            _field("FORCE_MASQUERADE", N_("Appear as this router"), Widget.FLAG),
+            _field("FORCE_SNAT", N_("Appear as this address")),
         ),
     ),
     (

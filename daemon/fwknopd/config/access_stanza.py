@@ -17,7 +17,7 @@ from fwknopd.config.settings import ServerSettings
 from fwknopd.config.stanza_keys import NoKeys, Unusable, build_keys, split_placeholders
 from fwknopd.config.typed_values import TypedValue, typed_values
 from fwknopd.config.variable import Scope
-from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.stanza import SourceNat, Stanza
 
 DEFAULT_TIMEOUT = 30
 DEFAULT_MAX_TIMEOUT = 300
@@ -31,6 +31,11 @@ _PLAIN_FIELDS = {
     "ENABLE_CMD_EXEC": "enable_cmd_exec",
     "FORCE_NAT": "force_nat",
     "DISABLE_DNAT": "disable_dnat",
+    "FORWARD_ALL": "forward_all",
+    "nat_targets": "nat_targets",
+    "grant_source": "grant_source",
+    "widen_ipv4": "widen_ipv4",
+    "widen_ipv6": "widen_ipv6",
 }
 
 
@@ -96,6 +101,7 @@ def _build(text: StanzaText, settings: ServerSettings, findings: Findings) -> St
         enabled=values["enabled"].value if "enabled" in values else True,
         sources=values["SOURCE"].value if "SOURCE" in values else (),
         access_expire=_expiry(values),
+        force_snat=_source_nat(values),
         **chosen,
     )
 
@@ -125,12 +131,33 @@ def _refuse_gpg_only(
 
 def _check_nat(values: dict[str, TypedValue], settings: ServerSettings, findings: Findings) -> None:
     nat_allowed = settings.enable_ipt_forwarding or settings.enable_ipt_local_nat
-    if "FORCE_NAT" in values and not nat_allowed:
-        findings.error(
-            values["FORCE_NAT"].place,
-            "forwarding is switched off",
-            "Set ENABLE_IPT_FORWARDING to Y in the server settings (fwknopd.conf).",
-        )
+    for name in ("FORCE_NAT", "FORCE_SNAT", "FORCE_MASQUERADE"):
+        if _is_set(values, name) and not nat_allowed:
+            findings.error(
+                values[name].place,
+                "forwarding is switched off",
+                "Set ENABLE_IPT_FORWARDING to Y in the server settings (fwknopd.conf).",
+            )
+    forwards = "FORCE_NAT" in values or _is_set(values, "FORWARD_ALL")
+    for name in ("FORCE_SNAT", "FORCE_MASQUERADE"):
+        if _is_set(values, name) and not forwards:
+            findings.error(
+                values[name].place,
+                "nothing of this client is forwarded for sure",
+                "Set FORCE_NAT or FORWARD_ALL as well, or use ENABLE_IPT_SNAT in the server "
+                "settings (fwknopd.conf).",
+            )
+
+
+def _is_set(values: dict[str, TypedValue], name: str) -> bool:
+    return name in values and values[name].value is not False
+
+
+def _source_nat(values: dict[str, TypedValue]) -> SourceNat | None:
+    """An address wins over masquerading, as in fwknopd."""
+    if "FORCE_SNAT" in values:
+        return SourceNat(values["FORCE_SNAT"].value)
+    return SourceNat() if _is_set(values, "FORCE_MASQUERADE") else None
 
 
 def _expiry(values: dict[str, TypedValue]) -> int | None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from fwknopd.config.command_variables import COMMAND_VARIABLES, GPG_VARIABLES
-from fwknopd.config.variable import MAX_C_INT, Kind, Variable, access, access_later
+from fwknopd.config.variable import MAX_C_INT, Kind, Variable, access
 
 GENERAL = "General"
 NETWORK = "Network"
 TIME = "Time"
 FORWARDING = "Forwarding"
 KEYS = "Keys"
-
-NO_SNAT = "forwarded connections keep the client's address"
 
 
 _GENERAL_VARIABLES = (
@@ -125,6 +123,39 @@ _NETWORK_VARIABLES = (
         NETWORK,
         example="anna",
     ),
+    access(
+        "grant_source",
+        Kind.SWITCH,
+        "Also let in the address the knock came from, if the knock names another one. For "
+        "phones whose provider shares addresses.",
+        NETWORK,
+        default=False,
+        example="0",
+        uci_only=True,
+    ),
+    access(
+        "widen_ipv4",
+        Kind.INTEGER,
+        "Let in the whole IPv4 network around the address, by the length of its prefix: 24 "
+        "lets in 256 addresses. Everybody else in that network gets in, too.",
+        NETWORK,
+        minimum=24,
+        maximum=32,
+        unit="bits",
+        example="24",
+        uci_only=True,
+    ),
+    access(
+        "widen_ipv6",
+        Kind.INTEGER,
+        "The same for IPv6; 64 is the network of one home or phone.",
+        NETWORK,
+        minimum=56,
+        maximum=128,
+        unit="bits",
+        example="64",
+        uci_only=True,
+    ),
 )
 
 _FORWARDING_VARIABLES = (
@@ -135,36 +166,46 @@ _FORWARDING_VARIABLES = (
         FORWARDING,
         example="192.168.1.10 22",
     ),
-    access_later(
+    access(
+        "nat_targets",
+        Kind.NAT_RANGES,
+        "The inside computers this client may ask to be led to: addresses or networks, with a "
+        "port or without. Empty: any it asks for.",
+        FORWARDING,
+        example="192.168.1.10:22, 192.168.2.0/24",
+        uci_only=True,
+    ),
+    access(
         "DISABLE_DNAT",
         Kind.BOOLEAN,
+        "Open the way through this router without changing the destination address: the "
+        "client connects to the inside computer's own address.",
         FORWARDING,
-        "Open the way through this router without changing the destination address.",
-        "NAT for such a client is refused",
         default=False,
+        example="N",
     ),
-    access_later(
+    access(
         "FORCE_SNAT",
         Kind.ADDRESS,
-        FORWARDING,
         "The address this client's forwarded connections appear to come from.",
-        NO_SNAT,
+        FORWARDING,
+        example="192.168.1.1",
     ),
-    access_later(
+    access(
         "FORCE_MASQUERADE",
         Kind.BOOLEAN,
-        FORWARDING,
         "Make this client's forwarded connections appear to come from this router.",
-        NO_SNAT,
+        FORWARDING,
         default=False,
+        example="N",
     ),
-    access_later(
+    access(
         "FORWARD_ALL",
         Kind.BOOLEAN,
-        FORWARDING,
         "Forward everything, not only the ports the client asks for.",
-        "only the ports the client asks for are forwarded",
+        FORWARDING,
         default=False,
+        example="N",
     ),
 )
 

@@ -7,10 +7,18 @@ so they are read the same way here, and named in a warning because nobody means 
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
+import re
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from fwknopd.config.invalid import InvalidValue, Leniencies, shown
-from fwknopd.policy.stanza import Network
+from fwknopd.policy.stanza import Address, NatRange, Network
+
+_RANGE_EXAMPLE = "Write it like 192.168.1.10:22, 192.168.2.0/24 or [fd00::10]:22"
+# With a port an IPv6 address stands in brackets, as in an URL.
+_RANGE = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:./]+)\]|(?P<host>[0-9./]+|[0-9A-Fa-f:./]*:[0-9A-Fa-f:./]*:"
+    r"[0-9A-Fa-f:./]*))(?::(?P<port>[0-9]{1,5}))?"
+)
 
 EXAMPLE = "Write ANY, or addresses and networks such as 192.0.2.7, 198.51.100.0/24"
 
@@ -104,10 +112,29 @@ def _number(part: str) -> int | None:
     return int(digits, base)
 
 
-def parse_host_v4(text: str) -> IPv4Address | None:
-    """A plain dotted IPv4 address, or None."""
+def parse_host(text: str) -> Address | None:
+    """A plain IPv4 or IPv6 address without a zone, or None."""
     try:
         address = ip_address(text)
     except ValueError:
         return None
-    return address if isinstance(address, IPv4Address) else None
+    return None if isinstance(address, IPv6Address) and address.scope_id else address
+
+
+def parse_nat_ranges(text: str, leniencies: Leniencies) -> tuple[NatRange, ...]:
+    """Addresses and networks with or without a port, with commas between. Raises InvalidValue."""
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    if not items:
+        raise InvalidValue("it names no computer", f"{_RANGE_EXAMPLE}, or leave it out.")
+    return tuple(_nat_range(item, leniencies) for item in items)
+
+
+def _nat_range(item: str, leniencies: Leniencies) -> NatRange:
+    found = _RANGE.fullmatch(item)
+    port = int(found["port"] or 0) if found else 0
+    if found is None or (found["port"] and not 1 <= port <= 65535):
+        raise InvalidValue(
+            f"{shown(item)} is no address or network with a port from 1 to 65535 or without",
+            f"{_RANGE_EXAMPLE}.",
+        )
+    return NatRange(_network(found["six"] or found["host"], leniencies), port)

@@ -52,20 +52,19 @@ FORWARDING_VARIABLES: tuple[Variable, ...] = (
         True,
         "Let clients name the computer behind this router by host name instead of address.",
     ),
-    later(
+    boolean(
         "ENABLE_IPT_SNAT",
-        Kind.BOOLEAN,
         FORWARDING,
+        False,
         "Make forwarded connections appear to come from this router.",
-        NO_SNAT,
-        default=False,
+        Restart.IPTABLES,
     ),
-    later(
+    server(
         "SNAT_TRANSLATE_IP",
         Kind.ADDRESS,
+        "The address they appear to come from; empty: that of the device they leave by.",
         FORWARDING,
-        "The address forwarded connections appear to come from.",
-        NO_SNAT,
+        example="192.168.1.1",
     ),
 )
 
@@ -95,13 +94,11 @@ FIREWALL_VARIABLES: tuple[Variable, ...] = (
         uci_only=True,
         restart=Restart.YES,
     ),
-    later(
+    boolean(
         "ENABLE_DESTINATION_RULE",
-        Kind.BOOLEAN,
         FIREWALL,
+        False,
         "Open the door only towards the address the knock was sent to.",
-        "doors are open towards every address of this router",
-        default=False,
     ),
     boolean(
         "ENABLE_RULE_PREPEND",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
+from fwknopd.config.addresses import parse_host
 from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.settings import ServerSettings
 from fwknopd.config.typed_values import TypedValue, typed_values
@@ -18,7 +19,7 @@ _FIELDS = frozenset(item.name for item in fields(ServerSettings))
 
 def build_settings(directives: Iterable[Directive], findings: Findings) -> ServerSettings:
     """Typed settings; problems go to ``findings``, unreadable values keep their default."""
-    values = typed_values(Scope.SERVER, directives, findings)
+    values = typed_values(Scope.SERVER, _without_unused(directives, findings), findings)
     _check_together(values, findings)
     chosen = {
         name.lower(): typed.value for name, typed in values.items() if name.lower() in _FIELDS
@@ -29,6 +30,20 @@ def build_settings(directives: Iterable[Directive], findings: Findings) -> Serve
     settings = ServerSettings(**chosen)
     _check_web_knocks(values, settings, findings)
     return settings
+
+
+def _without_unused(directives: Iterable[Directive], findings: Findings) -> Iterator[Directive]:
+    """SNAT_TRANSLATE_IP only where it is used: as in fwknopd, elsewhere it may say anything."""
+    places = list(directives)
+    snat = [place.value for place in places if place.name == "ENABLE_IPT_SNAT"]
+    used = bool(snat) and snat[-1].strip()[:1] in ("Y", "y")
+    for place in places:
+        if place.name != "SNAT_TRANSLATE_IP" or used or parse_host(place.value.strip()):
+            yield place
+        else:
+            findings.note(
+                place, "ignored: ENABLE_IPT_SNAT is off", "Write an address before you set that."
+            )
 
 
 def _check_together(values: dict[str, TypedValue], findings: Findings) -> None:

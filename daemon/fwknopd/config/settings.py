@@ -7,7 +7,7 @@ from typing import Literal
 
 from fwknopd.config.ipt_chain import DNAT_CHAIN, FORWARD_CHAIN, INPUT_CHAIN, OUTPUT_CHAIN
 from fwknopd.config.problems import Problem
-from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.stanza import Address, Stanza
 
 DEFAULT_MARK = 0x40000000
 
@@ -38,6 +38,9 @@ class ServerSettings:
     enable_nat_dns: bool = True
     enable_ipt_forwarding: bool = False
     enable_ipt_local_nat: bool = False
+    enable_ipt_snat: bool = False
+    snat_translate_ip: Address | None = None
+    enable_destination_rule: bool = False
     syslog_identity: str = "fwknopd"
     syslog_facility: str = "LOG_DAEMON"
     fwknop_run_dir: str = "/var/run/fwknop"

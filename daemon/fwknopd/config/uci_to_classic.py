@@ -174,6 +174,9 @@ class _Writer:
         if off or _is_off(section):
             lines.append(_line("ACCESS_EXPIRE_EPOCH", str(ENDED)))
         wanted = replace(stanza, enabled=True, access_expire=ENDED) if stanza and off else stanza
+        if wanted is not None:
+            # Letting in fewer than UCI does is no danger; it is told, option by option.
+            wanted = replace(wanted, grant_source=False, widen_ipv4=None, widen_ipv6=None)
         text = "".join(lines)
         if whole and _means(text, wanted, settings):
             if _is_off(section):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fwknopd.config.addresses import parse_host_v4, parse_networks
+from fwknopd.config.addresses import parse_host, parse_nat_ranges, parse_networks
 from fwknopd.config.dates import parse_date
 from fwknopd.config.device_names import DEVICE_NAME_RULE, is_device_name
 from fwknopd.config.invalid import CONTROL, InvalidValue, Leniencies, shown
@@ -19,7 +19,7 @@ from fwknopd.config.ipt_chain import parse_ipt_chain
 from fwknopd.config.uci_format import encode_text
 from fwknopd.config.variable import Kind, Variable
 from fwknopd.keys import KeyTextError, decode_key_base64
-from fwknopd.policy.stanza import NatTarget
+from fwknopd.policy.stanza import Address, NatRange, NatTarget
 from fwknopd.spa.request import PortSpec, Protocol
 
 TRUE_WORDS = frozenset({"1", "on", "true", "yes", "enabled"})
@@ -39,7 +39,7 @@ def parse_value(variable: Variable, text: str, leniencies: Leniencies) -> Any:
 
     Types: bool (BOOLEAN, SWITCH), int (INTEGER, MARK, DATE and EPOCH as seconds since
     1970), bytes (keys), tuple of networks or None for ANY, frozenset of PortSpec,
-    NatTarget, else str (IPT_CHAIN in one fixed form).
+    NatTarget, tuple of NatRange, an address, else str (IPT_CHAIN in one fixed form).
     """
     text = text.strip()
     if variable.kind not in _FREE_TEXT:
@@ -141,11 +141,13 @@ def _choice(variable: Variable, text: str, leniencies: Leniencies) -> str:
     )
 
 
-def _address(variable: Variable, text: str, leniencies: Leniencies) -> str:
-    address = parse_host_v4(text)
+def _address(variable: Variable, text: str, leniencies: Leniencies) -> Address:
+    address = parse_host(text)
     if address is None:
-        raise InvalidValue(f"{shown(text)} is no IPv4 address", "Write it like 192.0.2.7.")
-    return str(address)
+        raise InvalidValue(
+            f"{shown(text)} is no address", f"Write it like {variable.example} or fd00::1."
+        )
+    return address
 
 
 def _networks(variable: Variable, text: str, leniencies: Leniencies) -> Any:
@@ -202,14 +204,18 @@ def _date(variable: Variable, text: str, leniencies: Leniencies) -> int:
 
 def _nat_target(variable: Variable, text: str, leniencies: Leniencies) -> NatTarget:
     words = text.split()
-    address = parse_host_v4(words[0]) if len(words) == 2 else None
+    address = parse_host(words[0]) if len(words) == 2 else None
     port = words[1] if len(words) == 2 and words[1].isascii() and words[1].isdigit() else ""
     if address is None or not port or len(port) > 5 or int(port) > _MAX_PORT:
         raise InvalidValue(
-            f"{shown(text)} is not an IPv4 address, a blank and a port from 0 to {_MAX_PORT}",
+            f"{shown(text)} is not an address, a blank and a port from 0 to {_MAX_PORT}",
             f"Write it like {variable.example}.",
         )
     return NatTarget(address, int(port))
+
+
+def _nat_ranges(variable: Variable, text: str, leniencies: Leniencies) -> tuple[NatRange, ...]:
+    return parse_nat_ranges(text, leniencies)
 
 
 def _ipt_chain(variable: Variable, text: str, leniencies: Leniencies) -> str:
@@ -234,5 +240,6 @@ _READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
     Kind.DATE: _date,
     Kind.EPOCH: _integer,
     Kind.NAT_TARGET: _nat_target,
+    Kind.NAT_RANGES: _nat_ranges,
     Kind.IPT_CHAIN: _ipt_chain,
 }

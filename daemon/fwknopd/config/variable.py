@@ -43,6 +43,7 @@ class Kind(StrEnum):
     DATE = "date"
     EPOCH = "epoch"
     NAT_TARGET = "nat target"
+    NAT_RANGES = "nat ranges"
     IPT_CHAIN = "iptables chain"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 import pytest
 
@@ -11,7 +12,7 @@ from fwknopd.config.fwknopd_conf import settings_from_fwknopd_conf
 from fwknopd.config.includes import IncludeError
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import ServerSettings
-from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.stanza import SourceNat, Stanza
 
 CONF = "/etc/fwknop/fwknopd.conf"
 ACCESS = "/etc/fwknop/access.conf"
@@ -355,3 +356,62 @@ def test_nat_is_checked_against_fwknopd_conf() -> None:
 def test_text_alone_can_not_include() -> None:
     with pytest.raises(ConfigError, match="can't be included here"):
         stanzas_from_access_conf("%include /etc/shadow\n", ACCESS)
+
+
+# Forwarding
+
+KEYS = "KEY enc-key-of-the-phone\nHMAC_KEY hmac-key-of-the-phone\n"
+FORWARDING = ServerSettings(enable_ipt_forwarding=True)
+
+
+def forwarder(*lines: str) -> Stanza:
+    text = "".join(("SOURCE ANY\n", KEYS, *(f"{line}\n" for line in lines)))
+    (stanza,), _ = stanzas_from_access_conf(text, ACCESS, Files({}), FORWARDING)
+    return stanza
+
+
+def test_forwarding_directives() -> None:
+    stanza = forwarder("FORWARD_ALL Y", "FORCE_SNAT 192.168.1.1", "DISABLE_DNAT Y")
+    assert (stanza.forward_all, stanza.disable_dnat) == (True, True)
+    assert stanza.force_snat == SourceNat(ip_address("192.168.1.1"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "source_nat"),
+    [
+        ((), None),
+        (("FORCE_MASQUERADE N",), None),
+        (("FORCE_MASQUERADE Y",), SourceNat()),
+        (("FORCE_MASQUERADE Y", "FORCE_SNAT fd00::1"), SourceNat(ip_address("fd00::1"))),
+        (("FORCE_SNAT fd00::1", "FORCE_MASQUERADE Y"), SourceNat(ip_address("fd00::1"))),
+    ],
+)
+def test_an_address_wins_over_masquerading(
+    lines: tuple[str, ...], source_nat: SourceNat | None
+) -> None:
+    assert forwarder("FORCE_NAT 192.168.1.10 22", *lines).force_snat == source_nat
+
+
+@pytest.mark.parametrize("line", ["FORCE_SNAT 192.168.1.1", "FORCE_MASQUERADE Y"])
+def test_a_source_is_forced_only_on_what_is_forwarded(line: str) -> None:
+    (problem,) = errors(f"SOURCE ANY\n{KEYS}FORWARD_ALL Y\n{line}\n")
+    assert (problem.line, problem.message) == (5, "forwarding is switched off")
+    with pytest.raises(ConfigError) as refused:
+        forwarder(line)
+    (problem,) = refused.value.problems
+    assert (problem.line, problem.option) == (4, line.split()[0])
+    assert "FORWARD_ALL" in problem.remedy
+
+
+@pytest.mark.parametrize("text", ["__CHANGEME__", "none"])
+def test_an_address_that_is_not_used_may_be_none(text: str) -> None:
+    assert settings(f"SNAT_TRANSLATE_IP {text};\n")[0].snat_translate_ip is None
+    assert settings(f"SNAT_TRANSLATE_IP {text};\nENABLE_IPT_SNAT N;\n")[0].enable_ipt_snat is False
+    with pytest.raises(ConfigError) as refused:
+        settings(f"SNAT_TRANSLATE_IP {text};\nENABLE_IPT_SNAT Y;\n")
+    assert [(p.line, p.option) for p in refused.value.problems] == [(1, "SNAT_TRANSLATE_IP")]
+
+
+def test_the_address_that_is_used() -> None:
+    found, _ = settings("ENABLE_IPT_SNAT Y;\nSNAT_TRANSLATE_IP 192.0.2.1;\n")
+    assert (found.enable_ipt_snat, found.snat_translate_ip) == (True, ip_address("192.0.2.1"))

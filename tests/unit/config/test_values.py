@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -221,9 +221,50 @@ def test_nat_targets() -> None:
         NatTarget(IPv4Address("192.168.1.10"), 22),
         [],
     )
-    for text in ("192.168.1.10", "host 22", "192.168.1.10:22", "1.2.3.4 65536", "::1 22"):
+    assert access("FORCE_NAT", "fd00::10 22") == (NatTarget(IPv6Address("fd00::10"), 22), [])
+    for text in ("192.168.1.10", "host 22", "192.168.1.10:22", "1.2.3.4 65536", "fe80::1%eth0 22"):
         with pytest.raises(InvalidValue):
             access("FORCE_NAT", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("192.168.1.10", "192.168.1.10"),
+        ("192.168.1.10:22", "192.168.1.10:22"),
+        ("192.168.1.10:22, 192.168.2.0/24", "192.168.1.10:22, 192.168.2.0/24"),
+        ("192.168.2.9/24:80", "192.168.2.0/24:80"),
+        ("fd00::10", "fd00::10"),
+        ("[fd00::10]:22, fd00:1::/64", "[fd00::10]:22, fd00:1::/64"),
+        ("[fd00:1::/64]:443", "[fd00:1::/64]:443"),
+    ],
+)
+def test_inside_computers(text: str, shown: str) -> None:
+    ranges, leniencies = access("nat_targets", text)
+    assert (", ".join(map(str, ranges)), leniencies) == (shown, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("nas.lan", "192.168.1.10:0", "192.168.1.10:65536", "192.168.1.10:", ",", "fd00::10:22:"),
+        *("0.0.0.0/0", "[fd00::10]:", "[192.168.1.10", "192.168.1.10:22:33", "fe80::1%eth0"),
+    ],
+)
+def test_what_is_no_inside_computer(text: str) -> None:
+    with pytest.raises(InvalidValue):
+        access("nat_targets", text)
+
+
+@pytest.mark.parametrize("text", ["192.0.2.7", "fd00::7"])
+def test_addresses_are_of_either_family(text: str) -> None:
+    assert access("FORCE_SNAT", text) == (ip_address(text), [])
+
+
+@pytest.mark.parametrize("text", ["192.0.2", "router.lan", "fe80::1%eth0", "192.0.2.7/32"])
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(InvalidValue):
+        access("FORCE_SNAT", text)
 
 
 @pytest.mark.parametrize(("text", "mark"), [("0x40000000", 1 << 30), ("16", 16), ("0X1", 1)])
