@@ -200,6 +200,18 @@ def _conversion_verbs(verbs: Verbs) -> None:
     taken.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
     taken.add_argument("--apply", action="store_true", help="write the UCI file")
     taken.add_argument("--force", action="store_true", help="replace what the UCI file says now")
+    ready = _verb(
+        verbs,
+        "migrate",
+        "Make a UCI configuration of the stock packages, or a fresh one, ready for use",
+        "migrate:migrate_file",
+    )
+    ready.epilog = (
+        "Keys that are keys stay as they are. Running it again changes nothing. The packages do "
+        "it when they are installed."
+    )
+    ready.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
+    ready.add_argument("--dry-run", action="store_true", help="only show what would change")
     given = _verb(
         verbs,
         "export",
