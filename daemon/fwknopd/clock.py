@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from fwknopd.time_zone import TimeZone
+
 RELEASED = 1_780_272_000
 """2026-06-01 00:00:00 UTC: no copy of this program ran before, so no true clock says so."""
 
@@ -26,9 +28,15 @@ class Clock(Protocol):
     def problem(self) -> str:
         """Why `now` can't be believed, and what to do; "" when it can."""
 
+    def utc_offset(self, now: float) -> int:
+        """Seconds this machine's wall clock was, is or will be ahead of UTC at ``now``."""
+
 
 class SystemClock:
     """The machine's clocks."""
+
+    def __init__(self) -> None:
+        self._zone = TimeZone()
 
     def now(self) -> float:
         """Seconds since 1970 UTC."""
@@ -41,6 +49,10 @@ class SystemClock:
     def problem(self) -> str:
         """Why the wall clock can't be right, or ""."""
         return unbelievable(time.time())
+
+    def utc_offset(self, now: float) -> int:
+        """Seconds the wall clock is ahead of UTC at ``now``, by the time zone set."""
+        return self._zone.offset(now)
 
 
 def unbelievable(now: float) -> str:

@@ -38,6 +38,9 @@ class Clock(Protocol):
     def problem(self) -> str:
         """Why `now` can't be believed; "" when it can."""
 
+    def utc_offset(self, now: float) -> int:
+        """Seconds this machine's wall clock was, is or will be ahead of UTC at ``now``."""
+
 
 LookUp = Callable[[str, int, Callable[[Address | str], None]], None]
 """Finds the address of a host name for an IP version, and tells it, or why not, later."""
@@ -128,7 +131,8 @@ class Engine:
     def handle_all(self, packets: Sequence[Packet]) -> list[Verdict]:
         """Judge packets, then act on the verdicts: what they use up is written in one go."""
         self.memory.refresh()
-        verdicts = [self._judge(packet) for packet in packets]
+        offset = self._clock.utc_offset(self._clock.now())
+        verdicts = [self._judge(packet, offset) for packet in packets]
         # Before any door opens: a crash in between must not make a packet fresh again.
         used = [verdict.replay_entry for verdict in verdicts]
         self.memory.remember([entry for entry in used if entry is not None])
@@ -136,13 +140,15 @@ class Engine:
             self._act(packet, verdict)
         return verdicts
 
-    def _judge(self, packet: Packet) -> Verdict:
+    def _judge(self, packet: Packet, utc_offset: int) -> Verdict:
         clock = self._clock
-        return self._authorizer.judge(packet, int(clock.now()), clock.problem())
+        return self._authorizer.judge(packet, int(clock.now()), clock.problem(), utc_offset)
 
     def _act(self, packet: Packet, verdict: Verdict) -> None:
         self.judged(packet, verdict)
-        if isinstance(verdict, AccessDecision):
+        if not isinstance(verdict, Refusal) and verdict.stanza.log_only:
+            self._only_report(packet, verdict)
+        elif isinstance(verdict, AccessDecision):
             self._grant(packet, verdict)
         elif isinstance(verdict, CommandDecision):
             self._command(packet, verdict)
@@ -150,6 +156,12 @@ class Engine:
             self.reporting.refuse(packet, verdict)
 
     # Verdicts
+
+    def _only_report(self, packet: Packet, decision: AccessDecision | CommandDecision) -> None:
+        # Few clients are log-only: loaded with the first such knock.
+        from fwknopd.policy.explanation_facts import decision_text
+
+        self.reporting.accept(packet, decision, decision_text(decision))
 
     def _command(self, packet: Packet, decision: CommandDecision) -> None:
         if self.settings.test:

@@ -30,6 +30,7 @@ _REFUSALS: dict[str, str] = {
     Reason.MALFORMED: "Error creating fko context: {detail}",
     Reason.CLIENT_EXPIRED: "Access stanza has expired: {detail}",
     Reason.CLIENT_DISABLED: "Access stanza is disabled: {detail}",
+    Reason.OUTSIDE_HOURS: "Access stanza is not open at this hour: {detail}",
     Reason.ADDRESS_REQUIRED: "Got 0.0.0.0 when valid source IP was required.",
     Reason.USERNAME_MISMATCH: "Username in SPA data does not match: {detail}",
     Reason.PORT_NOT_ALLOWED: (
@@ -102,7 +103,8 @@ def _introduction(event: Event) -> str:
 
 
 def _unused(event: Event) -> str:
-    text = f"--test mode enabled, skipping firewall manipulation. {event.request}: {event.detail}"
+    why = "Client is log-only" if event.reason == Reason.LOG_ONLY else "--test mode enabled"
+    text = f"{why}, skipping firewall manipulation. {event.request}: {event.detail}"
     return _marked(event, text)
 
 

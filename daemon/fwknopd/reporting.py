@@ -52,13 +52,13 @@ class Reporting:
         self, packet: Packet, decision: AccessDecision | CommandDecision, detail: str = ""
     ) -> None:
         """A client got what it asked for; ``detail`` says if nothing came of it, and why."""
-        self.events.count(Reason.ACCEPTED)
+        self.events.count(decision.reason)
         self.events.record(
             EventKind.VERDICT,
             source=packet.source,
             client=decision.stanza.label,
             verdict="accept",
-            reason=Reason.ACCEPTED,
+            reason=decision.reason,
             request=request_text(decision.message),
             detail=detail,
         )

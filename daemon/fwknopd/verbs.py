@@ -103,6 +103,7 @@ class Verbs:
             engine.replay,
             int(clock.now()),
             clock.problem(),
+            clock.utc_offset(clock.now()),
         )
         return explanation.as_json()
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fwknopd.policy.authorizer import Authorizer, PolicySettings
 from fwknopd.policy.explanation import Explanation, explain
 from fwknopd.policy.packet import Packet
+from fwknopd.policy.schedule import Schedule, local_time
 from fwknopd.policy.stanza import NatTarget, Stanza
 from fwknopd.policy.verdict import Reason, Refusal, Verdict
 from fwknopd.replay import ReplayCache
@@ -24,6 +25,10 @@ from tests.unit.policy.knocks import NOW, client, keys, knock, ports
 PHONE = IPv4Address("198.51.100.7")
 ROUTER = IPv4Address("192.0.2.1")
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+TODAY = local_time(NOW, 0).day
+ALWAYS = Schedule(days=frozenset({TODAY}))
+NEVER_NOW = Schedule(days=frozenset({(TODAY + 3) % 7}))
 
 kinds = st.sampled_from(list(MessageType))
 stanza_options = st.fixed_dictionaries(
@@ -40,6 +45,8 @@ stanza_options = st.fixed_dictionaries(
         "require_source_address": st.booleans(),
         "enable_cmd_exec": st.booleans(),
         "access_expire": st.sampled_from([None, NOW - 1, NOW, NOW + 1]),
+        "schedule": st.sampled_from([None, NEVER_NOW, ALWAYS]),
+        "log_only": st.booleans(),
         "force_nat": st.sampled_from([None, NatTarget(IPv4Address("192.168.1.2"), 22)]),
         "disable_dnat": st.booleans(),
     },

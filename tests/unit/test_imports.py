@@ -28,7 +28,7 @@ CORE = {
     "replay_format": ("replay",),
     "replay_blindness": (),
     "keys": ("spa",),
-    "config": ("spa", "keys", "policy.stanza", "policy.settings"),
+    "config": ("spa", "keys", "policy.stanza", "policy.schedule", "policy.settings"),
 }
 # Each is one edge to the outside. They know the core, and never each other.
 ADAPTERS = (
@@ -38,7 +38,7 @@ ADAPTERS = (
     ("events", "event_sinks", "log_lines"),
     ("uci_store", "regular_file"),
     ("replay_journal",),
-    ("clock",),
+    ("clock", "time_zone"),
     ("commands",),
 )
 # What edges share: starting a program, and nothing that is one edge's business.

@@ -113,6 +113,8 @@ def test_name_is_asked_for_and_what_was_typed_stays(visitor: Visitor, uci: Path)
         ("DESTINATION", "router.lan"),
         ("RESTRICT_PORTS", "22"),
         ("ACCESS_EXPIRE", "2030-02-30"),
+        ("allowed_hours", "8-18"),
+        ("allowed_days", "workdays"),
         ("name", "two\nlines"),
         ("note", "x" * 1001),
         ("REQUIRE_USERNAME", "a\x1bb"),
@@ -262,6 +264,17 @@ def test_expired_client_is_marked(
 ) -> None:
     write_uci(ANNA.replace("2099", "2001"))
     assert "Expired" in visitor.get("/clients").text
+
+
+def test_hours_days_and_log_only_are_fields_like_others(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA)
+    (anna, _) = sections(uci)
+    typed = {"allowed_hours": "08:00-18:00", "allowed_days": "mon-fri", "log_only": "1"}
+    edit(visitor, anna.id, **typed)
+    assert values(sections(uci)[0]) == values(anna) | typed
+    assert "Log only" in visitor.get("/clients").text
 
 
 def test_pages_of_unknown_clients_are_not_found(visitor: Visitor) -> None:

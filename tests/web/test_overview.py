@@ -65,7 +65,9 @@ def test_refused_revocation_says_why(visitor: Visitor, daemon: StubDaemon) -> No
     assert "EPERM" in page.text
 
 
-@pytest.mark.parametrize("reason", [item for item in Reason if item is not Reason.ACCEPTED])
+@pytest.mark.parametrize(
+    "reason", [item for item in Reason if item not in (Reason.ACCEPTED, Reason.LOG_ONLY)]
+)
 def test_refused_knock_is_explained(reason: Reason, visitor: Visitor, daemon: StubDaemon) -> None:
     daemon.events = [verdict(reason=reason.value, detail="some numbers")]
     text = visitor.get("/").text
@@ -73,6 +75,17 @@ def test_refused_knock_is_explained(reason: Reason, visitor: Visitor, daemon: St
     assert explain(reason.value).title in text
     assert explain(reason.value).remedy in text
     assert "some numbers" in text
+
+
+def test_log_only_knock_is_neither_accepted_nor_refused(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    told = "nothing is done (log_only); otherwise it opens tcp/22"
+    daemon.events = [verdict(verdict="accept", reason="log-only", detail=told)]
+    text = visitor.get("/").text
+    assert "log only" in text
+    assert told in text
+    assert "refused" not in text
 
 
 def test_newest_knock_is_on_top_and_other_events_are_left_out(

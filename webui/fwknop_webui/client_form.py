@@ -62,6 +62,7 @@ TABS: tuple[tuple[str, str, tuple[Field, ...]], ...] = (
             _field("enabled", N_("Enabled"), Widget.FLAG),
             OPEN_PORTS,
             _field("FW_ACCESS_TIMEOUT", N_("Open for"), Widget.NUMBER),
+            _field("log_only", N_("Log only"), Widget.FLAG),
             _field("note", N_("Note")),
         ),
     ),
@@ -106,6 +107,8 @@ TABS: tuple[tuple[str, str, tuple[Field, ...]], ...] = (
                 Widget.DATE,
                 text=N_("From the first minute of this day on the client is refused."),
             ),
+            _field("allowed_hours", N_("Hours"), placeholder="08:00-18:00"),
+            _field("allowed_days", N_("Days"), placeholder="mon tue wed thu fri"),
         ),
     ),
     (

@@ -16,6 +16,7 @@ from fwknopd.config.variables import Scope
 
 ACCESS = "access"
 ENABLED = Field("enabled", "Enabled", Scope.ACCESS, Widget.FLAG)
+LOG_ONLY = Field("log_only", "Log only", Scope.ACCESS, Widget.FLAG)
 DEFAULT_OPEN_SECONDS = "30"
 
 
@@ -100,7 +101,7 @@ def _row(
         number=number,
         label=label,
         note=section.get("note"),
-        state=_state(enabled, expired, keys),
+        state=_state(enabled, expired, keys, log_only=bool(LOG_ONLY.read(section))),
         is_enabled=enabled,
         sources=section.get("SOURCE") or "ANY",
         ports=", ".join(split(section.get("OPEN_PORTS"))),
@@ -111,11 +112,11 @@ def _row(
     )
 
 
-def _state(enabled: bool, expired: bool, keys: KeySummary) -> State:
+def _state(enabled: bool, expired: bool, keys: KeySummary, *, log_only: bool) -> State:
     if not enabled:
         return State(_("Disabled"), "")
     if not keys.is_usable:
         return State(_("No key"), "important")
     if expired:
         return State(_("Expired"), "warning")
-    return State(_("Enabled"), "success")
+    return State(_("Log only"), "notice") if log_only else State(_("Enabled"), "success")

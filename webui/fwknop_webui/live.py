@@ -13,6 +13,7 @@ from fwknop_webui.reasons import Explanation, explain
 from fwknop_webui.untyped import Json, child, children, flag, number, text
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.client import ControlClient, ControlError
+from fwknopd.policy.verdict import Reason
 
 KNOCK_EVENTS = frozenset({"verdict", "rejected"})
 EVENTS_ASKED = 200
@@ -90,6 +91,7 @@ class Knock:
     client: str
     request: str
     accepted: bool
+    log_only: bool
     explanation: Explanation
     detail: str
     count: int
@@ -217,6 +219,7 @@ def _knock(data: Json) -> Knock:
         client=text(data, "client"),
         request=text(data, "request"),
         accepted=accepted,
+        log_only=reason == Reason.LOG_ONLY,
         explanation=explain(reason),
         detail=text(data, "detail"),
         count=max(1, int(number(data, "count"))),

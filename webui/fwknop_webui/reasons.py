@@ -19,6 +19,10 @@ class Explanation:
 
 _TABLE: dict[Reason, Explanation] = {
     Reason.ACCEPTED: Explanation(N_("The knock was right and the door was opened")),
+    Reason.LOG_ONLY: Explanation(
+        N_("The knock was right, but this client is only logged: nothing was opened"),
+        N_("Untick “Log only” of the client to let it in."),
+    ),
     Reason.NOT_SPA: Explanation(
         N_("Not a knock: the packet doesn't look like one"),
         N_("Nothing to do: scanners send such packets to every address."),
@@ -80,6 +84,13 @@ _TABLE: dict[Reason, Explanation] = {
     Reason.CLIENT_EXPIRED: Explanation(
         N_("This client's access has expired"),
         N_("Move its expiry date (ACCESS_EXPIRE) on the Clients page if it should get in."),
+    ),
+    Reason.OUTSIDE_HOURS: Explanation(
+        N_("This client may not knock at this time"),
+        N_(
+            "Change its hours or days on the Clients page if it should get in. If the time "
+            "shown is not yours, set the time zone in System."
+        ),
     ),
     Reason.ADDRESS_REQUIRED: Explanation(
         N_("The knock didn't name the address to open for"),

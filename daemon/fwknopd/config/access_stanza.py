@@ -17,6 +17,7 @@ from fwknopd.config.settings import ServerSettings
 from fwknopd.config.stanza_keys import NoKeys, Unusable, build_keys, split_placeholders
 from fwknopd.config.typed_values import TypedValue, typed_values
 from fwknopd.config.variable import Scope
+from fwknopd.policy.schedule import Schedule
 from fwknopd.policy.stanza import SourceNat, Stanza
 
 DEFAULT_TIMEOUT = 30
@@ -36,6 +37,7 @@ _PLAIN_FIELDS = {
     "grant_source": "grant_source",
     "widen_ipv4": "widen_ipv4",
     "widen_ipv6": "widen_ipv6",
+    "log_only": "log_only",
 }
 
 
@@ -102,6 +104,7 @@ def _build(text: StanzaText, settings: ServerSettings, findings: Findings) -> St
         sources=values["SOURCE"].value if "SOURCE" in values else (),
         access_expire=_expiry(values),
         force_snat=_source_nat(values),
+        schedule=_schedule(values),
         **chosen,
     )
 
@@ -168,6 +171,13 @@ def _expiry(values: dict[str, TypedValue]) -> int | None:
         if name in ("ACCESS_EXPIRE", "ACCESS_EXPIRE_EPOCH")
     ]
     return found[-1] if found else None
+
+
+def _schedule(values: dict[str, TypedValue]) -> Schedule | None:
+    hours, days = values.get("allowed_hours"), values.get("allowed_days")
+    if hours is None and days is None:
+        return None
+    return Schedule(hours.value if hours else (), days.value if days else frozenset())
 
 
 def _timeouts(values: dict[str, TypedValue], findings: Findings) -> dict[str, int]:

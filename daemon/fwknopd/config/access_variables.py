@@ -31,6 +31,15 @@ _GENERAL_VARIABLES = (
         example="1",
         uci_only=True,
     ),
+    access(
+        "log_only",
+        Kind.SWITCH,
+        "Judge this client's knocks and report what would be opened, but open nothing.",
+        GENERAL,
+        default=False,
+        example="1",
+        uci_only=True,
+    ),
     access("note", Kind.TEXT, "Anything you want to remember.", GENERAL, uci_only=True),
     access(
         "OPEN_PORTS",
@@ -87,6 +96,25 @@ _TIME_VARIABLES = (
         maximum=253402300799,
         unit="seconds since 1970",
         example="1924902000",
+    ),
+    access(
+        "allowed_hours",
+        Kind.HOURS,
+        "The times of day at which this client may knock, in the router's local time. "
+        "Several are possible, and one may go over midnight (22:00-06:00). Doors that are "
+        "open stay so to their end. Empty: any time.",
+        TIME,
+        example="08:00-18:00",
+        uci_only=True,
+    ),
+    access(
+        "allowed_days",
+        Kind.DAYS,
+        "The days of the week on which this client may knock. Hours over midnight belong to "
+        "the day they begin on. Empty: every day.",
+        TIME,
+        example="mon tue wed thu fri",
+        uci_only=True,
     ),
 )
 

@@ -21,7 +21,7 @@ from fwknopd.policy.stanza import Stanza
 
 DEFAULT_NETWORK = "wan"
 DROPPED_OPTIONS = frozenset({"keytype", "hkeytype"})
-_LIST_KINDS = frozenset({Kind.NETWORKS, Kind.PORTS, Kind.INTERFACE})
+_LIST_KINDS = frozenset({Kind.NETWORKS, Kind.PORTS, Kind.INTERFACE, Kind.HOURS, Kind.DAYS})
 
 
 def uci_enabled(package: UciPackage) -> bool:

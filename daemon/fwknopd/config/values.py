@@ -14,11 +14,13 @@ from typing import Any
 from fwknopd.config.addresses import parse_host, parse_nat_ranges, parse_networks
 from fwknopd.config.dates import parse_date
 from fwknopd.config.device_names import DEVICE_NAME_RULE, is_device_name
+from fwknopd.config.hours import parse_days, parse_hours
 from fwknopd.config.invalid import CONTROL, InvalidValue, Leniencies, shown
 from fwknopd.config.ipt_chain import parse_ipt_chain
 from fwknopd.config.uci_format import encode_text
 from fwknopd.config.variable import Kind, Variable
 from fwknopd.keys import KeyTextError, decode_key_base64
+from fwknopd.policy.schedule import HourRange
 from fwknopd.policy.stanza import Address, NatRange, NatTarget
 from fwknopd.spa.request import PortSpec, Protocol
 
@@ -39,7 +41,8 @@ def parse_value(variable: Variable, text: str, leniencies: Leniencies) -> Any:
 
     Types: bool (BOOLEAN, SWITCH), int (INTEGER, MARK, DATE and EPOCH as seconds since
     1970), bytes (keys), tuple of networks or None for ANY, frozenset of PortSpec,
-    NatTarget, tuple of NatRange, an address, else str (IPT_CHAIN in one fixed form).
+    NatTarget, tuple of NatRange, tuple of HourRange, frozenset of day numbers, an address,
+    else str (IPT_CHAIN in one fixed form).
     """
     text = text.strip()
     if variable.kind not in _FREE_TEXT:
@@ -202,6 +205,14 @@ def _date(variable: Variable, text: str, leniencies: Leniencies) -> int:
     return parse_date(text, leniencies)
 
 
+def _hours(variable: Variable, text: str, leniencies: Leniencies) -> tuple[HourRange, ...]:
+    return parse_hours(text)
+
+
+def _days(variable: Variable, text: str, leniencies: Leniencies) -> frozenset[int]:
+    return parse_days(text)
+
+
 def _nat_target(variable: Variable, text: str, leniencies: Leniencies) -> NatTarget:
     words = text.split()
     address = parse_host(words[0]) if len(words) == 2 else None
@@ -239,6 +250,8 @@ _READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
     Kind.KEY_BASE64: _key_base64,
     Kind.DATE: _date,
     Kind.EPOCH: _integer,
+    Kind.HOURS: _hours,
+    Kind.DAYS: _days,
     Kind.NAT_TARGET: _nat_target,
     Kind.NAT_RANGES: _nat_ranges,
     Kind.IPT_CHAIN: _ipt_chain,

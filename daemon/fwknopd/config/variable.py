@@ -42,6 +42,8 @@ class Kind(StrEnum):
     KEY_BASE64 = "base64 key"
     DATE = "date"
     EPOCH = "epoch"
+    HOURS = "hours of the day"
+    DAYS = "weekdays"
     NAT_TARGET = "nat target"
     NAT_RANGES = "nat ranges"
     IPT_CHAIN = "iptables chain"

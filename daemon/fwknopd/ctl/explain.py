@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from argparse import Namespace
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from fwknopd.ctl.output import GREEN, RED, clean, colour, print_json, print_note
 from fwknopd.ctl.packet_input import plausible, read_packets
 from fwknopd.ctl.problems import config_error, note_warnings
 from fwknopd.policy.packet import Packet
+from fwknopd.policy.verdict import Reason
 from fwknopd.regular_file import FileError
 
 MOST = 200
@@ -86,7 +86,7 @@ def _has_files(options: Namespace) -> bool:
 
 def _offline(options: Namespace) -> Judge:
     # Loaded here: asking the daemon must not cost the crypto library.
-    from fwknopd.clock import unbelievable
+    from fwknopd.clock import SystemClock
     from fwknopd.policy.explanation import explain
     from fwknopd.startup import policy_settings
 
@@ -100,10 +100,10 @@ def _offline(options: Namespace) -> Judge:
     settings = policy_settings(configuration.settings)
 
     def judge(packet: Packet) -> Json:
-        now = time.time()
-        return explain(
-            packet, configuration.stanzas, settings, None, int(now), unbelievable(now)
-        ).as_json()
+        clock = SystemClock()
+        now = int(clock.now())
+        stanzas, offset = configuration.stanzas, clock.utc_offset(now)
+        return explain(packet, stanzas, settings, None, now, clock.problem(), offset).as_json()
 
     return judge
 
@@ -151,6 +151,8 @@ def _step_line(step: Json, indent: str = "  ") -> str:
 def _client_lines(client: Json, *, whole: bool) -> Iterator[str]:
     outcome, steps = text(client, "outcome"), children(client, "steps")
     said = _CLIENTS.get(outcome, f"refuses it: {text(client, 'reason')}")
+    if outcome == "accept" and text(client, "reason") == Reason.LOG_ONLY:
+        said = "would only log it"
     if outcome == "foreign" and steps and not whole:
         said += f": {text(steps[-1], 'detail')}"
         steps = []
@@ -170,5 +172,6 @@ def _verdict_line(verdict: Json) -> str:
     client, detail = text(verdict, "client"), clean(text(verdict, "detail"))
     whose = f" for client {clean(client)}" if client else ""
     if text(verdict, "outcome") == "accept":
-        return f"{colour('ACCEPTED', GREEN)}{whose}: {detail}"
+        word = "LOG ONLY" if text(verdict, "reason") == Reason.LOG_ONLY else "ACCEPTED"
+        return f"{colour(word, GREEN)}{whose}: {detail}"
     return f"{colour('REFUSED', RED)} ({clean(text(verdict, 'reason'))}){whose}: {detail}"

@@ -56,6 +56,7 @@ _PROGRESS = {
             Reason.CLOCK_NOT_SET,
             Reason.TOO_OLD,
             Reason.FROM_THE_FUTURE,
+            Reason.OUTSIDE_HOURS,
             Reason.ADDRESS_REQUIRED,
             Reason.USERNAME_MISMATCH,
             Reason.NAT_NOT_ENABLED,
@@ -77,6 +78,7 @@ class _Attempt:
     digest: str
     now: int
     clock_problem: str
+    utc_offset: int
     entry: ReplayEntry | None = None
 
 
@@ -97,11 +99,14 @@ class Authorizer:
         self.candidates = tuple(map(Candidate, stanzas))
         self._any_source = all(candidate.sources is None for candidate in self.candidates)
 
-    def judge(self, packet: Packet, now: int, clock_problem: str = "") -> Verdict:
+    def judge(
+        self, packet: Packet, now: int, clock_problem: str = "", utc_offset: int = 0
+    ) -> Verdict:
         """The verdict on one packet; never raises, whatever the payload.
 
         ``now`` is epoch seconds. ``clock_problem`` says why ``now`` can't be believed;
-        then nothing is granted for which the time matters.
+        then nothing is granted for which the time matters. ``utc_offset`` is how many
+        seconds the router's wall clock is ahead of UTC.
         """
         try:
             wire = read_wire(packet.payload, self._settings)
@@ -110,7 +115,7 @@ class Authorizer:
         candidates = self._heard(plain(packet.source))
         if not candidates:
             return not_heard(packet)
-        attempt = _Attempt(packet, wire, wire.reference_digest, now, clock_problem)
+        attempt = _Attempt(packet, wire, wire.reference_digest, now, clock_problem, utc_offset)
         verdict = self._replay.used(attempt.digest, packet) or self._ask(candidates, attempt)
         if attempt.entry is None or not self._replay.holds(attempt.entry):
             return verdict
@@ -160,6 +165,7 @@ class Authorizer:
             attempt.wire.forwarded_for,
             self._settings,
             attempt.now,
+            attempt.utc_offset,
         )
 
     def _remember(self, stanza: Stanza, message: SpaMessage, attempt: _Attempt) -> Refusal | None:

@@ -76,11 +76,12 @@ class ClientExplanation:
         """Plain values; ``outcome`` "foreign" means that it is not this client's packet."""
         refusal = self.steps[-1].refusal if self.foreign else self.refusal
         outcome = "accept" if refusal is None else "foreign" if self.foreign else "refuse"
+        verdict = refusal or self.decision
         return {
             "client": self.stanza.label,
             "number": self.stanza.number,
             "outcome": outcome,
-            "reason": refusal.reason.value if refusal else Reason.ACCEPTED.value,
+            "reason": verdict.reason.value if verdict else Reason.ACCEPTED.value,
             "steps": [step.as_json() for step in self.steps],
             "fields": dict(facts.fields(self.message)) if self.message else {},
         }
@@ -109,7 +110,7 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     refused = isinstance(verdict, Refusal)
     return {
         "outcome": "refuse" if refused else "accept",
-        "reason": verdict.reason.value if isinstance(verdict, Refusal) else Reason.ACCEPTED.value,
+        "reason": verdict.reason.value,
         "client": verdict.stanza.label if verdict.stanza else None,
         "detail": verdict.detail if isinstance(verdict, Refusal) else facts.decision_text(verdict),
     }
@@ -122,6 +123,7 @@ def explain(
     replay: ReplayCache | None,
     now: int,
     clock_problem: str = "",
+    utc_offset: int = 0,
 ) -> Explanation:
     """Judge ``packet`` without remembering it; the arguments are those of `Authorizer`.
 
@@ -132,8 +134,8 @@ def explain(
     settings = replace(settings, test=True)
     authorizer = Authorizer(stanzas, settings, cache)
     check = ReplayCheck(stanzas, settings, cache)
-    case = Case(packet, settings, check, replay is not None, now, clock_problem)
-    verdict = authorizer.judge(packet, now, clock_problem)
+    case = Case(packet, settings, check, replay is not None, now, clock_problem, utc_offset)
+    verdict = authorizer.judge(packet, now, clock_problem, utc_offset)
     steps, wire = read_steps(case)
     if wire is None:
         return Explanation(steps, (), 0, verdict)
@@ -217,13 +219,23 @@ class _Trial:
     def _ask(self, message: SpaMessage) -> Verdict:
         case = self._case
         forwarded_for = self._wire.forwarded_for
-        knock = Knock(self._stanza, message, case.packet, forwarded_for, case.settings, case.now)
+        knock = Knock(
+            self._stanza,
+            message,
+            case.packet,
+            forwarded_for,
+            case.settings,
+            case.now,
+            case.utc_offset,
+        )
         self._step("clock", clock_unset(knock, case.clock_problem), "the router's clock is set")
         if case.remembers and case.check.enabled:
             self._step("replay", self._spent(message), "not used before in any spelling")
         for name, rule, fact in facts.CHECKS:
             self._step(name, rule(knock), partial(fact, knock))
         self._request(knock)
+        if self._stanza.log_only:
+            self._note("log-only", "log_only is set: nothing is done for this client")
         return decide(knock)
 
     def _spent(self, message: SpaMessage) -> Refusal | None:

@@ -15,12 +15,13 @@ from fwknopd.policy.rules import (
     listed,
     utc,
 )
+from fwknopd.policy.schedule import local_time
 from fwknopd.policy.stanza import NatTarget, Stanza
 from fwknopd.policy.verdict import AccessDecision, CommandDecision
 from fwknopd.spa.message import MessageType, SpaMessage
 from fwknopd.spa.request import UNSPECIFIED, PortSpec
 
-NAMES = ("age", "address", "source-address", "user", "nat")
+NAMES = ("age", "hours", "address", "source-address", "user", "nat")
 """What the rules of `RULES` are called in an explanation."""
 
 _TYPES = {
@@ -38,6 +39,13 @@ def _age(knock: Knock) -> str:
     limit = knock.settings.max_age
     rule = f"limit {limit} s" if limit is not None else "packets of any age are taken"
     return f"{both_clocks(knock)}, {rule}"
+
+
+def _hours(knock: Knock) -> str:
+    here = local_time(knock.now, knock.utc_offset)
+    if knock.stanza.schedule is None:
+        return f"it is {here} here; this client may knock at any time"
+    return f"it is {here} here, and this client may knock {knock.stanza.schedule}"
 
 
 def _address(knock: Knock) -> str:
@@ -67,7 +75,7 @@ def _nat(knock: Knock) -> str:
     return "the packet asks for none"
 
 
-_FACTS = (_age, _address, _source_address, _user, _nat)
+_FACTS = (_age, _hours, _address, _source_address, _user, _nat)
 CHECKS = tuple(zip(NAMES, RULES, _FACTS, strict=True))
 """Name, rule, and what to say when the rule passes; all of `RULES`, in their order."""
 
@@ -102,6 +110,12 @@ def lifetime_fact(stanza: Stanza, client_timeout: int) -> str:
 
 def decision_text(decision: AccessDecision | CommandDecision) -> str:
     """What would be done."""
+    if decision.stanza.log_only:
+        return f"nothing is done (log_only); otherwise it {_deed(decision)}"
+    return _deed(decision)
+
+
+def _deed(decision: AccessDecision | CommandDecision) -> str:
     if isinstance(decision, CommandDecision):
         return f"runs {decision.command.decode('latin-1')!a}"
     return f"opens {_doors_text(decision)}, for {decision.lifetime} s"

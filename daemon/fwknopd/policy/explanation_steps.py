@@ -46,6 +46,7 @@ class Case:
     remembers: bool
     now: int
     clock_problem: str
+    utc_offset: int = 0
 
 
 def passed(check: str, detail: str) -> Step:

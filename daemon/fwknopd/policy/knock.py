@@ -18,7 +18,10 @@ LOCAL = frozenset({MessageType.LOCAL_NAT_ACCESS, MessageType.CLIENT_TIMEOUT_LOCA
 
 @dataclass(frozen=True, slots=True)
 class Knock:
-    """An authenticated message and where it came from. ``now`` is epoch seconds."""
+    """An authenticated message and where it came from. ``now`` is epoch seconds.
+
+    ``utc_offset`` is how many seconds the router's wall clock is ahead of UTC.
+    """
 
     stanza: Stanza
     message: SpaMessage
@@ -26,6 +29,7 @@ class Knock:
     forwarded_for: IPv4Address | None
     settings: PolicySettings
     now: int
+    utc_offset: int = 0
 
     @property
     def address(self) -> IPv4Address | IPv6Address:

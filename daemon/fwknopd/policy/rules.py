@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 from fwknopd.policy.addresses import HostName
 from fwknopd.policy.doors import doors_of_knock, target_of
 from fwknopd.policy.knock import FORWARDED, LOCAL, Knock
+from fwknopd.policy.schedule import local_time
 from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import AccessDecision, CommandDecision, Reason, Refusal, Verdict
 from fwknopd.spa.request import UNSPECIFIED, CommandRequest, PortSpec
@@ -94,16 +95,27 @@ def nat_enabled(knock: Knock) -> Refusal | None:
     return None
 
 
-RULES: tuple[Rule, ...] = (age, address_known, address_given, username, nat_enabled)
+def within_hours(knock: Knock) -> Refusal | None:
+    """allowed_hours and allowed_days, on the router's wall clock."""
+    schedule, here = knock.stanza.schedule, local_time(knock.now, knock.utc_offset)
+    if schedule is None or schedule.allows(here):
+        return None
+    detail = f"it is {here} here, and this client may knock {schedule}"
+    return knock.refuse(Reason.OUTSIDE_HOURS, detail)
+
+
+RULES: tuple[Rule, ...] = (age, within_hours, address_known, address_given, username, nat_enabled)
 
 
 def clock_unset(knock: Knock, clock_problem: str) -> Refusal | None:
     """Nothing for which the time matters is granted while the clock can't be believed.
 
-    With packet aging off that still is a client whose access ends on a day (ACCESS_EXPIRE).
+    With packet aging off that still is a client whose access ends on a day (ACCESS_EXPIRE),
+    or who may only come at certain hours.
     """
-    timely = knock.settings.enable_spa_packet_aging or knock.stanza.access_expire is not None
-    if not clock_problem or not timely:
+    stanza = knock.stanza
+    timed = stanza.access_expire is not None or stanza.schedule is not None
+    if not clock_problem or not (knock.settings.enable_spa_packet_aging or timed):
         return None
     detail = f"{clock_problem}; the packet's clock says {utc(knock.message.timestamp)}"
     return knock.refuse(Reason.CLOCK_NOT_SET, detail)

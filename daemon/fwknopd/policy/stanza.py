@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from fwknopd.policy.schedule import Schedule
 from fwknopd.spa.packet import SpaKeys
 from fwknopd.spa.request import PortSpec
 
@@ -69,6 +70,7 @@ class Stanza:
     unset: then the client may ask for any port not restricted. ``nat_targets`` is None when
     it may ask to be led anywhere. ``widen_ipv4`` and ``widen_ipv6`` are prefix lengths: a
     door opens for the whole network around the address; None is the address alone.
+    ``schedule`` None is any time. ``log_only``: its knocks are judged, and nothing comes of it.
     """
 
     number: int
@@ -93,6 +95,8 @@ class Stanza:
     grant_source: bool = False
     widen_ipv4: int | None = None
     widen_ipv6: int | None = None
+    schedule: Schedule | None = None
+    log_only: bool = False
 
     @property
     def identity(self) -> str:

@@ -18,6 +18,8 @@ class Reason(StrEnum):
     """Why a packet got its verdict. Stable: shown in events, the UI and metrics."""
 
     ACCEPTED = "accepted"
+    # Would have been accepted, from a client for which nothing is opened.
+    LOG_ONLY = "log-only"
     # The packet never got as far as a client; such packets are counted, not listed.
     NOT_SPA = "not-spa"
     SOURCE_NOT_ALLOWED = "source-not-allowed"
@@ -34,6 +36,7 @@ class Reason(StrEnum):
     DESTINATION_NOT_ALLOWED = "destination-not-allowed"
     CLIENT_DISABLED = "client-disabled"
     CLIENT_EXPIRED = "client-expired"
+    OUTSIDE_HOURS = "outside-hours"
     ADDRESS_REQUIRED = "address-required"
     USERNAME_MISMATCH = "username-mismatch"
     PORT_NOT_ALLOWED = "port-not-allowed"
@@ -60,6 +63,11 @@ class AccessDecision:
     lookup: str = ""
     replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def reason(self) -> Reason:
+        """ACCEPTED, or that nothing is done for this client."""
+        return _reason(self.stanza)
+
 
 @dataclass(frozen=True, slots=True)
 class CommandDecision:
@@ -70,6 +78,11 @@ class CommandDecision:
     address: Address
     command: bytes
     replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def reason(self) -> Reason:
+        """ACCEPTED, or that nothing is done for this client."""
+        return _reason(self.stanza)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +102,12 @@ class Refusal:
     replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.reason is Reason.ACCEPTED:
-            raise ValueError("a refusal can't carry the reason 'accepted'")
+        if self.reason in (Reason.ACCEPTED, Reason.LOG_ONLY):
+            raise ValueError(f"a refusal can't carry the reason '{self.reason}'")
+
+
+def _reason(stanza: Stanza) -> Reason:
+    return Reason.LOG_ONLY if stanza.log_only else Reason.ACCEPTED
 
 
 Verdict = AccessDecision | CommandDecision | Refusal

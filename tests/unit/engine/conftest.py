@@ -44,6 +44,9 @@ class SteppedClock:
     def problem(self) -> str:
         return ""
 
+    def utc_offset(self, now: float) -> int:
+        return 3600
+
     def advance(self, seconds: float) -> None:
         self.wall += seconds
         self.steady += seconds

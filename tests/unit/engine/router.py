@@ -32,6 +32,9 @@ class RouterClock(SteppedClock):
     def problem(self) -> str:
         return "" if self.wall >= NOW - 86_400 * 365 else "this clock was never set"
 
+    def utc_offset(self, now: float) -> int:
+        return 3600
+
 
 class PowerCut(BaseException):
     """The process is gone."""

@@ -9,6 +9,7 @@ import pytest
 
 from fwknopd.firewall import FirewallError
 from fwknopd.policy.packet import Packet
+from fwknopd.policy.schedule import HourRange, Schedule, local_time
 from fwknopd.policy.verdict import Reason, Refusal
 from fwknopd.reporting import LISTED_PER_MINUTE
 from fwknopd.spa.message import MessageType
@@ -33,6 +34,49 @@ def test_an_accepted_packet_is_remembered_before_its_door_opens(rig: Rig, knock:
     rig.firewall.refuses = frozenset({"open"})
     rig.engine.handle(knock())
     assert [entry.client for entry in rig.remembered] == ["phone"]
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_a_log_only_client_is_told_of_and_let_in_nowhere(
+    rig: Rig, knock: Knock, test: bool
+) -> None:
+    rig.use(replace(PHONE, log_only=True), test=test)
+    packet = knock()
+    rig.engine.handle(packet)
+    assert rig.doors() == []
+    assert rig.events("grant") == []
+    (verdict,) = rig.events("verdict")
+    assert (verdict["verdict"], verdict["reason"]) == ("accept", "log-only")
+    assert verdict["detail"] == (
+        "nothing is done (log_only); otherwise it opens tcp/22 for 192.0.2.7, for 30 s"
+    )
+    assert rig.engine.events.counters == {"log-only": 1}
+    assert [entry.client for entry in rig.remembered] == ([] if test else ["phone"])
+    rig.engine.handle(knock("192.0.2.7,tcp/80"))
+    assert rig.events("verdict")[-1]["reason"] == "port-not-allowed"
+
+
+def test_nothing_is_looked_up_or_run_for_a_log_only_client(rig: Rig, knock: Knock) -> None:
+    rig.use(replace(PHONE, log_only=True, enable_cmd_exec=True))
+    rig.engine.handle(knock(message_type=MessageType.NAT_ACCESS, nat="printer,9100"))
+    assert rig.names.asked == []
+    rig.engine.handle(knock("192.0.2.7,id -u", message_type=MessageType.COMMAND))
+    named, command = (str(verdict["detail"]) for verdict in rig.events("verdict"))
+    assert "opens tcp/22 to printer for 192.0.2.7" in named
+    assert "otherwise it runs 'id -u'" in command
+
+
+def test_hours_are_those_of_the_routers_wall_clock(rig: Rig, knock: Knock) -> None:
+    here = local_time(NOW, rig.clock.utc_offset(NOW))
+    hour = HourRange(here.minute, here.minute + 60)
+    rig.use(replace(PHONE, schedule=Schedule((hour,))))
+    rig.engine.handle(knock())
+    rig.clock.advance(3600)
+    rig.engine.handle(knock())
+    assert [verdict["reason"] for verdict in rig.events("verdict")] == [
+        "accepted",
+        "outside-hours",
+    ]
 
 
 def test_a_replay_opens_nothing_and_names_the_client(rig: Rig, knock: Knock) -> None:

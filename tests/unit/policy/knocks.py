@@ -78,10 +78,16 @@ class Gate:
         self.authorizer = Authorizer(stanzas, PolicySettings(**settings), self.cache)
 
     def judge(
-        self, payload: bytes, *, now: int = NOW, clock_problem: str = "", **where: str
+        self,
+        payload: bytes,
+        *,
+        now: int = NOW,
+        clock_problem: str = "",
+        utc_offset: int = 0,
+        **where: str,
     ) -> Verdict:
         """The verdict on a payload."""
-        return self.authorizer.judge(packet(payload, **where), now, clock_problem)
+        return self.authorizer.judge(packet(payload, **where), now, clock_problem, utc_offset)
 
     def refusal(self, payload: bytes, **how: Any) -> Refusal:
         """The verdict, which must be a refusal."""

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 
-from fwknopd.policy.verdict import Reason, Refusal
+from fwknopd.policy.verdict import Reason
 from fwknopd.replay import ReplayCache
 from fwknopd.spa.mode import EncryptionMode
 from fwknopd.spa.packet import SpaKeys, seal
@@ -243,11 +243,6 @@ def test_a_long_packet_without_hmac_is_nobodys() -> None:
     phone = client(keys=keys("phone", hmac=False))
     refusal = Gate(phone).refusal(b"A" * 400)
     assert (refusal.reason, refusal.stanza) == (Reason.WRONG_LENGTH, None)
-
-
-def test_a_refusal_cannot_say_accepted() -> None:
-    with pytest.raises(ValueError, match="accepted"):
-        Refusal(Reason.ACCEPTED)
 
 
 # HTTP
