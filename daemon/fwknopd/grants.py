@@ -9,7 +9,7 @@ keeps it open until the last of them expires, and so does `GrantTable.open_until
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
@@ -35,6 +35,14 @@ class Door:
     - ``source_nat`` changes where forwarded connections appear to come from
     - ``destination`` limits the door to connections to that address of this router
       (ENABLE_DESTINATION_RULE)
+
+    Whatever opens the same is the same value, so that a door read back from a firewall is
+    the one that was opened, and knocks for it extend it:
+
+    - a target's port that is 0, for unchanged, becomes the outside port
+    - what is not translated is reached under the port the target has; on the router itself
+      that is a plain access to one of its addresses
+    - a destination, a target's port and a source to appear from are only kept where they matter
     """
 
     address: Address
@@ -45,6 +53,35 @@ class Door:
     translate: bool = True
     source_nat: SourceNat | None = None
     destination: Address | None = None
+
+    def __post_init__(self) -> None:
+        if self.prefix is not None:
+            self._become(address=self.network.network_address)
+            if self.prefix == self.address.max_prefixlen:
+                self._become(prefix=None)
+        if self.nat is None:
+            self._become(local=False, translate=True)
+        else:
+            self._name_target(self.nat)
+        if not self.forwarded:
+            self._become(source_nat=None)
+        elif not self.redirects:
+            self._become(destination=None)
+
+    def _name_target(self, nat: NatTarget) -> None:
+        if self.port is None:
+            self._become(nat=NatTarget(nat.address, 0), local=False)
+            return
+        inside = nat.port or self.port.port
+        self._become(nat=NatTarget(nat.address, inside))
+        if not self.translate:
+            self._become(port=PortSpec(self.port.protocol, inside))
+            if self.local:
+                self._become(nat=None, local=False, translate=True, destination=nat.address)
+
+    def _become(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @property
     def forwarded(self) -> bool:
@@ -57,10 +94,21 @@ class Door:
         return self.nat is not None and self.translate
 
     @property
+    def claim(self) -> Hashable:
+        """What only one door can decide: where a port leads, or how to get to a place.
+
+        None for a door that leads nowhere else, beside which any other can be open.
+        """
+        if not self.forwarded and not self.redirects:
+            return None
+        place = "here" if self.redirects else self.nat
+        return (self.address, self.prefix, self.port, self.destination, place)
+
+    @property
     def network(self) -> Network:
         """Who gets in, as a network; a single address has all of its bits."""
         # A scope, as in fe80::1%eth0, means nothing in a network.
-        bits = self.prefix or self.address.max_prefixlen
+        bits = self.address.max_prefixlen if self.prefix is None else self.prefix
         return ip_network((self.address.packed, bits), strict=False)
 
     @property
@@ -106,6 +154,7 @@ class GrantTable:
 
     def __init__(self) -> None:
         self._by_door: dict[Door, dict[str, Grant]] = {}
+        self._by_claim: dict[Hashable, dict[Door, None]] = {}
         self._count = 0
         # By end, for `next_expiry` and `expire` among thousands. A grant that was
         # extended or dropped stays in the heap until it comes up, and is skipped then.
@@ -135,6 +184,8 @@ class GrantTable:
     def record(self, grant: Grant) -> None:
         """Take in a grant the firewall has opened; it takes over a door of unknown owner."""
         held = self._by_door.setdefault(grant.door, {})
+        if grant.door.claim is not None:
+            self._by_claim.setdefault(grant.door.claim, {})[grant.door] = None
         before = len(held)
         held.pop(UNKNOWN_CLIENT, None)
         held[grant.holder] = grant
@@ -155,6 +206,11 @@ class GrantTable:
         """When the last client's grant of this door ends; None when nobody holds it."""
         held = self._by_door.get(door)
         return max(grant.expires for grant in held.values()) if held else None
+
+    def rivals(self, door: Door) -> list[Grant]:
+        """The grants of other doors that decide what ``door`` is to decide."""
+        claimed = self._by_claim.get(door.claim, {})
+        return [grant for o in claimed if o != door for grant in self._by_door[o].values()]
 
     def next_expiry(self) -> float | None:
         """When the next grant ends; None when there is none."""
@@ -187,8 +243,15 @@ class GrantTable:
             del held[grant.holder]
             self._count -= 1
             if not held:
-                del self._by_door[grant.door]
+                self._forget(grant.door)
         return list(grants)
+
+    def _forget(self, door: Door) -> None:
+        del self._by_door[door]
+        claimed = self._by_claim.get(door.claim, {})
+        claimed.pop(door, None)
+        if not claimed:
+            self._by_claim.pop(door.claim, None)
 
     def _is_current(self, grant: Grant) -> bool:
         return self._by_door.get(grant.door, {}).get(grant.holder) is grant

@@ -47,7 +47,7 @@ class OpenDoors:
         """Open ``doors`` for ``lifetime`` seconds, all or none. Raises FirewallError.
 
         A door to another inside host behind the same outside port ends: the newest knock
-        says where a port leads.
+        says where a port leads, and under whose address.
         """
         self._end(self._rivals(doors), "a newer knock leads this port elsewhere")
         now = self._clock.monotonic()
@@ -58,16 +58,7 @@ class OpenDoors:
         return wanted
 
     def _rivals(self, doors: Sequence[Door]) -> list[Grant]:
-        wanted = {(d.address, d.port): d for d in doors if d.nat is not None}
-        if not wanted:
-            return []
-        return [
-            grant
-            for grant in self.table
-            if grant.door.nat is not None
-            and (rival := wanted.get((grant.door.address, grant.door.port))) is not None
-            and rival != grant.door
-        ]
+        return [grant for door in doors for grant in self.table.rivals(door)]
 
     def _timed(self, grants: Iterable[Grant]) -> list[TimedDoor]:
         """The doors with the time left to the last holder: no client shortens another's."""

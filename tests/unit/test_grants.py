@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, ip_address
 import pytest
 
 from fwknopd.grants import UNKNOWN_CLIENT, Door, Grant, GrantTable
-from fwknopd.policy.stanza import NatTarget
+from fwknopd.policy.stanza import NatTarget, SourceNat
 from fwknopd.spa.request import PortSpec, Protocol
 
 
@@ -49,6 +49,99 @@ def test_knocking_after_the_end_starts_anew() -> None:
     table = GrantTable()
     table.open(door(), "phone", 30, 100.0)
     assert table.open(door(), "phone", 30, 130.0).opened == 130.0
+
+
+HOST = ip_address("203.0.113.5")
+TCP_22, TCP_2222 = PortSpec(Protocol.TCP, 22), PortSpec(Protocol.TCP, 2222)
+MASKED = SourceNat()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(
+            Door(ip_address("203.0.113.0"), TCP_22, prefix=24),
+            Door(HOST, TCP_22, prefix=24),
+            id="a network has no host bits",
+        ),
+        pytest.param(
+            Door(HOST, TCP_22, prefix=32), Door(HOST, TCP_22), id="a network of one is an address"
+        ),
+        pytest.param(
+            Door(HOST, TCP_22, NatTarget(IPv4Address("10.0.0.5"), 0)),
+            Door(HOST, TCP_22, INSIDE),
+            id="an unchanged port is the outside one",
+        ),
+        pytest.param(
+            Door(HOST, None, INSIDE),
+            Door(HOST, None, NatTarget(IPv4Address("10.0.0.5"), 0)),
+            id="with all ports the target's is the one asked for",
+        ),
+        pytest.param(
+            Door(HOST, TCP_2222, INSIDE, translate=False),
+            Door(HOST, TCP_22, INSIDE, translate=False),
+            id="what is not translated has the target's port",
+        ),
+        pytest.param(
+            Door(HOST, TCP_2222, INSIDE, local=True, translate=False),
+            Door(HOST, TCP_22, destination=IPv4Address("10.0.0.5")),
+            id="an untranslated way to the router is a plain access to that address",
+        ),
+        pytest.param(
+            Door(HOST, TCP_22, source_nat=MASKED), Door(HOST, TCP_22), id="nobody is masked here"
+        ),
+        pytest.param(
+            Door(HOST, None, translate=False, source_nat=MASKED, destination=HOST),
+            Door(HOST, None, source_nat=MASKED),
+            id="without a target nothing is translated and no address of ours named",
+        ),
+        pytest.param(Door(HOST, TCP_22, local=True), Door(HOST, TCP_22), id="plain is not local"),
+    ],
+)
+def test_doors_that_open_the_same_are_equal(one: Door, other: Door) -> None:
+    assert one == other
+    assert hash(one) == hash(other)
+
+
+def test_a_door_to_everybody_is_a_network() -> None:
+    assert Door(HOST, TCP_22, prefix=0).who == "0.0.0.0/0"
+
+
+OTHER_HOST = NatTarget(IPv4Address("10.0.0.6"), 22)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "rivals"),
+    [
+        (Door(HOST, TCP_22, INSIDE), Door(HOST, TCP_22, OTHER_HOST), True),
+        (Door(HOST, TCP_22, INSIDE), Door(HOST, TCP_22, INSIDE, source_nat=MASKED), True),
+        (Door(HOST, TCP_22, INSIDE), Door(HOST, TCP_2222, INSIDE), False),
+        (Door(HOST, TCP_22, INSIDE), Door(HOST, TCP_22), False),
+        (Door(HOST, TCP_22, INSIDE), Door(HOST, TCP_22, OTHER_HOST, destination=HOST), False),
+        (Door(HOST, TCP_22, INSIDE), Door(HOST, TCP_22, OTHER_HOST, prefix=24), False),
+        (Door(HOST, TCP_22, INSIDE), Door(HOST, TCP_22, INSIDE, translate=False), False),
+        (Door(HOST, None, INSIDE), Door(HOST, None, OTHER_HOST), True),
+        (Door(HOST, None), Door(HOST, None, source_nat=MASKED), True),
+        (
+            Door(HOST, TCP_22, INSIDE, translate=False),
+            Door(HOST, TCP_22, OTHER_HOST, translate=False),
+            False,
+        ),
+        (
+            Door(HOST, TCP_22, INSIDE, translate=False),
+            Door(HOST, TCP_22, INSIDE, translate=False, source_nat=MASKED),
+            True,
+        ),
+        (Door(HOST, TCP_22), Door(HOST, TCP_22, destination=HOST), False),
+    ],
+)
+def test_rivals_want_to_decide_the_same(one: Door, other: Door, rivals: bool) -> None:
+    table = GrantTable()
+    grant = table.open(one, "phone", 30, 100.0)
+    assert table.rivals(one) == []
+    assert table.rivals(other) == ([grant] if rivals else [])
+    table.drop([grant])
+    assert table.rivals(other) == []
 
 
 def test_a_plan_changes_nothing() -> None:
