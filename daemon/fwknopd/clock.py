@@ -2,7 +2,8 @@
 
 A router without a clock battery starts in 1970 or at the time of its last shutdown,
 until NTP corrects it. Packets carry the client's time, so judging them by such a
-clock refuses everybody, or takes old packets for fresh.
+clock refuses everybody, or takes old packets for fresh. `time_sources` knows whether NTP
+has come; a time before this program was made is wrong in any case.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from fwknopd.time_sources import TimeSources
 from fwknopd.time_zone import TimeZone
 
 RELEASED = 1_780_272_000
@@ -35,8 +37,9 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: TimeSources | None = None) -> None:
         self._zone = TimeZone()
+        self._sources = TimeSources(RELEASED) if sources is None else sources
 
     def now(self) -> float:
         """Seconds since 1970 UTC."""
@@ -48,7 +51,8 @@ class SystemClock:
 
     def problem(self) -> str:
         """Why the wall clock can't be right, or ""."""
-        return unbelievable(time.time())
+        now = time.time()
+        return unbelievable(now) or (_awaited(now) if self._sources.awaited() else "")
 
     def utc_offset(self, now: float) -> int:
         """Seconds the wall clock is ahead of UTC at ``now``, by the time zone set."""
@@ -59,8 +63,18 @@ def unbelievable(now: float) -> str:
     """Why ``now`` (epoch seconds) can't be the present, or ""."""
     if now >= RELEASED:
         return ""
-    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(max(0.0, now)))
     return (
-        f"this machine's clock says {shown}, before this program was made; "
+        f"this machine's clock says {_shown(now)}, before this program was made; "
         "set the clock or let NTP set it"
     )
+
+
+def _awaited(now: float) -> str:
+    return (
+        f"this machine's clock says {_shown(now)}, but no time server has confirmed it since "
+        "the start; look whether NTP works, set the clock, or switch off WAIT_FOR_CLOCK"
+    )
+
+
+def _shown(now: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(max(0.0, now)))

@@ -190,7 +190,8 @@ class ReplayMemory:
         return self._blindness.before(self._wall(), self._clock.monotonic())
 
     def _wall(self) -> float | None:
-        return None if self._clock.problem() else self._clock.now()
+        waits = self._settings.wait_for_clock
+        return None if waits and self._clock.problem() else self._clock.now()
 
     def _tell_blind(self) -> None:
         before = self.cache.blind_before

@@ -78,10 +78,11 @@ def _run(options: Options) -> None:
         signals = _signals(ending) if options.foreground else None
         configuration = load_configuration(options)
         settings = configuration.settings if configuration else ServerSettings()
-        events = EventLog(SystemClock().now)
+        clock = SystemClock()
+        events = EventLog(clock.now)
         if configuration is not None and settings.pcap_file:
             ending.close()
-            _run_file(options, configuration, events)
+            _run_file(options, configuration, events, clock)
             return
         options, paths = absolute(options), run_paths(options, settings)
         _make_folder(paths.run_dir)
@@ -89,7 +90,7 @@ def _run(options: Options) -> None:
         signals = signals or _signals(ending)
         pid_file = PidFile(paths.pid_file)
         ending.callback(pid_file.release)
-        _run_service(options, configuration, events, paths, starter, signals)
+        _run_service(options, configuration, events, clock, paths, starter, signals)
 
 
 def _signals(ending: ExitStack) -> SignalPipe:
@@ -102,6 +103,7 @@ def _run_service(
     options: Options,
     configuration: Configuration | None,
     events: EventLog,
+    clock: SystemClock,
     paths: RunPaths,
     starter: Foreground,
     signals: SignalPipe,
@@ -110,7 +112,7 @@ def _run_service(
     _add_sinks(events, options, settings)
     memory = ReplayMemory(
         ReplayJournal(paths.digest_file),
-        SystemClock(),
+        clock,
         events,
         trace=paths.trace,
         former=paths.former_digest_file,
@@ -118,7 +120,7 @@ def _run_service(
     loop = Loop()
     workers = Workers(loop)
     engine = Engine(
-        clock=SystemClock(),
+        clock=clock,
         events=events,
         firewall=_firewall(options, settings),
         memory=memory,
@@ -132,7 +134,7 @@ def _run_service(
     # From the last one up, each even if another failed.
     with ExitStack() as ending:
         ending.callback(memory.close)
-        service = Service(options, configuration, engine, SystemClock(), loop, workers)
+        service = Service(options, configuration, engine, clock, loop, workers)
         ending.callback(loop.close)
         ending.callback(workers.close)
         control = ControlServer(paths.control, Verbs(service).table(), _group(options))
@@ -143,7 +145,9 @@ def _run_service(
         service.run()
 
 
-def _run_file(options: Options, configuration: Configuration, events: EventLog) -> None:
+def _run_file(
+    options: Options, configuration: Configuration, events: EventLog, clock: SystemClock
+) -> None:
     from fwknopd.pcap_file import judge_file
 
     settings = configuration.settings
@@ -154,7 +158,7 @@ def _run_file(options: Options, configuration: Configuration, events: EventLog) 
         workers = Workers(loop)
         ending.callback(workers.close)
         engine = Engine(
-            clock=SystemClock(),
+            clock=clock,
             events=events,
             firewall=_firewall(options, settings),
             memory=VolatileMemory(),

@@ -116,6 +116,9 @@ class Service:
             self.events.record(EventKind.RELOAD, detail=idle_text(self.options))
         for problem in self.configuration.problems if self.configuration else ():
             self.events.record(EventKind.RELOAD, detail=str(problem), reason=problem.severity)
+        doubt = self.clock.problem()
+        if doubt and self.engine.settings.policy.wait_for_clock:
+            self.events.record(EventKind.START, detail=f"Knocks are refused for now: {doubt}")
         self.intake.report()
 
     def run(self) -> None:

@@ -132,6 +132,7 @@ def policy_settings(settings: ServerSettings, *, test: bool = False) -> PolicySe
         enable_spa_over_http=settings.enable_spa_over_http,
         enable_x_forwarded_for=settings.enable_x_forwarded_for,
         allow_any_user_agent=settings.allow_any_user_agent,
+        wait_for_clock=settings.wait_for_clock,
         test=test,
     )
 

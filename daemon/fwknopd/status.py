@@ -47,7 +47,7 @@ def status(service: Service) -> Json:
         "counters": dict(engine.events.counters),
         "overflowed": service.intake.overflowed,
         "grants": len(engine.doors.table),
-        "clock": {"ok": not clock.problem(), "detail": clock.problem()},
+        "clock": _clock(service),
         "test": service.options.test,
     }
 
@@ -60,6 +60,13 @@ def origin(service: Service) -> Json:
     if configuration.source == "uci":
         return {"source": "uci", "file": options.uci or ""}
     return {"source": "files", "file": options.config_file}
+
+
+def _clock(service: Service) -> Json:
+    problem = service.clock.problem()
+    waits = service.engine.settings.policy.wait_for_clock
+    heeded = "" if waits or not problem else "; knocks are judged by it all the same"
+    return {"ok": not problem or not waits, "detail": f"{problem}{heeded}"}
 
 
 def _configuration(service: Service) -> Json:

@@ -22,6 +22,7 @@ BEGIN = f"<!-- {{}}: written by `{COMMAND}` -->"
 END = "<!-- end of {} -->"
 
 BETTER = "better"
+NEW = "new"
 PARTLY = "in part"
 
 Remarks = Mapping[str, tuple[str, str]]
@@ -62,6 +63,11 @@ SERVER_REMARKS: Remarks = {
     "ENABLE_DIGEST_PERSISTENCE": (
         BETTER,
         "a copy whose base64 was written in another way is known as a copy too",
+    ),
+    "WAIT_FOR_CLOCK": (
+        NEW,
+        "Y unless set: nothing is granted until a time server, or somebody, has set the clock "
+        "of a machine that has no battery for it. The C daemon passes over the line",
     ),
     "ENABLE_IPT_LOCAL_NAT": (
         BETTER,

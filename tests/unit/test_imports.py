@@ -38,7 +38,7 @@ ADAPTERS = (
     ("events", "event_sinks", "log_lines"),
     ("uci_store", "regular_file"),
     ("replay_journal",),
-    ("clock", "time_zone"),
+    ("clock", "time_sources", "time_zone"),
     ("commands",),
 )
 # What edges share: starting a program, and nothing that is one edge's business.

@@ -71,7 +71,10 @@ _TABLE: dict[Reason, Explanation] = {
     ),
     Reason.CLOCK_NOT_SET: Explanation(
         N_("The router doesn't know the time yet, so it can't tell old knocks from new ones"),
-        N_("Wait until the router has its time from NTP, or set the time in System."),
+        N_(
+            "Wait until the router has its time from NTP, or set the time in System. If no "
+            "time server can be reached, untick “Wait for the clock” in Settings."
+        ),
     ),
     Reason.DESTINATION_NOT_ALLOWED: Explanation(
         N_("The packet was sent to an address this client may not knock at"),

@@ -69,7 +69,11 @@ _LISTENING = (
         ),
     ),
 )
-_TIME = (_server("MAX_SPA_PACKET_AGE", N_("Oldest knock accepted"), Widget.NUMBER), OPEN_TIME)
+_TIME = (
+    _server("MAX_SPA_PACKET_AGE", N_("Oldest knock accepted"), Widget.NUMBER),
+    _server("WAIT_FOR_CLOCK", N_("Wait for the clock"), Widget.FLAG),
+    OPEN_TIME,
+)
 _FORWARDING = (
     _server("ENABLE_IPT_FORWARDING", N_("Allow forwarding"), Widget.FLAG),
     _server("ENABLE_IPT_LOCAL_NAT", N_("Allow local NAT"), Widget.FLAG),

@@ -173,4 +173,12 @@ CHECK_VARIABLES: tuple[Variable, ...] = (
         "Remember accepted knocks, so that a copy of one is refused. Turning it off lets "
         "anybody who recorded a knock repeat it.",
     ),
+    boolean(
+        "WAIT_FOR_CLOCK",
+        CHECKS,
+        True,
+        "Refuse knocks until the clock is right: most routers start with an old time, and old "
+        "knocks would pass for new ones. Turn it off if no time server can be reached and "
+        "the clock is set in another way.",
+    ),
 )

@@ -32,6 +32,7 @@ class ServerSettings:
     enable_spa_packet_aging: bool = True
     max_spa_packet_age: int = 120
     enable_digest_persistence: bool = True
+    wait_for_clock: bool = True
     enable_spa_over_http: bool = False
     enable_x_forwarded_for: bool = False
     allow_any_user_agent: bool = False

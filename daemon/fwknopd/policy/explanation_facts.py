@@ -79,6 +79,15 @@ _FACTS = (_age, _hours, _address, _source_address, _user, _nat)
 CHECKS = tuple(zip(NAMES, RULES, _FACTS, strict=True))
 """Name, rule, and what to say when the rule passes; all of `RULES`, in their order."""
 
+
+def clock_fact(knock: Knock, problem: str) -> str:
+    """What there is to say of the router's clock when it stops nobody."""
+    if not problem:
+        return "the router's clock is set"
+    why = "packets don't age" if knock.settings.wait_for_clock else "WAIT_FOR_CLOCK is off"
+    return f"{problem}; but {why}"
+
+
 Fact = Callable[[Knock], str]
 
 

@@ -115,7 +115,8 @@ def clock_unset(knock: Knock, clock_problem: str) -> Refusal | None:
     """
     stanza = knock.stanza
     timed = stanza.access_expire is not None or stanza.schedule is not None
-    if not clock_problem or not (knock.settings.enable_spa_packet_aging or timed):
+    timely = knock.settings.enable_spa_packet_aging or timed
+    if not clock_problem or not timely or not knock.settings.wait_for_clock:
         return None
     detail = f"{clock_problem}; the packet's clock says {utc(knock.message.timestamp)}"
     return knock.refuse(Reason.CLOCK_NOT_SET, detail)

@@ -12,7 +12,8 @@ class PolicySettings:
     """Server-wide rules; the names are fwknopd.conf's. ``max_spa_packet_age`` is seconds.
 
     ``enable_digest_persistence`` switches replay detection as a whole, as it does in
-    the C daemon, not only its memory across restarts.
+    the C daemon, not only its memory across restarts. ``wait_for_clock``: nothing for which
+    the time matters is granted by a clock that can't be believed.
     """
 
     max_spa_packet_age: int = 120
@@ -27,6 +28,7 @@ class PolicySettings:
     enable_spa_over_http: bool = False
     enable_x_forwarded_for: bool = False
     allow_any_user_agent: bool = False
+    wait_for_clock: bool = True
     test: bool = False
 
     @property

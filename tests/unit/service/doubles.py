@@ -30,6 +30,7 @@ class SteppedClock:
 
     wall: float = NOW
     steady: float = 500.0
+    doubt: str = ""
 
     def now(self) -> float:
         return self.wall
@@ -38,7 +39,7 @@ class SteppedClock:
         return self.steady
 
     def problem(self) -> str:
-        return ""
+        return self.doubt
 
     def utc_offset(self, now: float) -> int:
         return 3600
