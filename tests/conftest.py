@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Generator
 from functools import cache
@@ -24,6 +25,11 @@ ARTIFACTS = Path(__file__).parent / "artifacts"
 
 # `su` leaves root without the folders where Debian keeps nft and ip.
 os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and every program a test
+# starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow runner is no bug, so no deadline; CI must give the same answer twice.
 settings.register_profile("developer", deadline=None)
