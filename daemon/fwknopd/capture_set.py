@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from math import inf
 
@@ -69,6 +69,10 @@ class CaptureSet:
 
     def __iter__(self) -> Iterator[ReopeningCapture]:
         return iter(tuple(self._by_plan.values()))
+
+    def plans(self) -> Collection[CapturePlan]:
+        """What is captured, or waited for."""
+        return self._by_plan.keys()
 
     def stage(self, plans: Sequence[CapturePlan]) -> Staged:
         """Open what is new in ``plans`` beside the captures there are."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from fwknopd.capture import CaptureError
+from fwknopd.capture.device import ANY_DEVICE
 from fwknopd.capture.links import LinkNotices
 from fwknopd.capture.plan import CaptureRequest, PcapPlan
 from fwknopd.capture.reopening import CaptureState, ReopeningCapture
-from fwknopd.capture.twins import Twins
+from fwknopd.capture.twins import MOMENT_SECONDS, Twins
 from fwknopd.capture_set import CaptureSet, Opener, Staged, open_capture
 from fwknopd.events import EventKind, EventLog
 from fwknopd.loop import Callback, Loop
@@ -63,6 +65,7 @@ class Intake:
         self.netifd = Netifd(loop.watch, loop.unwatch, monotonic, self._networks_changed)
         self._links = LinkNotices()
         self._twins = Twins(monotonic)
+        self._swapped = -inf
         self._loop = loop
         self._monotonic = monotonic
         self._events = events
@@ -109,7 +112,14 @@ class Intake:
     def _resolved(self, request: CaptureRequest) -> list[str]:
         return [d for network in request.networks if (d := self.netifd.device_of(network))]
 
+    def _sees_twice(self) -> bool:
+        """May one packet be captured more than once?"""
+        captures = self.captures.plans()
+        several = len(captures) > 1 or any(plan.name == ANY_DEVICE for plan in captures)
+        return several or self._monotonic() < self._swapped + MOMENT_SECONDS
+
     def _swap(self, staged: Staged) -> None:
+        self._swapped = self._monotonic()
         for old in self.captures.swap(staged):
             self._drain(old)
             try:
@@ -147,10 +157,11 @@ class Intake:
                 self._unwatch(fd)
             self._report_capture(capture)
             return
-        packets = self._twins.first_ones(packets, self.request.tcp_port)
+        several = self._sees_twice()
+        first = self._twins.first_ones(packets, capture, self.request.tcp_port, several=several)
         room = QUEUE_LIMIT - len(self.queue)
-        self.queue.extend(packets[:room])
-        self.overflowed += max(0, len(packets) - room)
+        self.queue.extend(first[:room])
+        self.overflowed += max(0, len(first) - room)
 
     # Devices that come and go
 

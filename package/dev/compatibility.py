@@ -34,7 +34,8 @@ _TOO_LONG = (BETTER, "one too long for any client is named; the C daemon refuses
 SERVER_REMARKS: Remarks = {
     "PCAP_INTF": (
         BETTER,
-        "may list several, with commas; a device that is missing or goes away is waited for",
+        "may list several, with commas; a device that is missing or goes away is waited for. "
+        "A packet seen on a bridge and its port, or twice by `any`, is no replay",
     ),
     "PCAP_FILTER": (BETTER, "what can't be a knock is dropped by the kernel already"),
     "PCAP_FILE": (BETTER, "every packet gets a verdict, and the program ends with the file"),

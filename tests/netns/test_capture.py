@@ -20,7 +20,17 @@ from fwknopd.capture.pcap import PcapCapture
 from fwknopd.policy.packet import Packet
 from tests.netns.namespaces import End, Machine, Machines
 from tests.unit.capture.descriptors import open_descriptors
-from tests.unit.capture.frames import capture_file, ethernet, ipv4, ipv6, udp
+from tests.unit.capture.frames import (
+    IPV4,
+    IPV6,
+    PPPOE,
+    capture_file,
+    ethernet,
+    ipv4,
+    ipv6,
+    pppoe,
+    udp,
+)
 
 pytestmark = pytest.mark.root
 
@@ -121,10 +131,13 @@ def test_knocks_over_ipv4_and_ipv6_arrive_whole(wire: Wire, capture: PcapCapture
         )
 
 
-def test_a_knock_with_a_vlan_tag_arrives(wire: Wire, capture: PcapCapture) -> None:
-    wire.send_frame(ethernet(ipv4(udp(KNOCK)), tags=[(0x8100, 7)]))
-    (packet,) = await_packets(capture, 1)
-    assert packet.payload == KNOCK
+@pytest.mark.parametrize("kind", [0x8100, 0x88A8])
+def test_a_knock_with_a_vlan_tag_arrives(wire: Wire, capture: PcapCapture, kind: int) -> None:
+    """What device the tag belongs to does not matter here; that one need not exist."""
+    for packet, ethertype in ((ipv4(udp(KNOCK)), IPV4), (ipv6(udp(KNOCK)), IPV6)):
+        wire.send_frame(ethernet(packet, ethertype, tags=[(kind, 7)]))
+        (arrived,) = await_packets(capture, 1)
+        assert arrived.payload == KNOCK
 
 
 def test_a_doubly_tagged_knock_arrives_where_the_filter_asks_for_it(wire: Wire) -> None:
@@ -132,6 +145,19 @@ def test_a_doubly_tagged_knock_arrives_where_the_filter_asks_for_it(wire: Wire) 
     wire.send_frame(ethernet(ipv4(udp(KNOCK)), tags=[(0x88A8, 7), (0x8100, 5)]))
     (packet,) = await_packets(opened, 1)
     assert packet.payload == KNOCK
+    opened.close()
+
+
+@pytest.mark.parametrize("tags", [(), ((0x8100, 7),)])
+def test_a_pppoe_session_is_read_on_the_device_below_it(
+    wire: Wire, tags: tuple[tuple[int, int], ...]
+) -> None:
+    """Normally one captures on ppp0; for a mirror port, the filter has to ask for the session."""
+    opened = PcapCapture(DEVICE, capture_filter("pppoes and udp port 62201"))
+    for packet, protocol in ((ipv4(udp(KNOCK)), 0x0021), (ipv6(udp(KNOCK)), 0x0057)):
+        wire.send_frame(ethernet(pppoe(packet, protocol), PPPOE, tags))
+        (arrived,) = await_packets(opened, 1)
+        assert arrived.payload == KNOCK
     opened.close()
 
 

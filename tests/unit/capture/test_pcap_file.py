@@ -11,7 +11,17 @@ from fwknopd.capture.bpf import capture_filter
 from fwknopd.capture.pcap import PcapCapture, PcapFileCapture
 from fwknopd.policy.packet import Packet
 from tests.unit.capture.descriptors import open_descriptors
-from tests.unit.capture.frames import capture_file, ethernet, ipv4, udp
+from tests.unit.capture.frames import (
+    IPV6,
+    capture_file,
+    cooked,
+    cooked_v2,
+    ethernet,
+    ipv4,
+    ipv6,
+    pppoe,
+    udp,
+)
 
 KNOCKS = [b"%04d" % number * 50 for number in range(250)]
 FILTER = capture_filter("udp port 62201")
@@ -45,6 +55,41 @@ def test_the_filter_applies_to_files_too(tmp_path: Path) -> None:
     frames = [ethernet(ipv4(udp(KNOCKS[0], destination=port))) for port in (53, 62201)]
     capture = PcapFileCapture(written(tmp_path, capture_file(frames)), FILTER)
     assert [packet.destination_port for packet in drain(capture)] == [62201]
+    capture.close()
+
+
+FOUR, SIX = ipv4(udp(KNOCKS[0])), ipv6(udp(KNOCKS[1]))
+# As `tcpdump -w` numbers them: in files raw IP is 101, whatever the system calls it.
+LINKS = {
+    "Ethernet": (1, ethernet(FOUR), ethernet(SIX, IPV6)),
+    "PPP": (9, b"\xff\x03\x00\x21" + FOUR, b"\xff\x03\x00\x57" + SIX),
+    "PPP serial": (50, b"\xff\x03\x00\x21" + FOUR, b"\xff\x03\x00\x57" + SIX),
+    "PPP over Ethernet": (51, pppoe(FOUR), pppoe(SIX, 0x0057)),
+    "raw IP": (101, FOUR, SIX),
+    "cooked": (113, cooked(FOUR), cooked(SIX, IPV6)),
+    "cooked, version 2": (276, cooked_v2(FOUR), cooked_v2(SIX, IPV6)),
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_every_link_is_read_through_the_kernels_filter(tmp_path: Path, link: str) -> None:
+    number, *frames = LINKS[link]
+    capture = PcapFileCapture(written(tmp_path, capture_file(frames, number)), FILTER)
+    assert capture.filter == FILTER.kernel
+    assert [packet.payload for packet in drain(capture)] == KNOCKS[:2]
+    capture.close()
+
+
+@pytest.mark.parametrize("kinds", [(0x8100,), (0x88A8,), (0x88A8, 0x8100), (0x8100, 0x8100)])
+def test_tags_are_read_where_the_filter_asks_for_them(
+    tmp_path: Path, kinds: tuple[int, ...]
+) -> None:
+    """In a file they are part of the frame; live, the kernel takes the outer one away."""
+    tags = [(kind, 7) for kind in kinds]
+    frames = [ethernet(FOUR, tags=tags), ethernet(SIX, IPV6, tags)]
+    asked = capture_filter(" and ".join(["vlan"] * len(kinds) + ["udp port 62201"]))
+    capture = PcapFileCapture(written(tmp_path, capture_file(frames)), asked)
+    assert [packet.payload for packet in drain(capture)] == KNOCKS[:2]
     capture.close()
 
 

@@ -1,4 +1,4 @@
-"""One knock over TCP, seen by the sniffer and by the listener."""
+"""One knock that two captures saw."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from fwknopd.capture import twins
-from fwknopd.capture.twins import REMEMBERED_SECONDS, Twins
+from fwknopd.capture.twins import CONNECTION_SECONDS, MOMENT_SECONDS, Twins
 from fwknopd.policy.packet import Packet
 
 PORT = 62201
@@ -16,6 +16,7 @@ SNIFFED = Packet(
     b"A" * 200, ip_address("198.51.100.7"), ip_address("203.0.113.1"), 40000, PORT, 6, "eth1"
 )
 HEARD = replace(SNIFFED, via="tcp")
+DATAGRAM = replace(SNIFFED, protocol=17)
 
 
 class Clock:
@@ -28,17 +29,49 @@ class Clock:
         return self.time
 
 
-@pytest.mark.parametrize("packets", [(SNIFFED, HEARD), (HEARD, SNIFFED), (SNIFFED, SNIFFED)])
-def test_only_the_first_counts(packets: tuple[Packet, ...]) -> None:
-    seen = Twins(Clock())
-    assert seen.first_ones(packets, PORT) == [packets[0]]
-    assert seen.first_ones(packets, PORT) == []
+class Captures:
+    """What several captures hand over, each known by a name; which of it counts."""
+
+    def __init__(self, port: int | None = PORT, *, several: bool = True) -> None:
+        self.clock = Clock()
+        self.twins = Twins(self.clock)
+        self.port = port
+        self.several = several
+        self._seers: dict[str, object] = {}
+
+    def count(self, *seen: tuple[str, Packet]) -> list[Packet]:
+        return [packet for name, one in seen for packet in self.see(name, one)]
+
+    def see(self, name: str, *packets: Packet) -> list[Packet]:
+        seer = self._seers.setdefault(name, object())
+        return list(self.twins.first_ones(packets, seer, self.port, several=self.several))
+
+
+# A listener beside the sniffer
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        (("eth1", SNIFFED), ("tcp", HEARD)),
+        (("tcp", HEARD), ("eth1", SNIFFED)),
+        (("eth1", SNIFFED), ("eth1", SNIFFED)),
+    ],
+)
+def test_of_a_connection_only_the_first_counts(seen: tuple[tuple[str, Packet], ...]) -> None:
+    captures = Captures()
+    assert captures.count(*seen) == [seen[0][1]]
+    captures.clock.time += CONNECTION_SECONDS - 1
+    assert captures.count(*seen) == []
+    captures.clock.time += CONNECTION_SECONDS
+    assert captures.count(*seen) == [seen[0][1]]
 
 
 def test_a_listener_that_moved_to_another_port_still_knows_what_was_sniffed() -> None:
-    seen = Twins(Clock())
-    assert seen.first_ones([SNIFFED], PORT) == [SNIFFED]
-    assert seen.first_ones([HEARD], 62202) == []
+    captures = Captures()
+    assert captures.see("eth1", SNIFFED) == [SNIFFED]
+    captures.port = 62202
+    assert captures.see("tcp", HEARD) == []
 
 
 @pytest.mark.parametrize(
@@ -50,30 +83,49 @@ def test_a_listener_that_moved_to_another_port_still_knows_what_was_sniffed() ->
     ],
 )
 def test_a_copy_on_another_connection_counts(other: Packet) -> None:
-    assert Twins(Clock()).first_ones([SNIFFED, other], PORT) == [SNIFFED, other]
+    seen = ("eth1", SNIFFED), ("tcp", other)
+    assert Captures().count(*seen) == [SNIFFED, other]
 
 
 @pytest.mark.parametrize("changed", [{"protocol": 17}, {"destination_port": 80}])
-def test_what_is_not_for_the_listener_is_left_alone(changed: dict[str, int]) -> None:
+def test_what_comes_again_on_the_same_device_is_a_copy(changed: dict[str, int]) -> None:
     packet = replace(SNIFFED, **changed)  # type: ignore[arg-type]
-    assert Twins(Clock()).first_ones([packet, packet], PORT) == [packet, packet]
+    for several in (False, True):
+        captures = Captures(several=several)
+        assert captures.see("eth1", packet, packet) == [packet, packet]
 
 
-def test_without_a_listener_nothing_is_left_out() -> None:
-    assert Twins(Clock()).first_ones([SNIFFED, SNIFFED], None) == [SNIFFED, SNIFFED]
+# Devices on top of each other
 
 
-def test_it_forgets_after_a_while() -> None:
-    clock = Clock()
-    seen = Twins(clock)
-    assert seen.first_ones([SNIFFED], PORT)
-    clock.time += REMEMBERED_SECONDS
-    assert seen.first_ones([SNIFFED], PORT)
+def test_of_several_devices_only_the_first_counts() -> None:
+    captures = Captures(None)
+    below, above = DATAGRAM, replace(DATAGRAM, via="br-lan")
+    assert captures.count(("eth1", below), ("br-lan", above), ("eth1.7", above)) == [below]
+    captures.clock.time += MOMENT_SECONDS
+    assert captures.see("br-lan", above) == [above], "later it is a copy"
+
+
+def test_all_devices_at_once_see_it_several_times() -> None:
+    captures = Captures(None)
+    packet = replace(DATAGRAM, via="any")
+    assert captures.see("any", packet, packet, packet) == [packet]
+
+
+def test_a_capture_that_replaces_another_on_its_device() -> None:
+    captures = Captures(None)
+    assert captures.count(("old", DATAGRAM), ("new", DATAGRAM)) == [DATAGRAM]
+
+
+def test_with_one_capture_on_one_device_nothing_is_left_out() -> None:
+    captures = Captures(None, several=False)
+    assert captures.see("eth1", DATAGRAM, DATAGRAM) == [DATAGRAM, DATAGRAM]
 
 
 def test_it_remembers_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(twins, "REMEMBERED", 3)
-    seen = Twins(Clock())
+    captures = Captures()
     several = [replace(SNIFFED, source_port=port) for port in range(4)]
-    assert seen.first_ones([*several, several[3]], PORT) == several
-    assert seen.first_ones(several[:1], PORT) == several[:1], "the oldest went"
+    assert captures.count(*(("eth1", packet) for packet in several)) == several
+    assert captures.see("eth1", several[3]) == []
+    assert captures.see("eth1", several[0]) == [several[0]], "the oldest went"
