@@ -75,7 +75,9 @@ CAPTURE = (
 RUNNING = (
     Option("foreground", "f", "", "foreground", "Stay in the foreground, log to stderr"),
     Option("syslog-enable", "", "", "syslog_enable", "Log to syslog as well with -f"),
-    Option("verbose", "v", "", "verbose", "Say more: packets, firewall (twice: the settings too)"),
+    Option(
+        "verbose", "v", "", "verbose", "Say more: packets, firewall; twice: settings; 3x: bytes"
+    ),
     Option("test", "t", "", "test", "Judge packets, but never touch the firewall"),
     Option("run-dir", "r", "DIR", "run_dir", f"Run-time files ({DEFAULT_RUN_DIR})"),
     Option("pid-file", "p", "FILE", "pid_file", "Pid file (fwknopd.pid in the run dir)"),

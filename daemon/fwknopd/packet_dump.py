@@ -18,6 +18,7 @@ NULL = "<NULL>"
 LONGEST = 3000
 """Characters of a line: more than the longest packet."""
 
+_HEX_ROW = 16
 _TYPES = {
     MessageType.COMMAND: "Command",
     MessageType.ACCESS: "Access",
@@ -52,6 +53,21 @@ def dump_lines(packet: Packet, verdict: Verdict) -> list[str]:
     shown = [f"SPA Packet: '{text}'", heading, "SPA Field Values:", "================="]
     fields = _fields(message, stanza, text)
     return [*shown, *(f"{name:>15}: {printable(value, LONGEST)}" for name, value in fields)]
+
+
+def hex_lines(payload: bytes) -> list[str]:
+    """A payload byte by byte, as the C daemon shows it with -vvv; printable ASCII only."""
+    rows = range(0, len(payload), _HEX_ROW)
+    return [
+        "[+] candidate SPA packet payload:",
+        *(f"  {start:#06x}:  {_hex_row(payload[start : start + _HEX_ROW])}" for start in rows),
+    ]
+
+
+def _hex_row(row: bytes) -> str:
+    halves = (row[: _HEX_ROW // 2].hex(" "), row[_HEX_ROW // 2 :].hex(" "))
+    text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+    return f"{halves[0]:<23}  {halves[1]:<23}  {text}"
 
 
 def _fields(message: SpaMessage, stanza: Stanza, text: str) -> Iterator[tuple[str, str]]:

@@ -179,7 +179,10 @@ def _watch(
     settings: ServerSettings,
     configuration: Configuration | None,
 ) -> None:
-    """With -v: each packet's fields and the firewall's commands; with -vv the settings too."""
+    """With -v: each packet's fields and the firewall's commands; with -vv the settings too.
+
+    With -vvv also each payload, byte by byte.
+    """
     if settings.verbose < 1:
         return
     from fwknopd.watching import watch
@@ -190,7 +193,7 @@ def _watch(
         for sink in sinks:
             sink.say(DEBUG, line)
 
-    watch(engine, say)
+    watch(engine, say, payloads=settings.verbose > 2)
     if settings.verbose > 1:
         from fwknopd.dump_config import dump_text
 

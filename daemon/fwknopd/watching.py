@@ -14,7 +14,7 @@ from fwknopd.firewall import Firewall, TimedDoor, process
 from fwknopd.firewall.nft_elements import elements_of
 from fwknopd.firewall.nft_ruleset import DEFAULT_TABLE
 from fwknopd.grants import Door
-from fwknopd.packet_dump import LONGEST, dump_lines
+from fwknopd.packet_dump import LONGEST, dump_lines, hex_lines
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.verdict import Verdict
 
@@ -23,10 +23,15 @@ Say = Callable[[str], None]
 TABLE = f"inet {DEFAULT_TABLE}"
 
 
-def watch(engine: Engine, say: Say) -> None:
-    """Have ``say`` told of every packet the engine judges and everything the firewall does."""
+def watch(engine: Engine, say: Say, *, payloads: bool = False) -> None:
+    """Have ``say`` told of every packet the engine judges and everything the firewall does.
+
+    ``payloads``: byte by byte, before anything else of a packet.
+    """
 
     def dump(packet: Packet, verdict: Verdict) -> None:
+        for line in hex_lines(packet.payload) if payloads else ():
+            say(line)
         for line in dump_lines(packet, verdict):
             say(printable(line, LONGEST))
 

@@ -136,6 +136,24 @@ def test_verbose_shows_a_packet_as_the_c_daemon_did(fwknopd: Fwknopd) -> None:
     assert daemon.lines[start : start + len(expected)] == expected
 
 
+def test_three_times_verbose_shows_every_byte_as_the_c_daemon_did(fwknopd: Fwknopd) -> None:
+    expected = (DATA / "payload.txt").read_text().splitlines()
+    packet = (DATA / "packet.txt").read_bytes().strip()
+    with fwknopd.foreground("-vv") as daemon:
+        fwknopd.send(packet)
+        daemon.wait_for("Final SPA Data")
+        assert expected[0] not in daemon.lines
+    with fwknopd.foreground("-vvv") as daemon:
+        fwknopd.send(packet)
+        daemon.wait_for("Replay detected")
+        fwknopd.send(b"\0\x1b[2J\\\xff" * 30)
+        daemon.wait_for("not base64")
+    start = daemon.lines.index(expected[0])
+    assert daemon.lines[start : start + len(expected)] == expected
+    hostile = "  0x0000:  00 1b 5b 32 4a 5c ff 00  1b 5b 32 4a 5c ff 00 1b  ..[2J\\...[2J\\..."
+    assert hostile in daemon.lines
+
+
 def test_quiet_shows_no_packet(fwknopd: Fwknopd) -> None:
     with fwknopd.foreground() as daemon:
         fwknopd.knock()
