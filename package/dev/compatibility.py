@@ -28,6 +28,10 @@ PARTLY = "in part"
 Remarks = Mapping[str, tuple[str, str]]
 """For an honoured directive that is not just the same: the word for it, and how or what."""
 
+_SOURCE_NAT = (
+    BETTER,
+    "IPv6 too; only connections of the client are changed, and several can be open at once",
+)
 _IPTABLES_ONLY = "with iptables; the nftables firewall has no such chains"
 _TOO_LONG = (BETTER, "one too long for any client is named; the C daemon refuses each packet")
 
@@ -70,12 +74,16 @@ SERVER_REMARKS: Remarks = {
         "Y unless set: nothing is granted until a time server, or somebody, has set the clock "
         "of a machine that has no battery for it. The C daemon passes over the line",
     ),
+    "ENABLE_IPT_FORWARDING": (
+        BETTER,
+        "lets through to the host that was asked for; in the C daemon to that port of every host",
+    ),
     "ENABLE_IPT_LOCAL_NAT": (
         BETTER,
         "leads to this machine only, whatever address the client typed",
     ),
-    "ENABLE_IPT_SNAT": (BETTER, "IPv6 too; only connections of the client are changed"),
-    "SNAT_TRANSLATE_IP": (BETTER, "IPv6 too; only connections of the client are changed"),
+    "ENABLE_IPT_SNAT": _SOURCE_NAT,
+    "SNAT_TRANSLATE_IP": _SOURCE_NAT,
     "ENABLE_DESTINATION_RULE": (BETTER, "works with the UDP server too"),
     "ENABLE_NAT_DNS": (BETTER, "a slow name server delays nobody else; IPv6 hosts too"),
     "ENABLE_RULE_PREPEND": ("same", _IPTABLES_ONLY),
@@ -90,6 +98,8 @@ SERVER_REMARKS: Remarks = {
     "IPT_OUTPUT_ACCESS": ("same", _IPTABLES_ONLY),
     "IPT_FORWARD_ACCESS": ("same", _IPTABLES_ONLY),
     "IPT_DNAT_ACCESS": ("same", _IPTABLES_ONLY),
+    "IPT_SNAT_ACCESS": ("same", _IPTABLES_ONLY),
+    "IPT_MASQUERADE_ACCESS": ("same", _IPTABLES_ONLY),
     "DIGEST_FILE": (
         BETTER,
         "the C daemon's file is taken over, and it can take ours; a torn line does no harm. "

@@ -6,16 +6,16 @@ from fwknopd.config.ipt_chain import (
     DNAT_CHAIN,
     FORWARD_CHAIN,
     INPUT_CHAIN,
+    MASQUERADE_CHAIN,
     OUTPUT_CHAIN,
+    SNAT_CHAIN,
     IptChain,
 )
-from fwknopd.config.variable import Kind, Restart, Variable, boolean, ignored, later, server
+from fwknopd.config.variable import Kind, Restart, Variable, boolean, ignored, server
 
 FORWARDING = "Forwarding"
 FIREWALL = "Firewall"
 IPTABLES = "iptables"
-
-NO_SNAT = "forwarded connections keep the client's address"
 
 
 def _chain(name: str, chain: IptChain, what: str) -> Variable:
@@ -140,19 +140,8 @@ FIREWALL_VARIABLES: tuple[Variable, ...] = (
     _chain("OUTPUT", OUTPUT_CHAIN, "answers of this router"),
     _chain("FORWARD", FORWARD_CHAIN, "forwarded connections"),
     _chain("DNAT", DNAT_CHAIN, "destination address translation"),
-    *(
-        later(
-            f"IPT_{name}_ACCESS",
-            Kind.TEXT,
-            IPTABLES,
-            f"Table, chains and positions of the iptables rules for {what}.",
-            NO_SNAT,
-        )
-        for name, what in (
-            ("SNAT", "source address translation"),
-            ("MASQUERADE", "masquerading"),
-        )
-    ),
+    _chain("SNAT", SNAT_CHAIN, "source address translation"),
+    _chain("MASQUERADE", MASQUERADE_CHAIN, "masquerading"),
     ignored(
         "FIREWALL_EXE",
         Kind.PATH,

@@ -14,7 +14,13 @@ from fwknopd.config.invalid import InvalidValue, shown
 TABLES = ("filter", "nat", "mangle", "raw", "security")
 BUILT_IN = frozenset({"INPUT", "OUTPUT", "FORWARD", "PREROUTING", "POSTROUTING"})
 REFUSING = frozenset({"DROP", "REJECT", "RETURN"})
-DNAT_VARIABLE = "IPT_DNAT_ACCESS"
+TRANSLATIONS = {
+    "IPT_DNAT_ACCESS": "DNAT",
+    "IPT_SNAT_ACCESS": "SNAT",
+    "IPT_MASQUERADE_ACCESS": "MASQUERADE",
+}
+"""The one target that goes with a variable about translation, and with no other."""
+
 
 # 28 is the most iptables takes.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,27}", re.ASCII)
@@ -43,6 +49,8 @@ INPUT_CHAIN = IptChain("ACCEPT", "filter", "INPUT", 1, "FWKNOP_INPUT")
 OUTPUT_CHAIN = IptChain("ACCEPT", "filter", "OUTPUT", 1, "FWKNOP_OUTPUT")
 FORWARD_CHAIN = IptChain("ACCEPT", "filter", "FORWARD", 1, "FWKNOP_FORWARD")
 DNAT_CHAIN = IptChain("DNAT", "nat", "PREROUTING", 1, "FWKNOP_PREROUTING")
+SNAT_CHAIN = IptChain("SNAT", "nat", "POSTROUTING", 1, "FWKNOP_POSTROUTING")
+MASQUERADE_CHAIN = IptChain("MASQUERADE", "nat", "POSTROUTING", 1, "FWKNOP_MASQUERADE")
 
 
 def parse_ipt_chain(text: str, variable: str = "") -> IptChain:
@@ -90,8 +98,13 @@ def _check_roles(variable: str, target: str, chain: str) -> None:
         raise InvalidValue(
             f"the target {target} lets nobody in", "Write ACCEPT, or a chain of yours."
         )
-    if (variable == DNAT_VARIABLE) is not (target == "DNAT"):
+    proper = TRANSLATIONS.get(variable)
+    if proper is not None and target != proper:
+        raise InvalidValue(
+            f"the target {target} does not go with this variable", f"Write {proper} in {variable}."
+        )
+    if proper is None and target in TRANSLATIONS.values():
         raise InvalidValue(
             f"the target {target} does not go with this variable",
-            f"Write DNAT in {DNAT_VARIABLE}, and nowhere else.",
+            "It translates, and lets nobody in. Write ACCEPT, or a chain of yours.",
         )

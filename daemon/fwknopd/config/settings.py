@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from fwknopd.config.ipt_chain import DNAT_CHAIN, FORWARD_CHAIN, INPUT_CHAIN, OUTPUT_CHAIN
+from fwknopd.config.ipt_chain import (
+    DNAT_CHAIN,
+    FORWARD_CHAIN,
+    INPUT_CHAIN,
+    MASQUERADE_CHAIN,
+    OUTPUT_CHAIN,
+    SNAT_CHAIN,
+)
 from fwknopd.config.problems import Problem
 from fwknopd.policy.stanza import Address, Stanza
 
@@ -55,6 +62,8 @@ class ServerSettings:
     ipt_output_access: str = str(OUTPUT_CHAIN)
     ipt_forward_access: str = str(FORWARD_CHAIN)
     ipt_dnat_access: str = str(DNAT_CHAIN)
+    ipt_snat_access: str = str(SNAT_CHAIN)
+    ipt_masquerade_access: str = str(MASQUERADE_CHAIN)
     enable_ipt_output: bool = False
     enable_rule_prepend: bool = False
     enable_ipt_comment_check: bool = True

@@ -10,15 +10,16 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
 from fwknopd.firewall.iptables_family import FamilyRules
-from fwknopd.firewall.iptables_held import Held, HeldDoors, rules_in
+from fwknopd.firewall.iptables_held import Held, HeldDoors, rules_in, take_all
 from fwknopd.firewall.iptables_process import FW4, Programs
-from fwknopd.firewall.iptables_rules import DoorRule, IptablesSettings, Role, doors_of, rules_of
+from fwknopd.firewall.iptables_reading import doors_of
+from fwknopd.firewall.iptables_rules import DoorRule, IptablesSettings, Role, Rules, rules_of
 from fwknopd.firewall.iptables_saved import Saved
 from fwknopd.grants import Door
 
@@ -102,15 +103,20 @@ class IptablesFirewall:
 
     def read(self) -> list[TimedDoor]:
         """The doors open now, with the seconds they will be. Raises FirewallError."""
-        now, epoch = self._monotonic(), self._wall()
         doors: list[TimedDoor] = []
         for family in self._families:
             if family.stands:
-                for door, expiry in self._doors(family.read()):
-                    held = self._held.get(door)
-                    seconds = held.due - now if held else expiry - epoch
-                    doors.append(TimedDoor(door, max(seconds, 0.0)))
+                doors += self._found(self._ours(family.read()), family.version)
         return doors
+
+    def _found(self, rules: Rules, version: int) -> Iterator[TimedDoor]:
+        """Our doors whose rules are all there, and what the other rules make."""
+        now, epoch = self._monotonic(), self._wall()
+        for held in self._held:
+            if held.version == version and take_all(rules, held.rules):
+                yield TimedDoor(held.door, max(held.due - now, 0.0))
+        for found in doors_of(rules.elements()):
+            yield TimedDoor(found.door, max(found.expiry - epoch, 0.0))
 
     def next_due(self) -> float | None:
         """Monotonic second at which `expire` has something to do, None when never."""
@@ -142,7 +148,8 @@ class IptablesFirewall:
 
     def place(self, door: Door) -> str:
         """The chain that decides who gets in, or to where."""
-        return self.settings.chain(Role.INPUT if door.nat is None else Role.DNAT).chain
+        role = Role.DNAT if door.redirects else Role.FORWARD if door.forwarded else Role.INPUT
+        return self.settings.chain(role).chain
 
     def fileno(self) -> int | None:
         """None: iptables announces nothing. Lost rules are put back at the next knock."""
@@ -193,20 +200,21 @@ class IptablesFirewall:
 
     def _adopt(self, family: FamilyRules) -> None:
         """Hold the doors that an earlier daemon left, each until the latest of its ends."""
-        offset = self._monotonic() - self._wall()
         now = self._wall()
-        for door, expiry in sorted(self._doors(family.read()), key=lambda item: item[1]):
-            if expiry > now:
-                for old in self._held.replaced_by(door):
+        offset = self._monotonic() - now
+        left = doors_of(self._ours(family.read()).elements())
+        for found in sorted(left, key=lambda item: item.expiry):
+            if found.expiry > now:
+                for old in self._held.replaced_by(found.door):
                     family.doom(old.rules)
-                rules = rules_of(door, expiry, self.settings)
-                self._held.put(Held(door, rules, expiry + offset))
+                rules = rules_of(found.door, found.expiry, self.settings)
+                # Rules that the C daemon made in another shape give way to ours.
+                family.doom((Counter(found.rules) - Counter(rules)).elements())
+                self._held.put(Held(found.door, rules, found.expiry + offset))
 
-    def _doors(self, saved: Saved) -> Iterable[tuple[Door, int]]:
-        rules: list[DoorRule] = []
-        for role in Role:
-            rules += saved.rules(role, self.settings.chain(role))
-        return doors_of(rules)
+    def _ours(self, saved: Saved) -> Rules:
+        chains = ((role, self.settings.chain(role)) for role in Role)
+        return Counter(rule for role, chain in chains for rule in saved.rules(role, chain))
 
     def _planned(self, doors: Iterable[TimedDoor]) -> list[Held]:
         """What opening ``doors`` adds. Raises FirewallError if two contradict."""
@@ -218,7 +226,7 @@ class IptablesFirewall:
             for other in planned.replaced_by(door):
                 if other.door != door:
                     raise FirewallError(
-                        f"{door.port} of {door.address} can't lead to two targets at once: "
+                        f"{door.what} of {door.who} can't lead to two targets at once: "
                         "ask for one of them"
                     )
                 seconds = max(seconds, other.due - now)

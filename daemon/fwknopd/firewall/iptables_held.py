@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from fwknopd.firewall.iptables_rules import DoorRule
+from fwknopd.firewall.iptables_rules import DoorRule, Rules
 from fwknopd.grants import Door
-from fwknopd.policy.stanza import Address
-from fwknopd.spa.request import PortSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class HeldDoors:
     def __init__(self) -> None:
         self._by_door: dict[Door, Held] = {}
         # One outside port of one client leads to one place.
-        self._translated: dict[tuple[Address, PortSpec | None], Held] = {}
+        self._translated: dict[Hashable, Held] = {}
         # What was replaced or dropped stays in the heap until it comes up.
         self._ends: list[tuple[float, int, Held]] = []
         self._pushes = 0
@@ -50,7 +49,7 @@ class HeldDoors:
     def replaced_by(self, door: Door) -> list[Held]:
         """What has to go when ``door`` opens: itself, and where its port led before."""
         same = self._by_door.get(door)
-        other = self._translated.get((door.address, door.port)) if door.nat else None
+        other = self._translated.get(_outside(door)) if door.redirects else None
         return list({held.door: held for held in (same, other) if held}.values())
 
     def put(self, held: Held) -> None:
@@ -58,8 +57,8 @@ class HeldDoors:
         for old in self.replaced_by(held.door):
             self.drop(old.door)
         self._by_door[held.door] = held
-        if held.door.nat:
-            self._translated[held.door.address, held.door.port] = held
+        if held.door.redirects:
+            self._translated[_outside(held.door)] = held
         self._pushes += 1
         heappush(self._ends, (held.due, self._pushes, held))
         if len(self._ends) > 2 * len(self._by_door) + 64:
@@ -69,8 +68,8 @@ class HeldDoors:
     def drop(self, door: Door) -> None:
         """Forget a door; one that isn't held is no error."""
         held = self._by_door.pop(door, None)
-        if held is not None and held.door.nat:
-            self._translated.pop((held.door.address, held.door.port), None)
+        if held is not None and held.door.redirects:
+            self._translated.pop(_outside(held.door), None)
 
     def clear(self) -> None:
         """Forget every door."""
@@ -94,6 +93,20 @@ class HeldDoors:
 
     def _is_current(self, held: Held) -> bool:
         return self._by_door.get(held.door) is held
+
+
+def _outside(door: Door) -> Hashable:
+    """What of a door a translation looks at."""
+    return door.address, door.prefix, door.port, door.destination
+
+
+def take_all(found: Rules, rules: Iterable[DoorRule]) -> bool:
+    """Take all of ``rules`` out of ``found``, or none if one isn't there."""
+    wanted = Counter(rules)
+    if any(found[rule] < count for rule, count in wanted.items()):
+        return False
+    found.subtract(wanted)
+    return True
 
 
 def rules_in(doors: Iterable[Held], version: int) -> list[DoorRule]:

@@ -1,41 +1,49 @@
-"""Doors as iptables rules, and back. Pure.
+"""Doors as iptables rules. Pure; `iptables_reading` is the way back.
 
 The rules have the C daemon's shapes, so that whatever reads `iptables -S` today finds
 what it looks for. iptables has no timeouts: each rule names the second of its end in a
 comment, which is how the next daemon knows what an earlier one left.
+
+On purpose narrower than the C daemon's: what is forwarded is forwarded to the target only,
+and nobody's source address is translated but the client's.
 
 Only typed values become text: addresses, numbers, and names checked by the configuration.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address
 
 from fwknopd.config.ipt_chain import (
     DNAT_CHAIN,
     FORWARD_CHAIN,
     INPUT_CHAIN,
+    MASQUERADE_CHAIN,
     OUTPUT_CHAIN,
+    SNAT_CHAIN,
     IptChain,
 )
-from fwknopd.firewall import FirewallError, port_of
+from fwknopd.firewall import FirewallError
 from fwknopd.grants import Door
-from fwknopd.policy.stanza import Address, NatTarget
-from fwknopd.spa.request import PortSpec, Protocol
+from fwknopd.policy.stanza import Address
+from fwknopd.spa.request import PortSpec
 
 
 class Role(StrEnum):
-    """What a rule is for. Translation first: alone it opens nothing."""
+    """What a rule is for, each the name of a field of IptablesSettings."""
 
     DNAT = "dnat"
+    SNAT = "snat"
+    MASQUERADE = "masquerade"
     FORWARD = "forward"
     INPUT = "input"
     OUTPUT = "output"
+
+
+TRANSLATING = frozenset({Role.DNAT, Role.SNAT, Role.MASQUERADE})
+"""Roles whose rules change packets. The first that fits decides, unlike with accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +54,11 @@ class IptablesSettings:
     output: IptChain = OUTPUT_CHAIN
     forward: IptChain = FORWARD_CHAIN
     dnat: IptChain = DNAT_CHAIN
+    snat: IptChain = SNAT_CHAIN
+    masquerade: IptChain = MASQUERADE_CHAIN
     enable_output: bool = False
     enable_nat: bool = False
+    enable_snat: bool = False
     rule_prepend: bool = False
     flush_at_init: bool = False
     flush_at_exit: bool = True
@@ -55,29 +66,36 @@ class IptablesSettings:
 
     def chain(self, role: Role) -> IptChain:
         """Where the rules of a role go."""
-        return {
-            Role.DNAT: self.dnat,
-            Role.FORWARD: self.forward,
-            Role.INPUT: self.input,
-            Role.OUTPUT: self.output,
-        }[role]
+        chain: IptChain = getattr(self, role)
+        return chain
 
     def standing(self) -> tuple[Role, ...]:
         """The roles whose chains stand from the start on."""
         output = (Role.OUTPUT,) if self.enable_output else ()
         nat = (Role.DNAT, Role.FORWARD) if self.enable_nat else ()
-        return (*nat, Role.INPUT, *output)
+        snat = (Role.SNAT, Role.MASQUERADE) if self.enable_nat and self.enable_snat else ()
+        return (*nat, *snat, Role.INPUT, *output)
 
 
 @dataclass(frozen=True, slots=True)
 class DoorRule:
-    """One rule. ``address`` is the client's, ``expiry`` the epoch second of its end."""
+    """One rule; ``expiry`` is the epoch second of its end.
+
+    - ``address`` with so many ``bits`` is the client's; None is anybody, which only rules
+      of the C daemon are for
+    - ``port`` None is every port of every protocol
+    - ``towards`` is the only destination, or, for answers, the only source
+    - ``to`` and ``to_port`` are what a translation makes of an address and a port
+    """
 
     role: Role
-    address: Address
-    port: PortSpec
+    address: Address | None
+    bits: int
+    port: PortSpec | None
     expiry: int
-    target: NatTarget | None = None
+    towards: Address | None = None
+    to: Address | None = None
+    to_port: int = 0
 
 
 Rules = Counter[DoorRule]
@@ -85,113 +103,106 @@ Rules = Counter[DoorRule]
 
 
 def rules_of(door: Door, expiry: int, settings: IptablesSettings) -> tuple[DoorRule, ...]:
-    """All that has to be in the kernel for ``door`` to be open. Raises FirewallError."""
-    # A scope, as in fe80::1%eth0, means nothing in a rule.
-    address, port = ip_address(door.address.packed), port_of(door)
-    if door.nat is None:
-        return _accepting(Role.INPUT, address, port, expiry, settings)
-    if door.nat.address.version != address.version:
+    """All that has to be in the kernel for ``door`` to be open. Raises FirewallError.
+
+    Translation first: alone it opens nothing.
+    """
+    _check(door)
+    if door.forwarded:
+        return _forwarding(door, expiry)
+    return _admitting(door, expiry, settings)
+
+
+def _forwarding(door: Door, expiry: int) -> tuple[DoorRule, ...]:
+    host, inside = door.nat.address if door.nat else None, _inside_port(door)
+    way = _rule(Role.FORWARD, door, inside, expiry, host)
+    if door.source_nat is None:
+        return (*_redirecting(door, expiry), way)
+    source = door.source_nat.address
+    role = Role.MASQUERADE if source is None else Role.SNAT
+    disguise = _rule(role, door, inside, expiry, host, source)
+    return (*_redirecting(door, expiry), disguise, way)
+
+
+def _admitting(door: Door, expiry: int, settings: IptablesSettings) -> tuple[DoorRule, ...]:
+    towards = door.destination
+    if door.redirects and door.nat is not None and towards is not None:
+        # Here the destination is the translated one already.
+        towards = door.nat.address
+    inside = _inside_port(door)
+    rules = (*_redirecting(door, expiry), _rule(Role.INPUT, door, inside, expiry, towards))
+    if settings.enable_output:
+        return (*rules, _rule(Role.OUTPUT, door, inside, expiry, towards))
+    return rules
+
+
+def _redirecting(door: Door, expiry: int) -> tuple[DoorRule, ...]:
+    if door.nat is None or not door.translate:
+        return ()
+    target, towards = door.nat, door.destination
+    return (_rule(Role.DNAT, door, door.port, expiry, towards, target.address, target.port),)
+
+
+def _rule(
+    role: Role,
+    door: Door,
+    port: PortSpec | None,
+    expiry: int,
+    towards: Address | None,
+    to: Address | None = None,
+    to_port: int = 0,
+) -> DoorRule:
+    who = door.network
+    return DoorRule(role, who.network_address, who.prefixlen, port, expiry, towards, to, to_port)
+
+
+def _inside_port(door: Door) -> PortSpec | None:
+    if door.port is None or door.nat is None or not door.nat.port:
+        return door.port
+    return PortSpec(door.port.protocol, door.nat.port)
+
+
+def _check(door: Door) -> None:
+    """Raise FirewallError for a door that iptables has no rules for."""
+    other = door.nat.address if door.nat else None
+    if other is not None and other.version != door.address.version:
         raise FirewallError(
-            f"connections of {address} can't be sent on to {door.nat}: "
+            f"connections of {door.who} can't be sent on to {door.nat}: "
             "one is IPv4, the other IPv6. Let the client knock over the other family"
         )
-    translating = DoorRule(Role.DNAT, address, port, expiry, door.nat)
-    inside = PortSpec(port.protocol, door.nat.port)
-    role = Role.INPUT if door.local else Role.FORWARD
-    return (translating, *_accepting(role, address, inside, expiry, settings))
-
-
-def _accepting(
-    role: Role, address: Address, port: PortSpec, expiry: int, settings: IptablesSettings
-) -> tuple[DoorRule, ...]:
-    rule = DoorRule(role, address, port, expiry)
-    if role is Role.INPUT and settings.enable_output:
-        return (rule, DoorRule(Role.OUTPUT, address, port, expiry))
-    return (rule,)
+    source = door.source_nat.address if door.source_nat else None
+    for address in (source, door.destination):
+        if address is not None and address.version != door.address.version:
+            raise FirewallError(
+                f"a door for {door.who} can't have to do with {address}: "
+                "one is IPv4, the other IPv6"
+            )
+    if door.local and (door.nat is None or door.port is None):
+        raise FirewallError(f"only one port can lead to another of this router: {door}")
+    if door.source_nat is not None and not door.forwarded:
+        raise FirewallError(f"only what is forwarded can get another source: {door}")
 
 
 def print_rule(rule: DoorRule, chain: IptChain) -> str:
     """The rule as iptables prints and reads it, without its chain."""
-    protocol = rule.port.protocol.value
+    client = "" if rule.address is None else f"{rule.address}/{rule.bits}"
+    fixed = "" if rule.towards is None else f"{rule.towards}/{rule.towards.max_prefixlen}"
     out = rule.role is Role.OUTPUT
-    text = (
-        f"{'-d' if out else '-s'} {rule.address}/{rule.address.max_prefixlen} "
-        f"-p {protocol} -m {protocol} {'--sport' if out else '--dport'} {rule.port.port} "
-        f"-m comment --comment _exp_{rule.expiry} -j {chain.target}"
-    )
-    if rule.target is None:
-        return text
-    return f"{text} --to-destination {_print_host(rule.target.address)}:{rule.target.port}"
+    source, destination = (fixed, client) if out else (client, fixed)
+    text = f"-s {source} " if source else ""
+    text += f"-d {destination} " if destination else ""
+    if rule.port is not None:
+        protocol = rule.port.protocol.value
+        end = "--sport" if out else "--dport"
+        text += f"-p {protocol} -m {protocol} {end} {rule.port.port} "
+    return f"{text}-m comment --comment _exp_{rule.expiry} -j {chain.target}{_change(rule)}"
 
 
-def _print_host(address: Address) -> str:
-    return f"{address}" if address.version == 4 else f"[{address}]"
-
-
-_RULE = re.compile(
-    r"-(?P<side>[sd]) (?P<address>[0-9a-f.:]{2,45})/(?:32|128) "
-    r"-p (?P<protocol>tcp|udp) -m (?P=protocol) --(?P<end>[sd])port (?P<port>\d{1,5}) "
-    r'-m comment --comment "?_exp_(?P<expiry>\d{1,12})"? -j (?P<target>\w+)'
-    r"(?: --to-destination \[?(?P<host>[0-9a-f.:]{2,45}?)\]?:(?P<inside>\d{1,5}))?",
-    re.ASCII,
-)
-_EXPIRY = re.compile(r'--comment "?_exp_(\d{1,12})"?(?: |\Z)', re.ASCII)
-
-
-def parse_rule(text: str, role: Role, chain: IptChain) -> DoorRule | None:
-    """A line of iptables-save, without its chain, as a rule of that role; None if it isn't one."""
-    found = _RULE.fullmatch(text)
-    if found is None or found["target"] != chain.target:
-        return None
-    if (found["side"], found["end"]) != (("d", "s") if role is Role.OUTPUT else ("s", "d")):
-        return None
-    if (role is Role.DNAT) is not (found["host"] is not None):
-        return None
-    try:
-        return _rule(found, role)
-    except ValueError:
-        return None
-
-
-def _rule(found: re.Match[str], role: Role) -> DoorRule:
-    port = PortSpec(Protocol(found["protocol"]), int(found["port"]))
-    target = None
-    if found["host"] is not None:
-        host = ip_address(found["host"])
-        target = NatTarget(host, int(found["inside"]))
-    return DoorRule(role, ip_address(found["address"]), port, int(found["expiry"]), target)
-
-
-def expiry_of(text: str) -> int | None:
-    """The end that any rule names in its comment, ours or not; None without one."""
-    found = _EXPIRY.search(text)
-    return int(found[1]) if found else None
-
-
-def doors_of(rules: Iterable[DoorRule]) -> Iterator[tuple[Door, int]]:
-    """The doors that rules stand for, with their ends. Rules that make no door are left out.
-
-    When one client has a forwarded and a local door to the same port with the same end,
-    the rules don't tell which is which: forwarded is taken first.
-    """
-    found = Counter(rules)
-    translating = [rule for rule in found.elements() if rule.role is Role.DNAT]
-    for rule in translating:
-        door = _translated_door(rule, found)
-        if door is not None:
-            yield door, rule.expiry
-    for rule in found.elements():
-        if rule.role is Role.INPUT:
-            yield Door(rule.address, rule.port), rule.expiry
-
-
-def _translated_door(rule: DoorRule, found: Rules) -> Door | None:
-    if rule.target is None:
-        return None
-    inside = PortSpec(rule.port.protocol, rule.target.port)
-    for role, local in ((Role.FORWARD, False), (Role.INPUT, True)):
-        admission = DoorRule(role, rule.address, inside, rule.expiry)
-        if found[admission] > 0:
-            found[admission] -= 1
-            return Door(rule.address, rule.port, rule.target, local)
-    return None
+def _change(rule: DoorRule) -> str:
+    if rule.to is None:
+        return f" --to-ports {rule.to_port}" if rule.to_port else ""
+    option = "--to-destination" if rule.role is Role.DNAT else "--to-source"
+    if not rule.to_port:
+        return f" {option} {rule.to}"
+    host = f"{rule.to}" if rule.to.version == 4 else f"[{rule.to}]"
+    return f" {option} {host}:{rule.to_port}"

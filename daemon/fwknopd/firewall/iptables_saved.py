@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fwknopd.config.ipt_chain import IptChain
+from fwknopd.firewall.iptables_reading import expiry_of, parse_rule
 from fwknopd.firewall.iptables_rules import (
+    TRANSLATING,
     DoorRule,
     IptablesSettings,
     Role,
     Rules,
-    expiry_of,
-    parse_rule,
     print_rule,
 )
 
@@ -93,7 +93,7 @@ def change_batch(
     for rule in removed:
         _command(batch, "-D", rule, settings)
     for rule in added:
-        _command(batch, "-I" if settings.rule_prepend else "-A", rule, settings)
+        _command(batch, _adding(rule, settings), rule, settings)
     return batch
 
 
@@ -144,8 +144,15 @@ def repair(
             else:
                 found.keep(end)
     for rule in missing.elements():
-        _command(found.batch, "-I" if settings.rule_prepend else "-A", rule, settings)
+        _command(found.batch, _adding(rule, settings), rule, settings)
     return found
+
+
+def _adding(rule: DoorRule, settings: IptablesSettings) -> str:
+    if rule.role in TRANSLATING:
+        # The first that fits decides: what is for one port must come before what is for all.
+        return "-I" if rule.port is not None else "-A"
+    return "-I" if settings.rule_prepend else "-A"
 
 
 def _ours(

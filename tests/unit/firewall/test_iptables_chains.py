@@ -32,6 +32,8 @@ def test_every_variable_reaches_the_firewall() -> None:
         "IPT_OUTPUT_ACCESS ACCEPT,filter,OUTPUT,3,MY_OUTPUT,1;\n"
         "IPT_FORWARD_ACCESS LOG_ACCEPT, filter, FORWARD, 1, MY_FORWARD, 1;\n"
         "IPT_DNAT_ACCESS DNAT, nat, prerouting_rule, 1, MY_DNAT, 1;\n"
+        "IPT_SNAT_ACCESS SNAT, nat, POSTROUTING, 2, MY_SNAT, 1;\n"
+        "IPT_MASQUERADE_ACCESS MASQUERADE, nat, postrouting_rule, 1, MY_MASQUERADE, 1;\n"
         "ENABLE_IPT_OUTPUT Y;\nENABLE_RULE_PREPEND Y;\nENABLE_IPT_COMMENT_CHECK N;\n"
         "FLUSH_IPT_AT_INIT Y;\nFLUSH_IPT_AT_EXIT N;\n"
     )
@@ -40,6 +42,8 @@ def test_every_variable_reaches_the_firewall() -> None:
         IptChain("ACCEPT", "filter", "OUTPUT", 3, "MY_OUTPUT"),
         IptChain("LOG_ACCEPT", "filter", "FORWARD", 1, "MY_FORWARD"),
         IptChain("DNAT", "nat", "prerouting_rule", 1, "MY_DNAT"),
+        IptChain("SNAT", "nat", "POSTROUTING", 2, "MY_SNAT"),
+        IptChain("MASQUERADE", "nat", "postrouting_rule", 1, "MY_MASQUERADE"),
         enable_output=True,
         rule_prepend=True,
         flush_at_init=True,
@@ -52,6 +56,12 @@ def test_every_variable_reaches_the_firewall() -> None:
 def test_either_kind_of_nat_asks_for_its_chains(name: str) -> None:
     standing = settings(f"{name} Y;").standing()
     assert standing == (Role.DNAT, Role.FORWARD, Role.INPUT)
+
+
+def test_source_nat_asks_for_its_chains_only_with_forwarding() -> None:
+    assert settings("ENABLE_IPT_SNAT Y;").standing() == (Role.INPUT,)
+    standing = settings("ENABLE_IPT_SNAT Y;\nENABLE_IPT_FORWARDING Y;").standing()
+    assert standing == (Role.DNAT, Role.FORWARD, Role.SNAT, Role.MASQUERADE, Role.INPUT)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +89,8 @@ def test_what_makes_no_sense_is_refused(text: str, words: str) -> None:
 def test_translation_needs_its_own_target() -> None:
     with pytest.raises(InvalidValue, match="does not go with"):
         parse_ipt_chain("ACCEPT, nat, PREROUTING, 1, FWKNOP_PREROUTING, 1", "IPT_DNAT_ACCESS")
+    with pytest.raises(InvalidValue, match="does not go with"):
+        parse_ipt_chain("DNAT, nat, POSTROUTING, 1, FWKNOP_POSTROUTING, 1", "IPT_SNAT_ACCESS")
 
 
 def test_a_fault_names_file_line_and_remedy() -> None:

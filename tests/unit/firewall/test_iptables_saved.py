@@ -13,7 +13,7 @@ from fwknopd.firewall.iptables_saved import (
     repair,
 )
 from fwknopd.grants import Door
-from tests.unit.firewall.doors import door
+from tests.unit.firewall.doors import door, target
 
 PLAIN = IptablesSettings()
 NAT = IptablesSettings(enable_nat=True)
@@ -62,7 +62,7 @@ def test_the_short_way_checks_the_jump_and_commits_nat_first() -> None:
         "-C FORWARD -j FWKNOP_FORWARD",
         "-C INPUT -j FWKNOP_INPUT",
     ]
-    assert script[2].startswith("-A FWKNOP_PREROUTING -s 192.0.2.7/32")
+    assert script[2].startswith("-I FWKNOP_PREROUTING -s 192.0.2.7/32")
     assert script[7].startswith("-A FWKNOP_FORWARD -s 192.0.2.7/32")
 
 
@@ -81,6 +81,17 @@ def test_prepended_rules_are_inserted() -> None:
     settings = IptablesSettings(rule_prepend=True)
     script = str(change_batch([], rules_of(SSH, 130, settings), settings))
     assert f"-I FWKNOP_INPUT {text_of(SSH, 130)}" in script
+
+
+def test_a_translation_of_one_port_comes_before_that_of_all() -> None:
+    everything = Door(FORWARDED.address, None, target("10.0.0.8:0"))
+    for settings in (NAT, IptablesSettings(enable_nat=True, rule_prepend=True)):
+        one, all_ports = (
+            str(change_batch([], rules_of(item, 130, settings), settings))
+            for item in (FORWARDED, everything)
+        )
+        assert "-I FWKNOP_PREROUTING" in one
+        assert "-A FWKNOP_PREROUTING" in all_ports
 
 
 def test_nothing_is_to_be_done_where_all_is_well() -> None:
