@@ -75,7 +75,9 @@ def test_log_only_tells_what_would_be_opened(
         assert "Client phone: would only log it" in told
         assert "LOG ONLY for client phone: nothing is done (log_only); otherwise it opens" in told
         assert main(["events", control]) == 0
-        assert "log-only" in capsys.readouterr().out
+        assert "  log only   127.0.0.1        phone         192.0.2.7,tcp/22  nothing is done" in (
+            capsys.readouterr().out
+        )
 
 
 def test_export_leaves_such_clients_out_and_says_so(

@@ -19,6 +19,7 @@ from fwknopd.ctl.output import (
     print_json,
     print_json_line,
 )
+from fwknopd.policy.verdict import Reason
 
 _VERDICTS = {"accept": ("ACCEPTED", GREEN), "refuse": ("refused", RED)}
 _COLOURS = {"error": RED, "capture": YELLOW, "firewall": YELLOW}
@@ -61,6 +62,8 @@ def event_line(event: Json, now: float) -> str:
     """One event in one line: when, what, from where, who, and why."""
     kind = text(event, "event")
     word, paint = _VERDICTS.get(text(event, "verdict"), (kind, _COLOURS.get(kind, "")))
+    if text(event, "reason") == Reason.LOG_ONLY:
+        word = "log only"
     cells = [
         moment(number(event, "time"), now),
         clean(word),
@@ -73,5 +76,6 @@ def event_line(event: Json, now: float) -> str:
 
 def _what(event: Json) -> str:
     reason, request, detail = (text(event, name) for name in ("reason", "request", "detail"))
-    parts = ("" if reason == "accepted" else reason, request, detail)
+    told = (Reason.ACCEPTED, Reason.LOG_ONLY)
+    parts = ("" if reason in told else reason, request, detail)
     return "  ".join(part for part in parts if part)
