@@ -36,8 +36,9 @@ RECHECK_SECONDS = 1.0
 
 _OPENWRT_CLIENTS = "etc/rc.d/S[0-9][0-9]"
 _SYSTEMD_UNITS = "etc/systemd/system/*.wants"
-_CLIENTS = ("sysntpd", "chronyd", "chrony", "ntpd", "ntp", "ntpsec", "openntpd")
+_CLIENTS = ("chronyd", "chrony", "ntpd", "ntp", "ntpsec", "openntpd")
 _SYSTEMD_ONLY = ("systemd-timesyncd",)
+_MOST_BYTES = 1 << 18
 _TIME_ERROR = 5
 _TIMEX_BYTES = 1024
 
@@ -107,10 +108,27 @@ class TimeSources:
 
     def _client_is_set_up(self) -> bool:
         found = self._any(f"{_OPENWRT_CLIENTS}{name}" for name in _CLIENTS)
+        if not found and self._any([f"{_OPENWRT_CLIENTS}sysntpd"]):
+            found = not self._sysntpd_is_off()
         if not found and (self._root / "run/systemd/system").exists():
             units = (*_CLIENTS, *_SYSTEMD_ONLY)
             found = self._any(f"{_SYSTEMD_UNITS}/{name}.service" for name in units)
         return found
+
+    def _sysntpd_is_off(self) -> bool:
+        """Its start script runs, but LuCI's "Enable NTP client" is not ticked."""
+        from fwknopd.config.uci_format import UciSyntaxError, parse_uci
+        from fwknopd.config.values import FALSE_WORDS
+
+        file = self._root / "etc/config/system"
+        try:
+            sections = parse_uci(file.read_bytes()[:_MOST_BYTES], str(file)).of_type("timeserver")
+        except (OSError, UciSyntaxError):
+            return False
+        return any(
+            section.name == "ntp" and section.get("enabled").strip() in FALSE_WORDS
+            for section in sections
+        )
 
     def _any(self, patterns: Iterable[str]) -> bool:
         return any(True for pattern in patterns for _ in self._root.glob(pattern))

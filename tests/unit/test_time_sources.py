@@ -163,6 +163,23 @@ def test_where_nothing_will_tell_the_time_nothing_is_awaited(
     assert machine.started().awaited() is awaited
 
 
+@pytest.mark.parametrize(
+    ("ntp", "awaited"),
+    [
+        ("config timeserver 'ntp'\n\toption enabled '0'\n", False),
+        ("config timeserver 'ntp'\n\toption enabled '1'\n", True),
+        ("config timeserver 'ntp'\n\tlist server '0.openwrt.pool.ntp.org'\n", True),
+        ("config timeserver 'other'\n\toption enabled '0'\n", True),
+        ("config timeserver 'ntp\n", True),
+    ],
+)
+def test_an_ntp_client_that_is_switched_off_is_not_awaited(
+    openwrt: Machine, ntp: str, awaited: bool
+) -> None:
+    openwrt.put("etc/config/system", f"config system\n\toption hostname 'OpenWrt'\n\n{ntp}")
+    assert openwrt.started().awaited() is awaited
+
+
 def test_a_flood_of_packets_does_not_ask_the_kernel_each_time(openwrt: Machine) -> None:
     sources = openwrt.started()
     for _ in range(1000):
