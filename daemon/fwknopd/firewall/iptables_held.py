@@ -30,8 +30,7 @@ class HeldDoors:
 
     def __init__(self) -> None:
         self._by_door: dict[Door, Held] = {}
-        # One outside port of one client leads to one place.
-        self._translated: dict[Hashable, Held] = {}
+        self._claims: dict[Hashable, Held] = {}
         # What was replaced or dropped stays in the heap until it comes up.
         self._ends: list[tuple[float, int, Held]] = []
         self._pushes = 0
@@ -49,7 +48,7 @@ class HeldDoors:
     def replaced_by(self, door: Door) -> list[Held]:
         """What has to go when ``door`` opens: itself, and where its port led before."""
         same = self._by_door.get(door)
-        other = self._translated.get(_outside(door)) if door.redirects else None
+        other = self._claims.get(door.claim) if door.claim is not None else None
         return list({held.door: held for held in (same, other) if held}.values())
 
     def put(self, held: Held) -> None:
@@ -57,8 +56,8 @@ class HeldDoors:
         for old in self.replaced_by(held.door):
             self.drop(old.door)
         self._by_door[held.door] = held
-        if held.door.redirects:
-            self._translated[_outside(held.door)] = held
+        if held.door.claim is not None:
+            self._claims[held.door.claim] = held
         self._pushes += 1
         heappush(self._ends, (held.due, self._pushes, held))
         if len(self._ends) > 2 * len(self._by_door) + 64:
@@ -68,13 +67,13 @@ class HeldDoors:
     def drop(self, door: Door) -> None:
         """Forget a door; one that isn't held is no error."""
         held = self._by_door.pop(door, None)
-        if held is not None and held.door.redirects:
-            self._translated.pop(_outside(held.door), None)
+        if held is not None and held.door.claim is not None:
+            del self._claims[held.door.claim]
 
     def clear(self) -> None:
         """Forget every door."""
         self._by_door.clear()
-        self._translated.clear()
+        self._claims.clear()
         self._ends.clear()
 
     def next_due(self) -> float | None:
@@ -93,11 +92,6 @@ class HeldDoors:
 
     def _is_current(self, held: Held) -> bool:
         return self._by_door.get(held.door) is held
-
-
-def _outside(door: Door) -> Hashable:
-    """What of a door a translation looks at."""
-    return door.address, door.prefix, door.port, door.destination
 
 
 def take_all(found: Rules, rules: Iterable[DoorRule]) -> bool:

@@ -92,9 +92,7 @@ class FoundDoor:
 def doors_of(rules: Iterable[DoorRule]) -> Iterator[FoundDoor]:
     """The doors that rules stand for. Rules that make no door are left out.
 
-    Where nothing is translated (DISABLE_DNAT) rules don't tell which port was knocked for:
-    the one that opened stands for it. The C daemon's rule for that names no target, so it
-    makes no door.
+    The C daemon's rule for DISABLE_DNAT names no target, so it makes none.
     """
     left = _Left(rules)
     for role, read in ((Role.DNAT, _redirected), (Role.FORWARD, _forwarded), (Role.INPUT, _plain)):
@@ -167,7 +165,7 @@ def _forwarded(rule: DoorRule, left: _Left) -> FoundDoor | None:
     if rule.towards is None and rule.port is not None:
         return None
     nat = NatTarget(rule.towards, rule.port.port if rule.port else 0) if rule.towards else None
-    found = _found(replace(rule, towards=None), nat, (rule,), translate=False)
+    found = _found(replace(rule, towards=None), nat, (rule,), translate=nat is None)
     return _with_source(found, left, rule)
 
 

@@ -157,7 +157,7 @@ def _rule(
 
 
 def _inside_port(door: Door) -> PortSpec | None:
-    if door.port is None or door.nat is None or not door.nat.port:
+    if door.port is None or door.nat is None:
         return door.port
     return PortSpec(door.port.protocol, door.nat.port)
 
@@ -177,10 +177,6 @@ def _check(door: Door) -> None:
                 f"a door for {door.who} can't have to do with {address}: "
                 "one is IPv4, the other IPv6"
             )
-    if door.local and (door.nat is None or door.port is None):
-        raise FirewallError(f"only one port can lead to another of this router: {door}")
-    if door.source_nat is not None and not door.forwarded:
-        raise FirewallError(f"only what is forwarded can get another source: {door}")
 
 
 def print_rule(rule: DoorRule, chain: IptChain) -> str:
