@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.13 ..." % sys.version_info[:2])' && $(PYTHON) package/dev/prepare.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run knock test lint compatibility clean
+.PHONY: help setup run knock test lint bench compatibility clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,10 @@ lint: ## check style, format and types
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy
+
+bench: ## measure fwknopd beside the C daemon; ARGS="--scenarios latency --daemons nft,c", --help
+	@$(PREPARE) bench
+	@$(VENV_PYTHON) -m tests.bench $(ARGS)
 
 compatibility: setup ## write the tables of COMPATIBILITY.md anew
 	@$(VENV_PYTHON) package/dev/compatibility.py

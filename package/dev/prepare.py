@@ -1,10 +1,11 @@
 """Make .venv ready, and see to the programs of the system a task needs.
 
-Usage: python3 package/dev/prepare.py run|lint|test
+Usage: python3 package/dev/prepare.py run|lint|test|bench
 
     run   the programs of this project, and what the lab needs
     lint  the programs and the checkers
     test  everything
+    bench the programs, what the lab needs, and the C daemon to compare with
 
 As root on Debian or Ubuntu missing packages are installed. Otherwise they are
 named, with the command to run, and what can work without them goes on. Nothing is
@@ -20,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +33,7 @@ PINS = ROOT / "requirements-dev.txt"
 PYPCAP = ROOT / "package/python3-pypcap/build_wheel.py"
 # What a change of asks for a new installation.
 INPUTS = (ROOT / "pyproject.toml", PINS, PYPCAP, Path(__file__))
-PROFILES = ("run", "lint", "test")
+PROFILES = ("run", "lint", "test", "bench")
 PYTHON_NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # Debian keeps nft and ip where only root's PATH looks.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
@@ -96,6 +98,15 @@ TEST_NEEDS = (
 )
 
 
+BENCH_NEEDS = (
+    *RUN_NEEDS,
+    program("iptables", "iptables", "the C daemon's firewall"),
+    program("unshare", "util-linux", "network namespaces"),
+)
+C_DAEMON_PACKAGE = "fwknop-server"
+C_DAEMON = VENV / C_DAEMON_PACKAGE
+
+
 def main(arguments: Sequence[str]) -> int:
     """Do one profile; 0 when what it needs at the least is there."""
     if len(arguments) != 1 or arguments[0] not in PROFILES:
@@ -111,9 +122,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def prepare(profile: str) -> None:
     """Bring .venv and the system up to what ``profile`` needs; raises SetupError."""
-    extras = "run" if profile == "run" else "dev"
+    extras = "run" if profile in ("run", "bench") else "dev"
     current = is_current(extras)
-    needs = {"run": RUN_NEEDS, "lint": (), "test": TEST_NEEDS}[profile]
+    needs = {"run": RUN_NEEDS, "lint": (), "test": TEST_NEEDS, "bench": BENCH_NEEDS}[profile]
     missing = see_to(needs if current else (*BUILD_NEEDS, *needs))
     if not current:
         if blocking := [need for need in missing if need in BUILD_NEEDS]:
@@ -121,6 +132,8 @@ def prepare(profile: str) -> None:
         fill_environment(extras)
     if profile == "test":
         see_to_chromium()
+    if profile == "bench":
+        see_to_c_daemon()
 
 
 def see_to(needs: Sequence[Need]) -> list[Need]:
@@ -222,6 +235,31 @@ def see_to_chromium() -> None:
     fetch = ["-m", "playwright", "install", *with_libraries, "chromium"]
     if subprocess.run([str(VENV_PYTHON), *fetch]).returncode:
         print("setup: missing: Chromium (browser tests). Install it in the system.", flush=True)
+
+
+def see_to_c_daemon() -> None:
+    """Unpack Debian's package into .venv. Installed, it would start a service of its own."""
+    if C_DAEMON.exists() or not shutil.which("apt-get"):
+        return
+    print(f"setup: fetching {C_DAEMON_PACKAGE} to compare with ...", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        # apt fetches as a user of its own, who must get in.
+        Path(folder).chmod(0o755)
+        done = fetch_package(folder)
+        if done.returncode and can_install():
+            subprocess.run(["apt-get", "update", "-q"], capture_output=True)
+            done = fetch_package(folder)
+        found = next(Path(folder).glob("*.deb"), None)
+        if found is None:
+            print(f"setup: missing: {C_DAEMON_PACKAGE} to compare with: {done.stderr.strip()}")
+        else:
+            run(["dpkg-deb", "--extract", found, C_DAEMON])
+
+
+def fetch_package(folder: str) -> subprocess.CompletedProcess[str]:
+    """Download the C daemon's package into a folder."""
+    command = ["apt-get", "download", "-q", C_DAEMON_PACKAGE]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 def run(command: Sequence[str | Path]) -> None:
