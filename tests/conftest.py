@@ -64,6 +64,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "client": cache(_missing_program("fwknop", "fwknop-client")),
     "nft": cache(_missing_program("nft", "nftables")),
     "iptables": cache(_missing_program("iptables", "iptables")),
+    "sudo": cache(_missing_program("sudo", "sudo")),
 }
 
 

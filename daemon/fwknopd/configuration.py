@@ -6,15 +6,23 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from fwknopd.accounts import SystemAccounts
 from fwknopd.config.access_conf import build_stanzas, is_conf_name, read_access_conf
 from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.fwknopd_conf import read_settings
 from fwknopd.config.includes import IncludeError
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration, ServerSettings
+from fwknopd.config.stanza_commands import without_commands
 from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
 from fwknopd.config.uci_format import decode_text
-from fwknopd.regular_file import FileError, open_regular, privacy_problems, read_limited
+from fwknopd.regular_file import (
+    FileError,
+    open_regular,
+    others_can_change,
+    privacy_problems,
+    read_limited,
+)
 from fwknopd.uci_store import DEFAULT_SAVEDIR, UciStore
 
 MAX_FILE_SIZE = 1 << 20
@@ -35,7 +43,9 @@ def load_uci(path: Path, savedir: Path = DEFAULT_SAVEDIR) -> Configuration | Non
         raise _config_error(path, error) from error
     if not uci_enabled(loaded.package):
         return None
-    configuration = configuration_from_uci(loaded.package, str(path))
+    configuration = configuration_from_uci(loaded.package, str(path), SystemAccounts())
+    if loaded.exposed:
+        configuration = without_commands(configuration, str(path))
     return _with_problems(configuration, loaded.problems)
 
 
@@ -64,11 +74,13 @@ def load_files(
     settings = read_settings(texts, findings)
     access = _access_texts(reader, settings, access_path, access_folder)
     raw = read_access_conf(access, reader, findings)
-    stanzas = build_stanzas(raw, settings, findings)
+    stanzas = build_stanzas(raw, settings, findings, SystemAccounts())
     if not raw:
         place = Directive("SOURCE", "", access[0][1] if access else str(access_folder))
         findings.error(place, "there is no stanza", "Add one that begins with SOURCE ANY.")
     configuration = Configuration(settings, stanzas, None, "files", findings.result())
+    if reader.exposed:
+        configuration = without_commands(configuration, reader.exposed)
     return _with_problems(configuration, tuple(reader.problems))
 
 
@@ -131,11 +143,13 @@ class FileReader:
     """Reads the files of one configuration; all of them together are limited.
 
     With ``within``, files outside that folder are refused, also when a symbolic link leads
-    there. Warnings about who else can read the files are in ``problems``.
+    there. Warnings about who else can read the files are in ``problems``; ``exposed`` names
+    one that others than root and this process's user may write, "" when there is none.
     """
 
     def __init__(self, within: Path | None = None) -> None:
         self.problems: list[Problem] = []
+        self.exposed = ""
         self._within = within
         self._files = 0
         self._left = MAX_TOTAL_SIZE
@@ -185,7 +199,10 @@ class FileReader:
     def _read(self, path: Path) -> bytes:
         descriptor = open_regular(path)
         try:
-            self.problems += privacy_problems(path, os.fstat(descriptor))
+            found = os.fstat(descriptor)
+            self.problems += privacy_problems(path, found)
+            if others_can_change(found):
+                self.exposed = str(path)
             data = read_limited(descriptor, path, min(MAX_FILE_SIZE, self._left))
         except FileError:
             self._left = 0

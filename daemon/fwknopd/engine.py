@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fwknopd.command_queue import CommandRunner
 from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
+from fwknopd.knock_commands import KnockCommands
 from fwknopd.open_doors import OpenDoors
 from fwknopd.policy.authorizer import Authorizer
 from fwknopd.policy.doors import resolved
@@ -87,9 +89,11 @@ class Engine:
         firewall: Firewall,
         memory: Memory,
         look_up: LookUp,
+        runner: CommandRunner,
     ) -> None:
         self.events = events
         self.reporting = Reporting(events, clock, firewall)
+        self.commands = KnockCommands(runner, events)
         self.doors = OpenDoors(firewall, clock, self.reporting.grant)
         self.replay = memory.cache
         self.settings = EngineSettings(PolicySettings(), ())
@@ -166,11 +170,11 @@ class Engine:
     def _command(self, packet: Packet, decision: CommandDecision) -> None:
         if self.settings.test:
             self.reporting.accept(packet, decision, "test mode: the command is not run")
-            return
-        detail = "this version runs no commands; the packet is used up"
-        self.reporting.refuse(
-            packet, Refusal(Reason.NOT_SUPPORTED, detail, decision.stanza, decision.message)
-        )
+        elif refusal := self.commands.no_room(decision):
+            self.reporting.refuse(packet, refusal)
+        else:
+            self.reporting.accept(packet, decision)
+            self.commands.run(packet, decision)
 
     def _grant(self, packet: Packet, decision: AccessDecision) -> None:
         if self.settings.test:

@@ -27,6 +27,7 @@ class EventKind(StrEnum):
     """What an event tells."""
 
     VERDICT = "verdict"
+    COMMAND = "command"
     GRANT = "grant"
     EXPIRE = "expire"
     REVOKE = "revoke"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from fwknopd.command_lines import ended_text, running_texts, went_well
 from fwknopd.events import Event, EventKind, JsonValue
 from fwknopd.policy.verdict import Reason
 
@@ -40,7 +41,7 @@ _REFUSALS: dict[str, str] = {
         "SPA packet from {source} requested NAT access, but is not enabled/supported. {detail}"
     ),
     Reason.COMMAND_NOT_ALLOWED: (
-        "SPA Command messages are not allowed in the current configuration."
+        "SPA Command messages are not allowed in the current configuration. {detail}"
     ),
 }
 _REPLAY = (
@@ -58,6 +59,9 @@ def log_lines(event: Event) -> list[Line]:
         return [(INFO, _door_text(event))]
     if event.event in (EventKind.ERROR, EventKind.FIREWALL):
         return [(ERROR, _marked(event, event.detail))]
+    if event.event is EventKind.COMMAND:
+        severity = INFO if went_well(event) else WARNING
+        return [(severity, _marked(event, ended_text(event)))]
     if event.event is EventKind.CAPTURE:
         return [(WARNING, _marked(event, event.detail))]
     if event.event is EventKind.REJECTED:
@@ -92,9 +96,15 @@ def _verdict_lines(event: Event) -> list[Line]:
         return [(WARNING, _replay_text(event))]
     lines = [] if event.client is None else [(INFO, _introduction(event))]
     if event.verdict == "accept":
-        return lines + ([(WARNING, _unused(event))] if event.detail else [])
+        if event.detail:
+            return [*lines, (WARNING, _unused(event))]
+        return [*lines, *((INFO, _marked(event, text)) for text in _running(event))]
     template = _REFUSALS.get(event.reason or "", "SPA packet refused ({reason}): {detail}")
     return [*lines, (WARNING, _marked(event, _filled(template, event)))]
+
+
+def _running(event: Event) -> list[str]:
+    return running_texts(event) if dict(event.extra).get("command") else []
 
 
 def _introduction(event: Event) -> str:

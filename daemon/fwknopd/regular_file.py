@@ -78,5 +78,12 @@ def privacy_problems(path: Path, found: os.stat_result) -> list[Problem]:
     return problems
 
 
+def others_can_change(found: os.stat_result) -> bool:
+    """May anybody but root and this process's own user write the file?"""
+    by_group = found.st_mode & stat.S_IWGRP and found.st_gid not in (0, os.getegid())
+    writable = by_group or found.st_mode & stat.S_IWOTH
+    return bool(writable) or found.st_uid not in (0, os.geteuid())
+
+
 def _warning(path: Path, message: str, remedy: str) -> Problem:
     return Problem(Severity.WARNING, str(path), None, "", message, remedy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Protocol
 
-from fwknopd.events import EventKind, EventLog, RejectedTally
+from fwknopd.events import EventKind, EventLog, RejectedTally, printable
 from fwknopd.firewall import Firewall
 from fwknopd.grants import Door, Grant
 from fwknopd.policy.packet import Packet
@@ -61,6 +61,7 @@ class Reporting:
             reason=decision.reason,
             request=request_text(decision.message),
             detail=detail,
+            **command_facts(decision),
         )
 
     def refuse(self, packet: Packet, refusal: Refusal) -> None:
@@ -131,6 +132,14 @@ def request_text(message: SpaMessage | None) -> str | None:
     if message.nat_access is not None:
         asked += f" -> {message.nat_access.decode('latin-1')}"
     return asked
+
+
+def command_facts(decision: AccessDecision | CommandDecision) -> dict[str, str]:
+    """What is run for an accepted knock, and as whom; nothing when it only opens doors."""
+    if isinstance(decision, AccessDecision):
+        return {}
+    command = decision.command
+    return {"command": printable(command.text), "account": printable(command.account)}
 
 
 def grant_text(grant: Grant, expires: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fwknopd.capture import CaptureError
 from fwknopd.clock import SystemClock
+from fwknopd.commands import CommandProcesses
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.control.server import ControlServer, ControlSocketError
@@ -125,6 +126,7 @@ def _run_service(
         firewall=_firewall(options, settings),
         memory=memory,
         look_up=partial(look_up, workers),
+        runner=CommandProcesses(workers),
     )
     _watch(engine, options, settings, configuration)
     memory.load(policy_settings(settings, test=options.test) if configuration else None)
@@ -163,6 +165,7 @@ def _run_file(
             firewall=_firewall(options, settings),
             memory=VolatileMemory(),
             look_up=partial(look_up, workers),
+            runner=CommandProcesses(workers),
         )
         _watch(engine, options, settings, configuration)
         judge_file(options, configuration, engine)

@@ -113,6 +113,7 @@ def _overridden(settings: ServerSettings, options: Options) -> ServerSettings:
         enable_pcap_any_direction=options.pcap_any_direction or settings.enable_pcap_any_direction,
         enable_udp_server=options.udp_server or settings.enable_udp_server,
         firewall=options.firewall or settings.firewall,
+        sudo_exe=options.sudo_exe or settings.sudo_exe,
         verbose=settings.verbose + options.verbose,
     )
 
@@ -133,6 +134,8 @@ def policy_settings(settings: ServerSettings, *, test: bool = False) -> PolicySe
         enable_x_forwarded_for=settings.enable_x_forwarded_for,
         allow_any_user_agent=settings.allow_any_user_agent,
         wait_for_clock=settings.wait_for_clock,
+        cmd_exec_timeout=settings.cmd_exec_timeout,
+        sudo_exe=settings.sudo_exe,
         test=test,
     )
 

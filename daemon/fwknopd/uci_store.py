@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fwknopd.config.problems import Problem, Severity
@@ -34,6 +34,7 @@ from fwknopd.regular_file import (
     FileError,
     file_error,
     open_regular,
+    others_can_change,
     privacy_problems,
     read_limited,
 )
@@ -66,7 +67,8 @@ class Loaded:
 
     ``package`` has the pending changes applied, as every reader of libuci sees it; ``saved``
     is the file alone. ``pending`` leaves out recorded changes that fit nothing any more.
-    ``problems`` are warnings about the files themselves.
+    ``problems`` are warnings about the files themselves. ``exposed``: others than root and
+    this process's user may write the file.
     """
 
     package: UciPackage
@@ -74,6 +76,7 @@ class Loaded:
     etag: str
     pending: tuple[UciChange, ...]
     problems: tuple[Problem, ...] = ()
+    exposed: bool = False
 
 
 class UciStore:
@@ -99,7 +102,8 @@ class UciStore:
         """
         with self._locked_file(os.O_RDONLY) as file, self._locked_delta(os.O_RDONLY) as delta:
             problems = (*privacy_problems(self.path, os.fstat(file)), *self._delta_problems(delta))
-            return self._loaded(file, delta, problems)
+            exposed = others_can_change(os.fstat(file))
+            return replace(self._loaded(file, delta, problems), exposed=exposed)
 
     def create(self) -> None:
         """Make an empty file that only its owner can read; an existing one is left alone."""

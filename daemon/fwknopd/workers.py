@@ -13,7 +13,7 @@ import signal
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import FileIO
 from time import monotonic
 
@@ -37,12 +37,16 @@ class Outcome:
     """How a job ended. ``status`` is the exit status of its process, below 0 for a signal.
 
     ``fault`` is "" when the process ended by itself with status 0, else what happened, for
-    people. ``result`` is what the job returned, or wrote to its standard output.
+    people. ``result`` is what the job returned, or wrote to its standard output. ``began``:
+    there was a process; ``late``: it was killed because its time was over; ``seconds`` it took.
     """
 
     result: bytes = b""
     status: int = 0
     fault: str = ""
+    began: bool = field(default=True, compare=False)
+    late: bool = field(default=False, compare=False)
+    seconds: float = field(default=0.0, compare=False)
 
 
 Job = Callable[[], bytes]
@@ -79,13 +83,32 @@ class Workers:
         *,
         running_limit: int = RUNNING_LIMIT,
         waiting_limit: int = WAITING_LIMIT,
+        outlive: bool = False,
     ) -> None:
+        """``outlive``: jobs that run when this is closed go on, without a limit or a listener."""
         self._loop = loop
         self._clock = clock
         self._running_limit = running_limit
         self._waiting_limit = waiting_limit
+        self._outlive = outlive
         self._waiting: deque[_Waiting] = deque()
         self._running: dict[int, _Running] = {}
+        self._lanes: list[Workers] = []
+
+    def lane(self, running_limit: int, waiting_limit: int, *, outlive: bool = False) -> Workers:
+        """Workers beside these, for jobs that must not take their turns.
+
+        Whoever runs the timers of these runs those of the lane, and closes it with them.
+        """
+        lane = Workers(
+            self._loop,
+            self._clock,
+            running_limit=running_limit,
+            waiting_limit=waiting_limit,
+            outlive=outlive,
+        )
+        self._lanes.append(lane)
+        return lane
 
     def __len__(self) -> int:
         """Jobs that have not ended yet."""
@@ -99,14 +122,16 @@ class Workers:
         """
         if len(self._waiting) >= self._waiting_limit:
             fault = f"{len(self)} jobs are running or waiting already"
-            self._loop.soon(lambda: done(Outcome(fault=fault)))
+            self._loop.soon(lambda: done(Outcome(fault=fault, began=False)))
             return
         self._waiting.append(_Waiting(job, seconds, done))
         self._fill()
 
     def next_due(self) -> float | None:
         """Monotonic second at which `run_timers` has something to do, None when never."""
-        return min((run.due for run in self._running.values() if not run.late), default=None)
+        dues = [run.due for run in self._running.values() if not run.late]
+        dues += [due for lane in self._lanes if (due := lane.next_due()) is not None]
+        return min(dues, default=None)
 
     def run_timers(self, now: float) -> None:
         """Kill what took too long; its ``done`` is told when it is dead."""
@@ -114,6 +139,8 @@ class Workers:
             if run.due <= now and not run.late:
                 run.late = True
                 _kill(run.pid)
+        for lane in self._lanes:
+            lane.run_timers(now)
 
     def finish(self) -> None:
         """Wait for every job to end: for a capture file, whose end is the program's."""
@@ -123,12 +150,17 @@ class Workers:
             self.run_timers(self._clock())
 
     def close(self) -> None:
-        """Kill every job; nobody is told."""
+        """Kill every job, or let it go; nobody is told."""
         self._waiting.clear()
         for run in self._running.values():
-            _kill(run.pid)
-            self._reap(run)
+            if self._outlive:
+                self._let_go(run)
+            else:
+                _kill(run.pid)
+                self._reap(run)
         self._running.clear()
+        for lane in self._lanes:
+            lane.close()
 
     def _fill(self) -> None:
         while self._waiting and len(self._running) < self._running_limit:
@@ -140,7 +172,7 @@ class Workers:
             pid = _fork(waiting.job, output.fileno())
         except OSError as error:
             fault = f"no process could be started: {error.strerror}"
-            self._loop.soon(lambda: waiting.done(Outcome(fault=fault)))
+            self._loop.soon(lambda: waiting.done(Outcome(fault=fault, began=False)))
             return
         due = self._clock() + waiting.seconds
         run = _Running(pid, os.pidfd_open(pid), output, due, waiting.seconds, waiting.done)
@@ -153,6 +185,11 @@ class Workers:
         self._fill()
         run.done(outcome)
 
+    def _let_go(self, run: _Running) -> None:
+        self._loop.unwatch(run.descriptor)
+        os.close(run.descriptor)
+        run.output.close()
+
     def _reap(self, run: _Running) -> Outcome:
         self._loop.unwatch(run.descriptor)
         with run.output:
@@ -160,7 +197,8 @@ class Workers:
             os.close(run.descriptor)
             result = os.pread(run.output.fileno(), RESULT_LIMIT, 0)
         status = os.waitstatus_to_exitcode(ended)
-        return Outcome(result, status, _fault(status, run))
+        seconds = max(0.0, self._clock() - run.due + run.seconds)
+        return Outcome(result, status, _fault(status, run), late=run.late, seconds=seconds)
 
 
 def _fault(status: int, run: _Running) -> str:
@@ -208,8 +246,11 @@ def _be_child(job: Job, output: int) -> None:
 def _leave_daemon(output: int) -> None:
     """Nothing of the daemon's reaches the job: no signal dispositions, no descriptors."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
+    # What is ignored stays so in a program that takes the child's place; Python itself
+    # ignores some.
+    for number in signal.valid_signals():
+        if signal.getsignal(number) not in (signal.SIG_DFL, None):
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)

@@ -33,6 +33,7 @@ _SOURCE_NAT = (
     "IPv6 too; only connections of the client are changed, and several can be open at once",
 )
 _IPTABLES_ONLY = "with iptables; the nftables firewall has no such chains"
+_UNKNOWN_ACCOUNT = "in UCI one that is unknown costs only that client"
 _TOO_LONG = (BETTER, "one too long for any client is named; the C daemon refuses each packet")
 
 SERVER_REMARKS: Remarks = {
@@ -105,6 +106,10 @@ SERVER_REMARKS: Remarks = {
         "the C daemon's file is taken over, and it can take ours; a torn line does no harm. "
         "On OpenWrt it is on flash, as /var is lost with every reboot",
     ),
+    "CMD_EXEC_TIMEOUT": (
+        BETTER,
+        "it acts, and 60 seconds unless set; the C daemon waits for a command as long as it takes",
+    ),
     "ACCESS_FOLDER": (BETTER, "read in alphabetical order; `-a` on the command line wins"),
 }
 
@@ -134,6 +139,20 @@ ACCESS_REMARKS: Remarks = {
     "FORWARD_ALL": (
         BETTER,
         "without FORCE_NAT no destination is translated; the C daemon sends connections to 0.0.0.0",
+    ),
+    "ENABLE_CMD_EXEC": (
+        BETTER,
+        "a command delays nobody, and gets nothing of the daemon's. Not from files that others "
+        "than root may write. UCI can list what may be run (`allowed_commands`)",
+    ),
+    "CMD_EXEC_USER": (BETTER, _UNKNOWN_ACCOUNT),
+    "CMD_EXEC_GROUP": (BETTER, f"a group that is no user's name is found too; {_UNKNOWN_ACCOUNT}"),
+    "ENABLE_CMD_SUDO_EXEC": (BETTER, "a client can't give sudo options of its own"),
+    "CMD_SUDO_EXEC_USER": (BETTER, _UNKNOWN_ACCOUNT),
+    "CMD_SUDO_EXEC_GROUP": (
+        BETTER,
+        "it acts; in the C daemon only together with CMD_EXEC_GROUP, and only if a user has "
+        "that name",
     ),
     "ENCRYPTION_MODE": (PARTLY, "Asymmetric is for GPG, which is not supported yet"),
 }

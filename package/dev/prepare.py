@@ -93,6 +93,7 @@ RUN_NEEDS = (
 TEST_NEEDS = (
     *RUN_NEEDS,
     program("iptables", "iptables", "tests of the iptables backend"),
+    program("sudo", "sudo", "tests of commands that run through it"),
     program("zbarimg", "zbar-tools", "tests that read the QR code"),
     program("unshare", "util-linux", "tests in network namespaces"),
 )

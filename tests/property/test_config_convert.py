@@ -61,6 +61,9 @@ BY_KIND = {
     Kind.DATE: st.sampled_from(["12/31/2030", "1/2/30", "31/12/2030"]),
     Kind.NAT_TARGET: st.just("192.168.1.10 22"),
     Kind.NAT_RANGES: st.sampled_from(["192.168.1.10:22", "192.168.1.0/24, fd00::1"]),
+    Kind.ACCOUNT: st.sampled_from(["nobody", "root", "users"]),
+    Kind.COMMAND: st.sampled_from(["/bin/true $IP", "sh -c 'a b' # no comment", "büro $PORT"]),
+    Kind.COMMANDS: st.sampled_from(["id", "/bin/true a, b", "wake büro"]),
     Kind.IPT_CHAIN: st.just("ACCEPT, filter, INPUT, 1, FWKNOP_INPUT, 1"),
     Kind.MARK: st.just("0x10"),
 }
@@ -105,8 +108,11 @@ def stanza_texts(draw: st.DrawFn) -> str:
 
 
 def narrowed(stanza: Stanza) -> Stanza:
-    """The client without what lets in more than the address it names."""
-    return replace(stanza, grant_source=False, widen_ipv4=None, widen_ipv6=None)
+    """The client without what lets in more than the address it names, or has no effect."""
+    allowed = stanza.allowed_commands if stanza.enable_cmd_exec else None
+    return replace(
+        stanza, grant_source=False, widen_ipv4=None, widen_ipv6=None, allowed_commands=allowed
+    )
 
 
 ENDS = st.sampled_from(["", "", ";", "; # said", "  "])

@@ -35,16 +35,16 @@ ADAPTERS = (
     ("capture",),
     ("firewall",),
     ("control",),
-    ("events", "event_sinks", "log_lines"),
+    ("events", "event_sinks", "log_lines", "command_lines"),
     ("uci_store", "regular_file"),
     ("replay_journal",),
     ("clock", "time_sources", "time_zone"),
     ("commands",),
 )
-# What edges share: starting a program, and nothing that is one edge's business.
-SHARED = ("spawning",)
+# What edges share: starting a program or a job, and nothing that is one edge's business.
+SHARED = ("spawning", "workers", "loop", "accounts")
 # The engine sees of the edges only what a backend promises and what an event is.
-ENGINE_MODULES = ("engine", "open_doors", "reporting")
+ENGINE_MODULES = ("engine", "open_doors", "reporting", "knock_commands", "command_queue")
 ENGINE = (*CORE, *ENGINE_MODULES, "firewall", "events")
 WEBUI_MAY_IMPORT = ("config", "keys", "uci_store", "control.client", "policy.verdict")
 # Parts of the standard library that touch nothing outside the process.

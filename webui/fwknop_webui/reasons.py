@@ -122,6 +122,10 @@ _TABLE: dict[Reason, Explanation] = {
         N_("It asked to run a command, which this client may not do"),
         N_("Use an access request instead of “server command” in the app."),
     ),
+    Reason.TOO_MANY_COMMANDS: Explanation(
+        N_("It asked to run a command while too many others run or wait"),
+        N_("Wait for them to end, or set a shorter time limit (CMD_EXEC_TIMEOUT) in Settings."),
+    ),
     Reason.NOT_SUPPORTED: Explanation(
         N_("It asked for something this daemon doesn't do"),
         N_("The detail says what. Choose another kind of request in the app."),
@@ -131,6 +135,13 @@ _TABLE: dict[Reason, Explanation] = {
         N_("Look at the state of the firewall above and at the system log, then knock again."),
     ),
 }
+
+
+COMMAND_RUN = Explanation(N_("The knock was right, and its command was started"))
+COMMAND_FAILED = Explanation(
+    N_("The command of a knock failed"),
+    N_("The detail says how. Try the command by hand, as the same user and without a shell."),
+)
 
 
 def explain(reason: str | None) -> Explanation:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from fwknopd.config.access_stanza import StanzaText, build_stanza
+from fwknopd.config.command_values import ANY_ACCOUNT, Accounts
 from fwknopd.config.conf_lines import ConfLine, conf_lines
 from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.includes import IncludeError, IncludeReader, NoIncludes
@@ -76,24 +77,32 @@ def read_access_conf(
 
 
 def build_stanzas(
-    raw: list[RawStanza], settings: ServerSettings, findings: Findings
+    raw: list[RawStanza],
+    settings: ServerSettings,
+    findings: Findings,
+    accounts: Accounts = ANY_ACCOUNT,
 ) -> tuple[Stanza, ...]:
     """The usable clients; numbers count all stanzas from 1."""
     built = (
-        _build(stanza, number, settings, findings) for number, stanza in enumerate(raw, start=1)
+        _build(stanza, number, settings, findings, accounts)
+        for number, stanza in enumerate(raw, start=1)
     )
     return tuple(stanza for stanza in built if stanza is not None)
 
 
 def _build(
-    raw: RawStanza, number: int, settings: ServerSettings, findings: Findings
+    raw: RawStanza,
+    number: int,
+    settings: ServerSettings,
+    findings: Findings,
+    accounts: Accounts,
 ) -> Stanza | None:
     if raw.lost is not None:
         place, error = raw.lost
         findings.warn(place, f"{error.message}: this client can't knock", error.remedy)
         return None
     text = StanzaText(number, raw.head, raw.directives, needs_keys=True, tolerant=raw.tolerant)
-    return build_stanza(text, settings, findings)
+    return build_stanza(text, settings, findings, accounts)
 
 
 class _Parser:

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fwknopd.config.command_values import ANY_ACCOUNT, Accounts
 from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.problems import Severity
 from fwknopd.config.settings import ServerSettings
+from fwknopd.config.stanza_commands import COMMAND_FIELDS, NoAccount, check_commands
 from fwknopd.config.stanza_keys import NoKeys, Unusable, build_keys, split_placeholders
 from fwknopd.config.typed_values import TypedValue, typed_values
 from fwknopd.config.variable import Scope
@@ -29,7 +31,6 @@ _PLAIN_FIELDS = {
     "DESTINATION": "destinations",
     "REQUIRE_USERNAME": "require_username",
     "REQUIRE_SOURCE_ADDRESS": "require_source_address",
-    "ENABLE_CMD_EXEC": "enable_cmd_exec",
     "FORCE_NAT": "force_nat",
     "DISABLE_DNAT": "disable_dnat",
     "FORWARD_ALL": "forward_all",
@@ -38,6 +39,7 @@ _PLAIN_FIELDS = {
     "widen_ipv4": "widen_ipv4",
     "widen_ipv6": "widen_ipv6",
     "log_only": "log_only",
+    **COMMAND_FIELDS,
 }
 
 
@@ -45,9 +47,9 @@ _PLAIN_FIELDS = {
 class StanzaText:
     """A stanza as found. ``head`` is its SOURCE line, or the section it should be in.
 
-    ``needs_keys``: a stanza without keys is an error, as in the classic files, rather than a
-    client that still has to get its keys. ``tolerant``: whatever is wrong drops only this
-    stanza, as after %include_keys.
+    ``needs_keys``: a stanza without keys, or with a user that isn't there, is an error, as in
+    the classic files, rather than a client that can't knock for now. ``tolerant``: whatever is
+    wrong drops only this stanza, as after %include_keys.
     """
 
     number: int
@@ -58,13 +60,18 @@ class StanzaText:
     tolerant: bool = False
 
 
-def build_stanza(text: StanzaText, settings: ServerSettings, findings: Findings) -> Stanza | None:
+def build_stanza(
+    text: StanzaText,
+    settings: ServerSettings,
+    findings: Findings,
+    accounts: Accounts = ANY_ACCOUNT,
+) -> Stanza | None:
     """The client, or None when it can't be used; the reason is in ``findings``."""
     own = Findings()
     stanza = None
     try:
-        stanza = _build(text, settings, own)
-    except NoKeys as error:
+        stanza = _build(text, settings, own, accounts)
+    except (NoKeys, NoAccount) as error:
         severity = Severity.ERROR if text.needs_keys else Severity.WARNING
         own.add(severity, error.place, f"{error.message}: this client can't knock", error.remedy)
     except Unusable as error:
@@ -83,7 +90,9 @@ def _off(value: str) -> bool:
     return value.strip().lower() in ("0", "off", "false", "no", "disabled")
 
 
-def _build(text: StanzaText, settings: ServerSettings, findings: Findings) -> Stanza:
+def _build(
+    text: StanzaText, settings: ServerSettings, findings: Findings, accounts: Accounts
+) -> Stanza:
     directives, placeholders = split_placeholders(text.directives)
     values = typed_values(Scope.ACCESS, directives, findings)
     if not any(item.name == "SOURCE" for item in directives):
@@ -92,6 +101,7 @@ def _build(text: StanzaText, settings: ServerSettings, findings: Findings) -> St
     _refuse_gpg_only(text.head, directives, values)
     keys = build_keys(text.head, values, placeholders, findings)
     _check_nat(values, settings, findings)
+    check_commands(values, accounts, findings)
     chosen: dict[str, Any] = {
         field: values[name].value for name, field in _PLAIN_FIELDS.items() if name in values
     }

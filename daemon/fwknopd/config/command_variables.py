@@ -6,7 +6,6 @@ from fwknopd.config.variable import (
     NO_COMMANDS,
     NO_GPG,
     Kind,
-    Status,
     Variable,
     access,
     access_later,
@@ -23,25 +22,51 @@ COMMAND_VARIABLES: tuple[Variable, ...] = (
         COMMANDS,
         default=False,
         example="N",
-        status=Status.LATER,
-        status_note="knocks with a command are refused",
     ),
-    access_later(
-        "CMD_EXEC_USER", Kind.TEXT, COMMANDS, "Who the commands run as.", NO_COMMANDS, "root"
+    access(
+        "allowed_commands",
+        Kind.COMMANDS,
+        "The only commands this client may run, word for word, with ; between them. Empty: any.",
+        COMMANDS,
+        example="/etc/init.d/vpn start; /etc/init.d/vpn stop",
+        uci_only=True,
     ),
-    access_later("CMD_EXEC_GROUP", Kind.TEXT, COMMANDS, "The group they run as.", NO_COMMANDS),
-    access_later(
+    access(
+        "CMD_EXEC_USER",
+        Kind.ACCOUNT,
+        "Who the commands run as. Empty: root.",
+        COMMANDS,
+        example="nobody",
+    ),
+    access(
+        "CMD_EXEC_GROUP",
+        Kind.ACCOUNT,
+        "The only group they run with. Empty: the user's own.",
+        COMMANDS,
+        example="nogroup",
+    ),
+    access(
         "ENABLE_CMD_SUDO_EXEC",
         Kind.BOOLEAN,
+        "Run the commands through sudo, which must be installed and set up for it.",
         COMMANDS,
-        "Run commands through sudo.",
-        NO_COMMANDS,
         default=False,
+        example="N",
     ),
-    access_later(
-        "CMD_SUDO_EXEC_USER", Kind.TEXT, COMMANDS, "The user for sudo.", NO_COMMANDS, "root"
+    access(
+        "CMD_SUDO_EXEC_USER",
+        Kind.ACCOUNT,
+        "The user that sudo runs the commands as. Empty: root.",
+        COMMANDS,
+        example="nobody",
     ),
-    access_later("CMD_SUDO_EXEC_GROUP", Kind.TEXT, COMMANDS, "The group for sudo.", NO_COMMANDS),
+    access(
+        "CMD_SUDO_EXEC_GROUP",
+        Kind.ACCOUNT,
+        "The group that sudo runs the commands with. Empty: the user's own.",
+        COMMANDS,
+        example="nogroup",
+    ),
     access_later(
         "CMD_CYCLE_OPEN",
         Kind.TEXT,

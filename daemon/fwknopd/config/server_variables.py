@@ -6,7 +6,6 @@ from fwknopd.config.capture_variables import CAPTURE_VARIABLES, CHECK_VARIABLES
 from fwknopd.config.firewall_variables import FIREWALL_VARIABLES, FORWARDING_VARIABLES
 from fwknopd.config.variable import (
     MAX_C_INT,
-    NO_COMMANDS,
     NO_GPG,
     Kind,
     Restart,
@@ -127,8 +126,25 @@ _FILE_VARIABLES = (
 )
 
 _COMMAND_VARIABLES = (
-    later("CMD_EXEC_TIMEOUT", Kind.INTEGER, COMMANDS, "Time limit of a command.", NO_COMMANDS),
-    later("SUDO_EXE", Kind.PATH, COMMANDS, "The sudo program.", NO_COMMANDS),
+    server(
+        "CMD_EXEC_TIMEOUT",
+        Kind.INTEGER,
+        "How long a command may run before it is killed, with everything it started.",
+        COMMANDS,
+        default=60,
+        minimum=1,
+        maximum=86400,
+        unit="seconds",
+        example="60",
+    ),
+    server(
+        "SUDO_EXE",
+        Kind.PATH,
+        "The sudo program, for clients whose commands run through it.",
+        COMMANDS,
+        default="/usr/bin/sudo",
+        example="/usr/bin/sudo",
+    ),
     later("GPG_HOME_DIR", Kind.PATH, COMMANDS, "The folder with the GPG key ring.", NO_GPG),
     later("GPG_EXE", Kind.PATH, COMMANDS, "The GPG program.", NO_GPG),
 )

@@ -70,6 +70,8 @@ class ServerSettings:
     flush_ipt_at_init: bool = False
     flush_ipt_at_exit: bool = True
     mark: int = DEFAULT_MARK
+    cmd_exec_timeout: int = 60
+    sudo_exe: str = "/usr/bin/sudo"
 
     @property
     def interfaces(self) -> tuple[str, ...]:

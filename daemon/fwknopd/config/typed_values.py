@@ -38,7 +38,7 @@ def typed_values(
             continue
         if variable.status is not Status.HONOURED:
             _report_status(variable, place, findings)
-        if variable.status is Status.HONOURED or variable.name == "ENABLE_CMD_EXEC":
+        else:
             typed = _typed(variable, place, findings)
             if typed is not None:
                 values.pop(variable.name, None)

@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fwknopd.config.access_stanza import StanzaText, build_stanza
+from fwknopd.config.command_values import ANY_ACCOUNT, SEPARATOR, Accounts
 from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.server_settings import build_settings
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
 from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS
-from fwknopd.config.variable import Kind, Scope
+from fwknopd.config.variable import Kind, Scope, Variable
 from fwknopd.config.variables import lookup
 from fwknopd.policy.stanza import Stanza
 
 DEFAULT_NETWORK = "wan"
 DROPPED_OPTIONS = frozenset({"keytype", "hkeytype"})
 _LIST_KINDS = frozenset({Kind.NETWORKS, Kind.PORTS, Kind.INTERFACE, Kind.HOURS, Kind.DAYS})
+_LIST_KINDS |= {Kind.COMMANDS}
 
 
 def uci_enabled(package: UciPackage) -> bool:
@@ -31,7 +33,9 @@ def uci_enabled(package: UciPackage) -> bool:
     )
 
 
-def configuration_from_uci(package: UciPackage, file: str) -> Configuration:
+def configuration_from_uci(
+    package: UciPackage, file: str, accounts: Accounts = ANY_ACCOUNT
+) -> Configuration:
     """The configuration of the package, whether ``uci_enabled`` or not.
 
     Clients that can't be used are left out with a warning; their numbers stay reserved, so
@@ -41,7 +45,7 @@ def configuration_from_uci(package: UciPackage, file: str) -> Configuration:
     _check_enabled(package, file, findings)
     settings = build_settings(_server_directives(package, file, findings), findings)
     network = _network(package, file, settings, findings)
-    stanzas = tuple(_stanzas(package, file, settings, findings))
+    stanzas = tuple(_stanzas(package, file, settings, findings, accounts))
     _check_names(package, file, findings)
     return Configuration(settings, stanzas, network, "uci", findings.result())
 
@@ -52,7 +56,7 @@ def option_directives(
     """The options of a section as directives; lists of networks and ports become one text."""
     directives = []
     for option in section.options:
-        place = Directive(option.name, _joined(option), file, option.line, section.id)
+        place = Directive(option.name, _joined(option, scope), file, option.line, section.id)
         if option.name in DROPPED_OPTIONS:
             continue
         if _is_stray_list(option, scope):
@@ -62,7 +66,14 @@ def option_directives(
     return directives
 
 
-def _joined(option: UciOption) -> str:
+def _joined(option: UciOption, scope: Scope) -> str:
+    return joined(option, lookup(scope, option.name))
+
+
+def joined(option: UciOption, variable: Variable | None) -> str:
+    """An option or list as the one text its kind is read from."""
+    if variable is not None and variable.kind is Kind.COMMANDS:
+        return f"{SEPARATOR} ".join(option.items)
     return ", ".join(option.items)
 
 
@@ -117,10 +128,14 @@ def _network(
 
 
 def _stanzas(
-    package: UciPackage, file: str, settings: ServerSettings, findings: Findings
+    package: UciPackage,
+    file: str,
+    settings: ServerSettings,
+    findings: Findings,
+    accounts: Accounts,
 ) -> Iterator[Stanza]:
     for number, section in enumerate(package.of_type("access"), start=1):
-        stanza = stanza_from_section(section, number, file, settings, findings)
+        stanza = stanza_from_section(section, number, file, settings, findings, accounts)
         if stanza is not None:
             yield stanza
 
@@ -131,6 +146,7 @@ def stanza_from_section(
     file: str,
     settings: ServerSettings,
     findings: Findings,
+    accounts: Accounts = ANY_ACCOUNT,
 ) -> Stanza | None:
     """The client of one ``access`` section, or None when it can't be used (see findings)."""
     text = StanzaText(
@@ -139,7 +155,7 @@ def stanza_from_section(
         option_directives(section, Scope.ACCESS, file, findings),
         name=section.name or "",
     )
-    return build_stanza(text, settings, findings)
+    return build_stanza(text, settings, findings, accounts)
 
 
 def _check_names(package: UciPackage, file: str, findings: Findings) -> None:

@@ -175,8 +175,7 @@ class _Writer:
             lines.append(_line("ACCESS_EXPIRE_EPOCH", str(ENDED)))
         wanted = replace(stanza, enabled=True, access_expire=ENDED) if stanza and off else stanza
         if wanted is not None:
-            # Letting in fewer than UCI does is no danger; it is told, option by option.
-            wanted = replace(wanted, grant_source=False, widen_ipv4=None, widen_ipv6=None)
+            wanted = _narrowed(wanted)
         text = "".join(lines)
         if whole and _means(text, wanted, settings):
             if _is_off(section):
@@ -215,6 +214,18 @@ class _Writer:
                 # Without it the client could be let in by less than was meant.
                 whole = whole and (variable is None or variable.status is Status.IGNORED)
         return comments, lines, whole
+
+
+def _narrowed(stanza: Stanza) -> Stanza:
+    """The client without options of UCI's whose loss is no danger; each is told.
+
+    Letting in fewer than UCI does is none, and neither is a list of commands for a client
+    that may run none.
+    """
+    allowed = stanza.allowed_commands if stanza.enable_cmd_exec else None
+    return replace(
+        stanza, grant_source=False, widen_ipv4=None, widen_ipv6=None, allowed_commands=allowed
+    )
 
 
 def _means(text: str, wanted: Stanza | None, settings: ServerSettings) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fwknopd.config.addresses import parse_host, parse_nat_ranges, parse_networks
+from fwknopd.config.command_values import read_account, read_command, read_commands
 from fwknopd.config.dates import parse_date
 from fwknopd.config.device_names import DEVICE_NAME_RULE, is_device_name
 from fwknopd.config.hours import parse_days, parse_hours
@@ -34,6 +35,7 @@ _PORT = re.compile(
     r"(?P<protocol>[A-Za-z]+)\s*/\s*(?P<port>[0-9]{1,5})(?P<rest>(?![0-9]).*)\Z", re.DOTALL
 )
 _FREE_TEXT = frozenset({Kind.TEXT, Kind.KEY_TEXT, Kind.PATH, Kind.FILTER})
+_FREE_TEXT |= {Kind.COMMAND, Kind.COMMANDS}
 
 
 def parse_value(variable: Variable, text: str, leniencies: Leniencies) -> Any:
@@ -41,8 +43,8 @@ def parse_value(variable: Variable, text: str, leniencies: Leniencies) -> Any:
 
     Types: bool (BOOLEAN, SWITCH), int (INTEGER, MARK, DATE and EPOCH as seconds since
     1970), bytes (keys), tuple of networks or None for ANY, frozenset of PortSpec,
-    NatTarget, tuple of NatRange, tuple of HourRange, frozenset of day numbers, an address,
-    else str (IPT_CHAIN in one fixed form).
+    NatTarget, tuple of NatRange, tuple of HourRange, frozenset of day numbers, tuple of
+    commands, an address, else str (IPT_CHAIN in one fixed form).
     """
     text = text.strip()
     if variable.kind not in _FREE_TEXT:
@@ -255,4 +257,7 @@ _READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
     Kind.NAT_TARGET: _nat_target,
     Kind.NAT_RANGES: _nat_ranges,
     Kind.IPT_CHAIN: _ipt_chain,
+    Kind.ACCOUNT: lambda variable, text, _: read_account(variable, text),
+    Kind.COMMAND: lambda variable, text, _: read_command(variable, text),
+    Kind.COMMANDS: lambda variable, text, _: read_commands(variable, text),
 }

@@ -47,6 +47,9 @@ class Kind(StrEnum):
     NAT_TARGET = "nat target"
     NAT_RANGES = "nat ranges"
     IPT_CHAIN = "iptables chain"
+    ACCOUNT = "user or group"
+    COMMAND = "command"
+    COMMANDS = "commands"
 
 
 class Status(StrEnum):

@@ -17,6 +17,7 @@ from fwknopd.policy import explanation_facts as facts
 from fwknopd.policy.addresses import plain
 from fwknopd.policy.authorizer import Authorizer, not_heard
 from fwknopd.policy.candidates import Candidate, why_barred
+from fwknopd.policy.command_rules import command_allowed
 from fwknopd.policy.doors import doors_of_knock, forced, target_of
 from fwknopd.policy.explanation_reading import heard_step, read_steps, seen_step
 from fwknopd.policy.explanation_steps import Case, Outcome, Step, judged
@@ -25,7 +26,6 @@ from fwknopd.policy.packet import Packet
 from fwknopd.policy.replay_check import ReplayCheck
 from fwknopd.policy.rules import (
     clock_unset,
-    command_allowed,
     decide,
     ports_allowed,
 )
@@ -249,7 +249,7 @@ class _Trial:
     def _request(self, knock: Knock) -> None:
         stanza, request = self._stanza, knock.message.request
         if isinstance(request, CommandRequest):
-            self._step("command", command_allowed(knock), "commands are on (ENABLE_CMD_EXEC)")
+            self._step("command", command_allowed(knock, request), facts.command_fact(stanza))
             return
         ports = request.ports
         self._step("ports", ports_allowed(knock, ports), lambda: facts.ports_fact(stanza, ports))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from fwknopd.policy.addresses import HostName
+from fwknopd.policy.command import Command
 from fwknopd.policy.knock import FORWARDED, LOCAL, Knock
 from fwknopd.policy.rules import (
     RULES,
@@ -117,6 +118,20 @@ def lifetime_fact(stanza: Stanza, client_timeout: int) -> str:
     return f"{seconds} s, {whose}"
 
 
+def command_fact(stanza: Stanza) -> str:
+    """By what a command is allowed."""
+    if stanza.allowed_commands is None:
+        return "commands are on (ENABLE_CMD_EXEC), and any may be asked for"
+    return "commands are on (ENABLE_CMD_EXEC), and it is among allowed_commands"
+
+
+def run_text(command: Command) -> str:
+    """What would be run, word by word."""
+    words = " ".join(ascii(word.decode("latin-1")) for word in command.words)
+    whose = f" as {command.account}" if command.account else ""
+    return f"{words}{whose}, for {command.seconds} s at most"
+
+
 def decision_text(decision: AccessDecision | CommandDecision) -> str:
     """What would be done."""
     if decision.stanza.log_only:
@@ -126,7 +141,7 @@ def decision_text(decision: AccessDecision | CommandDecision) -> str:
 
 def _deed(decision: AccessDecision | CommandDecision) -> str:
     if isinstance(decision, CommandDecision):
-        return f"runs {decision.command.decode('latin-1')!a}"
+        return f"runs {run_text(decision.command)}"
     return f"opens {_doors_text(decision)}, for {decision.lifetime} s"
 
 

@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from fwknopd.policy.addresses import HostName
+from fwknopd.policy.command_rules import decide_command
 from fwknopd.policy.doors import doors_of_knock, target_of
 from fwknopd.policy.knock import FORWARDED, LOCAL, Knock
 from fwknopd.policy.schedule import local_time
 from fwknopd.policy.stanza import Stanza
-from fwknopd.policy.verdict import AccessDecision, CommandDecision, Reason, Refusal, Verdict
+from fwknopd.policy.verdict import AccessDecision, Reason, Refusal, Verdict
 from fwknopd.spa.request import UNSPECIFIED, CommandRequest, PortSpec
 
 _PORTS_SHOWN = 12
@@ -32,7 +33,7 @@ def decide(knock: Knock) -> Verdict:
         if refusal is not None:
             return refusal
     if isinstance(knock.message.request, CommandRequest):
-        return _command(knock, knock.message.request)
+        return decide_command(knock, knock.message.request)
     return _access(knock, knock.message.request.ports)
 
 
@@ -122,25 +123,10 @@ def clock_unset(knock: Knock, clock_problem: str) -> Refusal | None:
     return knock.refuse(Reason.CLOCK_NOT_SET, detail)
 
 
-def command_allowed(knock: Knock) -> Refusal | None:
-    """ENABLE_CMD_EXEC."""
-    if knock.stanza.enable_cmd_exec:
-        return None
-    return knock.refuse(
-        Reason.COMMAND_NOT_ALLOWED, "commands are off for this client (ENABLE_CMD_EXEC)"
-    )
-
-
 def ports_allowed(knock: Knock, asked: Iterable[PortSpec]) -> Refusal | None:
     """RESTRICT_PORTS, then OPEN_PORTS."""
     refused = _refused_ports(knock.stanza, dict.fromkeys(asked))
     return knock.refuse(Reason.PORT_NOT_ALLOWED, refused) if refused else None
-
-
-def _command(knock: Knock, request: CommandRequest) -> Verdict:
-    return command_allowed(knock) or CommandDecision(
-        knock.stanza, knock.message, knock.address, request.command
-    )
 
 
 def _access(knock: Knock, asked: tuple[PortSpec, ...]) -> Verdict:

@@ -9,7 +9,7 @@ from fwknopd.policy.stanza import Address
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """Server-wide rules; the names are fwknopd.conf's. ``max_spa_packet_age`` is seconds.
+    """Server-wide rules; the names are fwknopd.conf's. Ages and time limits are seconds.
 
     ``enable_digest_persistence`` switches replay detection as a whole, as it does in
     the C daemon, not only its memory across restarts. ``wait_for_clock``: nothing for which
@@ -29,6 +29,8 @@ class PolicySettings:
     enable_x_forwarded_for: bool = False
     allow_any_user_agent: bool = False
     wait_for_clock: bool = True
+    cmd_exec_timeout: int = 60
+    sudo_exe: str = "/usr/bin/sudo"
     test: bool = False
 
     @property

@@ -71,6 +71,8 @@ class Stanza:
     it may ask to be led anywhere. ``widen_ipv4`` and ``widen_ipv6`` are prefix lengths: a
     door opens for the whole network around the address; None is the address alone.
     ``schedule`` None is any time. ``log_only``: its knocks are judged, and nothing comes of it.
+    ``cmd_*`` are names as in access.conf, "" when unset; ``allowed_commands`` is None when the
+    client may run anything.
     """
 
     number: int
@@ -86,6 +88,12 @@ class Stanza:
     require_username: str | None = None
     require_source_address: bool = False
     enable_cmd_exec: bool = False
+    cmd_exec_user: str = ""
+    cmd_exec_group: str = ""
+    enable_cmd_sudo_exec: bool = False
+    cmd_sudo_exec_user: str = ""
+    cmd_sudo_exec_group: str = ""
+    allowed_commands: tuple[str, ...] | None = None
     access_expire: int | None = None
     force_nat: NatTarget | None = None
     force_snat: SourceNat | None = None

@@ -7,6 +7,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
 from fwknopd.grants import Door
+from fwknopd.policy.command import Command
 from fwknopd.policy.stanza import Stanza
 from fwknopd.replay import ReplayEntry
 from fwknopd.spa.message import SpaMessage
@@ -43,6 +44,7 @@ class Reason(StrEnum):
     NAT_NOT_ENABLED = "nat-not-enabled"
     NAT_TARGET_INVALID = "nat-target-invalid"
     COMMAND_NOT_ALLOWED = "command-not-allowed"
+    TOO_MANY_COMMANDS = "too-many-commands"
     NOT_SUPPORTED = "not-supported"
     FIREWALL_ERROR = "firewall-error"
 
@@ -76,7 +78,7 @@ class CommandDecision:
     stanza: Stanza
     message: SpaMessage
     address: Address
-    command: bytes
+    command: Command
     replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
 
     @property

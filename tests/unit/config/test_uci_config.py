@@ -266,8 +266,8 @@ def test_a_client_of_a_feature_to_come_is_left_out(option: str) -> None:
 
 
 def test_features_to_come_are_warned_about_only_when_switched_on() -> None:
-    assert not load(f"{CLIENT}\toption ENABLE_CMD_SUDO_EXEC 'N'\n").problems
-    [problem] = load(f"{CLIENT}\toption ENABLE_CMD_SUDO_EXEC 'Y'\n").problems
+    assert not load(f"{CLIENT}\toption GPG_DISABLE_SIG 'N'\n").problems
+    [problem] = load(f"{CLIENT}\toption GPG_DISABLE_SIG 'Y'\n").problems
     assert problem.severity is Severity.WARNING
     assert "not supported yet" in problem.message
 

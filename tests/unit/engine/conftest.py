@@ -14,6 +14,7 @@ from fwknopd.events import EventLog, JsonValue
 from fwknopd.firewall import FirewallError, TimedDoor
 from fwknopd.firewall.log_only import LogOnlyFirewall
 from fwknopd.grants import Door
+from fwknopd.policy.command import Command, Ended
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.policy.stanza import Address, Stanza
@@ -26,6 +27,7 @@ KEYS = SpaKeys(b"e" * 31 + b"x", b"h" * 63 + b"y")
 SSH = PortSpec(Protocol.TCP, 22)
 PHONE = Stanza(number=1, keys=KEYS, name="phone", open_ports=frozenset({SSH}))
 NOW = 1_800_000_000
+WELL = Ended(0, seconds=0.1)
 
 
 @dataclass
@@ -109,6 +111,26 @@ class Names:
 
 
 @dataclass
+class Runner:
+    """Commands that run until a test ends them."""
+
+    begun: list[tuple[Command, bool, Callable[[Ended], None]]] = field(default_factory=list)
+
+    def start(self, command: Command, closing: bool, done: Callable[[Ended], None]) -> None:
+        self.begun.append((command, closing, done))
+
+    def texts(self) -> list[str]:
+        """What runs now."""
+        return [command.text for command, _, _ in self.begun]
+
+    def end(self, ended: Ended = WELL) -> str:
+        """The first of them ends."""
+        command, _, done = self.begun.pop(0)
+        done(ended)
+        return command.text
+
+
+@dataclass
 class Rig:
     """The engine with everything around it that a test looks at."""
 
@@ -117,6 +139,7 @@ class Rig:
     engine: Engine
     remembered: list[ReplayEntry]
     names: Names
+    runner: Runner
 
     def events(self, kind: str) -> list[dict[str, JsonValue]]:
         return [e.as_json() for e in self.engine.events.recent(1000) if e.event == kind]
@@ -149,15 +172,16 @@ def rig() -> Rig:
     firewall.clock = clock
     firewall.start(("eth1",))
     remembered: list[ReplayEntry] = []
-    names = Names()
+    names, runner = Names(), Runner()
     engine = Engine(
         clock=clock,
         events=EventLog(clock.now),
         firewall=firewall,
         memory=Memory(remembered),
         look_up=names.look_up,
+        runner=runner,
     )
-    made = Rig(clock, firewall, engine, remembered, names)
+    made = Rig(clock, firewall, engine, remembered, names, runner)
     made.use(PHONE)
     return made
 

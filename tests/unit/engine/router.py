@@ -19,7 +19,7 @@ from fwknopd.replay_memory import ReplayMemory
 from fwknopd.spa.message import MessageType
 from fwknopd.spa.packet import encode
 
-from .conftest import KEYS, NOW, PHONE, Names, SteppedClock
+from .conftest import KEYS, NOW, PHONE, Names, Runner, SteppedClock
 
 AGE = 120
 SERIAL = count(1)
@@ -74,6 +74,7 @@ class Router:
             firewall=firewall or LogOnlyFirewall(self.clock.monotonic),
             memory=self.memory,
             look_up=Names().look_up,
+            runner=Runner(),
         )
         self.use(self.settings)
         return self

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fwknopd.policy.stanza import NatTarget
-from fwknopd.policy.verdict import CommandDecision, Reason
+from fwknopd.policy.verdict import Reason
 from fwknopd.spa.message import MessageType
 from tests.unit.policy.knocks import NOW, Gate, client, knock, ports
 
@@ -338,31 +338,6 @@ def test_force_nat_does_not_switch_on_what_is_off() -> None:
     phone = client(force_nat=INSIDE)
     payload = knock(phone, kind=NAT, nat_access="10.0.0.5,22")
     assert Gate(phone, enable_ipt_local_nat=True).reason(payload) is Reason.NAT_NOT_ENABLED
-
-
-# Commands
-
-
-def test_command_off() -> None:
-    phone = client()
-    refusal = Gate(phone).refusal(knock(phone, "203.0.113.5,reboot", kind=COMMAND))
-    assert refusal.reason is Reason.COMMAND_NOT_ALLOWED
-    assert "reboot" not in refusal.detail
-
-
-def test_command_on() -> None:
-    phone = client(enable_cmd_exec=True, open_ports=frozenset())
-    gate = Gate(phone)
-    verdict = gate.judge(knock(phone, "0.0.0.0,id -u", kind=COMMAND))
-    assert isinstance(verdict, CommandDecision)
-    assert (verdict.command, str(verdict.address)) == (b"id -u", "198.51.100.7")
-    assert verdict.replay_entry is not None
-
-
-def test_command_needs_the_right_user() -> None:
-    phone = client(enable_cmd_exec=True, require_username="bob")
-    payload = knock(phone, "203.0.113.5,id", kind=COMMAND)
-    assert Gate(phone).reason(payload) is Reason.USERNAME_MISMATCH
 
 
 # Order

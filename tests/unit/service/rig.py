@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from fwknopd.clock import SystemClock
+from fwknopd.commands import CommandProcesses
 from fwknopd.config.settings import Configuration
 from fwknopd.engine import Engine
 from fwknopd.events import EventLog
@@ -69,6 +70,7 @@ class Rig:
             firewall=self.firewall,
             memory=VolatileMemory(),
             look_up=partial(look_up, workers),
+            runner=CommandProcesses(workers),
         )
         clock = cast(SystemClock, self.clock)
         return Service(self.options, configuration, engine, clock, loop, workers, self.devices)
