@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.13 ..." % sys.version_info[:2])' && $(PYTHON) package/dev/prepare.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run knock test lint bench compatibility clean
+.PHONY: help setup run knock test lint bench translations compatibility clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ lint: ## check style, format and types
 bench: ## measure fwknopd beside the C daemon; ARGS="--scenarios latency --daemons nft,c", --help
 	@$(PREPARE) bench
 	@$(VENV_PYTHON) -m tests.bench $(ARGS)
+
+translations: ## bring the web page's catalogs up to date (webui/fwknop_webui/translations)
+	@$(PREPARE) lint
+	@$(VENV_PYTHON) package/dev/translations.py
 
 compatibility: setup ## write the tables of COMPATIBILITY.md anew
 	@$(VENV_PYTHON) package/dev/compatibility.py

@@ -150,12 +150,12 @@ class BoundField:
     def help(self) -> str:
         """The sentence under the input."""
         variable = self.field.variable
-        return _(self.field.text) if self.field.text else (variable.help if variable else "")
+        return _(self.field.text or (variable.help if variable else ""))
 
     @property
     def unit(self) -> str:
         """The unit after a number."""
-        return self.field.variable.unit if self.field.variable else _(self.field.unit)
+        return _(self.field.variable.unit if self.field.variable else self.field.unit)
 
     @property
     def placeholder(self) -> str:

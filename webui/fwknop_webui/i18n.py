@@ -1,22 +1,63 @@
-"""Translation of what people read. English is both the source and the fallback."""
+"""Translation of what people read. English is both the source and the fallback.
+
+Catalogs are gettext's, one folder for each language in ``translations/``; `make translations`
+brings them up to date. The browser says which language its user reads.
+"""
 
 from __future__ import annotations
 
 import gettext as _gettext
+from functools import cache
+from importlib.resources import files
 
-_translations = _gettext.NullTranslations()
+from flask import g, has_request_context, request
+
+DOMAIN = "fwknop_webui"
+SOURCE_LANGUAGE = "en"
 
 
 def _(text: str) -> str:
     """``text`` in the reader's language."""
-    return _translations.gettext(text)
+    # The catalog's own header stands under the empty text.
+    return _translations().gettext(text) if text else ""
 
 
 def ngettext(singular: str, plural: str, number: int) -> str:
     """The form that fits ``number``; the caller fills the number in."""
-    return _translations.ngettext(singular, plural, number)
+    return _translations().ngettext(singular, plural, number)
 
 
 def noop(text: str) -> str:
     """Mark text of a module-level table for translation at the time it is shown."""
     return text
+
+
+def language() -> str:
+    """The language of this answer: the first one of the browser's that there is."""
+    if not has_request_context():
+        return SOURCE_LANGUAGE
+    if "language" not in g:
+        g.language = request.accept_languages.best_match(languages()) or SOURCE_LANGUAGE
+    found: str = g.language
+    return found
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """The languages there are, English first: it also stands for those there are not."""
+    folder = files("fwknop_webui").joinpath("translations")
+    found = [item.name for item in folder.iterdir() if item.is_dir()] if folder.is_dir() else []
+    return (SOURCE_LANGUAGE, *sorted(found))
+
+
+def _translations() -> _gettext.NullTranslations:
+    return _catalog(language())
+
+
+@cache
+def _catalog(name: str) -> _gettext.NullTranslations:
+    if name == SOURCE_LANGUAGE:
+        return _gettext.NullTranslations()
+    compiled = files("fwknop_webui").joinpath("translations", name, "LC_MESSAGES", f"{DOMAIN}.mo")
+    with compiled.open("rb") as file:
+        return _gettext.GNUTranslations(file)

@@ -10,7 +10,7 @@ from flask import Flask, render_template, request, url_for
 
 from fwknop_webui.displayable import finalized
 from fwknop_webui.hosts import ALWAYS, host_name
-from fwknop_webui.i18n import _, ngettext
+from fwknop_webui.i18n import _, language, ngettext
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.security import csrf_token
@@ -36,6 +36,7 @@ class Shell:
     words: str
     insecure: bool
     notices: tuple[Notice, ...]
+    language: str
 
 
 def render(template: str, active: str = "", **context: object) -> str:
@@ -59,6 +60,7 @@ def _shell(active: str) -> Shell:
         words=_words(),
         insecure=_is_insecure(),
         notices=tuple(session.take_notices()) if session else (),
+        language=language(),
     )
 
 
