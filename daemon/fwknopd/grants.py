@@ -9,7 +9,7 @@ keeps it open until the last of them expires, and so does `GrantTable.open_until
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
@@ -94,7 +94,7 @@ class Door:
         return self.nat is not None and self.translate
 
     @property
-    def claim(self) -> Hashable:
+    def claim(self) -> tuple[object, ...] | None:
         """What only one door can decide: where a port leads, or how to get to a place.
 
         None for a door that leads nowhere else, beside which any other can be open.
@@ -154,7 +154,7 @@ class GrantTable:
 
     def __init__(self) -> None:
         self._by_door: dict[Door, dict[str, Grant]] = {}
-        self._by_claim: dict[Hashable, dict[Door, None]] = {}
+        self._by_claim: dict[object, dict[Door, None]] = {}
         self._count = 0
         # By end, for `next_expiry` and `expire` among thousands. A grant that was
         # extended or dropped stays in the heap until it comes up, and is skipped then.

@@ -7,7 +7,8 @@ never fatal; a lost device or firewall is repaired and reported.
 The loop waits for others in these places only, each with a limit:
 
 - making nftables rules runs nft: at a start, when the devices change, when somebody deleted
-  the rules, and for a diagnosis. With iptables every door runs a program. That takes
+  the rules, for the first door of a kind, and for a diagnosis. With iptables every door runs
+  a program. That takes
   milliseconds, and at the very worst the time limit of `firewall/process.py` for each run;
 - a start or reload that names a new logical network waits a second for its device;
 - a used packet is written to the journal before its door opens.

@@ -11,6 +11,7 @@ from typing import Any, cast
 from fwknopd.engine import Engine
 from fwknopd.events import printable
 from fwknopd.firewall import Firewall, TimedDoor, process
+from fwknopd.firewall.nft_commands import add_command, delete_command
 from fwknopd.firewall.nft_elements import elements_of
 from fwknopd.firewall.nft_ruleset import DEFAULT_TABLE
 from fwknopd.grants import Door
@@ -19,8 +20,6 @@ from fwknopd.policy.packet import Packet
 from fwknopd.policy.verdict import Verdict
 
 Say = Callable[[str], None]
-
-TABLE = f"inet {DEFAULT_TABLE}"
 
 
 def watch(engine: Engine, say: Say, *, payloads: bool = False) -> None:
@@ -59,33 +58,19 @@ class WatchedNftables:
     def open(self, doors: Sequence[TimedDoor]) -> None:
         """Said, then done: what the kernel refuses was asked for too."""
         for timed in doors:
-            for name, key, target in _elements(timed.door):
-                limit = f"timeout {round(timed.seconds)}s"
-                self._say(f"netlink: add element {TABLE} {name} {{ {key} {limit}{target} }}")
+            for element in elements_of(timed.door):
+                time = f"{round(timed.seconds)}s"
+                self._say(f"netlink: {add_command(DEFAULT_TABLE, element, time)}")
         self._firewall.open(doors)
 
     def close(self, doors: Sequence[Door]) -> None:
         """Said, then done."""
         for door in doors:
-            for name, key, _ in _elements(door):
-                self._say(f"netlink: delete element {TABLE} {name} {{ {key} }}")
+            for element in elements_of(door):
+                self._say(f"netlink: {delete_command(DEFAULT_TABLE, element)}")
         self._firewall.close(doors)
 
     def stop(self) -> None:
         """Said, then done."""
-        self._say(f"netlink: delete table {TABLE}")
+        self._say(f"netlink: delete table inet {DEFAULT_TABLE}")
         self._firewall.stop()
-
-
-def _elements(door: Door) -> list[tuple[str, str, str]]:
-    """Set, key and, for a translated door, target, in nft's words. Raises FirewallError."""
-    address, (protocol, port) = door.address, str(door.port).split("/")
-    outside = f"{address} . {protocol} . {port}"
-    names = [element.set_name for element in elements_of(door)]
-    if door.nat is None:
-        return [(names[0], outside, "")]
-    inside = f"{address} . {door.nat.address} . {protocol} . {door.nat.port}"
-    return [
-        (names[0], outside, f" : {door.nat.address} . {door.nat.port}"),
-        (names[1], inside, ""),
-    ]

@@ -97,9 +97,12 @@ def site(_site: Site) -> Site:
 
 @pytest.fixture
 def firewall(site: Site) -> Iterator[NftablesFirewall]:
-    """Our firewall, started on the router's WAN."""
+    """Our firewall, started on the router's WAN; the test lives on the router.
+
+    For the first door of its kind the firewall runs nft.
+    """
     firewall = NftablesFirewall()
     with site.router.entered():
         firewall.start(["eth1"])
-    yield firewall
-    firewall.stop()
+        yield firewall
+        firewall.stop()

@@ -47,10 +47,13 @@ def listen_tcp(machine: Machine, port: int) -> socket.socket:
 
 @contextmanager
 def greeter(machine: Machine, port: int, greeting: str) -> Iterator[None]:
-    """A server on every address of the machine that says who it is, and hangs up."""
+    """A server on every address of the machine that says who it is, and hangs up.
+
+    ``{peer}`` in the greeting is where the connection comes from.
+    """
     listener = listen_tcp(machine, port)
     listener.settimeout(None)
-    thread = threading.Thread(target=_greet, args=(listener, greeting.encode()))
+    thread = threading.Thread(target=_greet, args=(listener, greeting))
     thread.start()
     try:
         yield
@@ -60,14 +63,14 @@ def greeter(machine: Machine, port: int, greeting: str) -> Iterator[None]:
         listener.close()
 
 
-def _greet(listener: socket.socket, greeting: bytes) -> None:
+def _greet(listener: socket.socket, greeting: str) -> None:
     while True:
         try:
-            client, _ = listener.accept()
+            client, peer = listener.accept()
         except OSError:  # The listener was shut down.
             return
         with client, suppress(OSError):
-            client.sendall(greeting)
+            client.sendall(greeting.format(peer=peer[0].removeprefix("::ffff:")).encode())
 
 
 def connect(machine: Machine, source: str, address: str, port: int) -> socket.socket:

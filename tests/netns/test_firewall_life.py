@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import sys
 from pathlib import Path
 
@@ -26,13 +25,6 @@ pytestmark = [pytest.mark.root, pytest.mark.nft]
 
 SSH = door(CLIENT, "tcp/22")
 NOBODY = 65534
-
-
-def is_noticed(firewall: NftablesFirewall) -> bool:
-    """Whether the descriptor to watch has become readable."""
-    descriptor = firewall.fileno()
-    assert descriptor is not None
-    return bool(select.select([descriptor], [], [], 2)[0])
 
 
 def test_includes_go_where_fw4_puts_them() -> None:
@@ -125,63 +117,6 @@ def test_doors_outlive_fw4_reload_and_restart(
     site.router.nft(restart + router_ruleset("default"))
     assert site.tcp(22) is Outcome.CONNECTED
     assert not firewall.rules_lost()
-
-
-@pytest.mark.parametrize(
-    "loss",
-    [
-        "flush ruleset",
-        "delete table inet fwknopd",
-        "flush table inet fwknopd",
-        "flush chain inet fwknopd mark_input",
-        "delete table inet fwknopd; add table inet fwknopd",
-    ],
-)
-def test_a_loss_is_noticed_once_and_mended(
-    site: Site, firewall: NftablesFirewall, loss: str
-) -> None:
-    assert not firewall.rules_lost()
-    site.router.nft(loss)
-    assert is_noticed(firewall)
-    assert firewall.rules_lost()
-    assert not firewall.rules_lost()
-    site.reset()
-    with site.router.entered():
-        firewall.start(["eth1"])
-    firewall.open([TimedDoor(SSH, 30)])
-    assert site.tcp(22) is Outcome.CONNECTED
-    assert not firewall.rules_lost()
-
-
-def test_our_own_changes_are_no_loss(firewall: NftablesFirewall) -> None:
-    firewall.open([TimedDoor(SSH, 30)])
-    firewall.open([TimedDoor(SSH, 60)])
-    firewall.close([SSH])
-    assert not firewall.rules_lost()
-
-
-def flood(site: Site) -> None:
-    """More notices than a socket's buffer holds."""
-    site.router.nft("add table ip busy\nadd set ip busy many { type ipv4_addr; }\n")
-    addresses = ", ".join(f"10.0.{n >> 8}.{n & 255}" for n in range(20000))
-    site.router.nft(f"add element ip busy many {{ {addresses} }}\n" * 2 + "delete table ip busy\n")
-
-
-def test_a_flood_of_notices_is_no_loss(site: Site, firewall: NftablesFirewall) -> None:
-    flood(site)
-    lost = [firewall.rules_lost() for _ in range(20)]
-    assert lost == [False] * 20
-    firewall.open([TimedDoor(SSH, 30)])
-    assert site.tcp(22) is Outcome.CONNECTED
-
-
-def test_a_loss_behind_a_flood_of_notices_is_noticed(
-    site: Site, firewall: NftablesFirewall
-) -> None:
-    flood(site)
-    site.router.nft("delete table inet fwknopd")
-    assert is_noticed(firewall)
-    assert any(firewall.rules_lost() for _ in range(20))
 
 
 def test_opening_without_the_table_says_what_happened(

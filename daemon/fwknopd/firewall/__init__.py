@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fwknopd.grants import Door
-from fwknopd.spa.request import PortSpec
 
 
 class FirewallError(Exception):
@@ -32,14 +31,6 @@ class Diagnosis:
 
     ready: bool
     detail: str
-
-
-def port_of(door: Door) -> PortSpec:
-    """The outside port of a door. Raises FirewallError for kinds that are not made yet."""
-    plain = Door(door.address, door.port, door.nat, door.local)
-    if door.port is None or door != plain:
-        raise FirewallError(f"a door of this kind can't be opened: {door}")
-    return door.port
 
 
 class Firewall(Protocol):

@@ -38,6 +38,11 @@ NFNLGRP_NFTABLES = 7
 NFTA_TABLE = 1
 NFTA_TABLE_HANDLE = 4
 NFTA_RULE_HANDLE = 3
+NFTA_SET_NAME = 2
+NFTA_SET_FLAGS = 3
+NFTA_SET_KEY_LEN = 5
+NFTA_SET_DATA_LEN = 7
+NFT_SET_ANONYMOUS = 0x1
 NFTA_SET_ELEM_LIST_SET = 2
 NFTA_SET_ELEM_LIST_ELEMENTS = 3
 NFTA_LIST_ELEM = 1
@@ -57,6 +62,7 @@ class Nft(IntEnum):
     NEWRULE = NFNL_SUBSYS_NFTABLES << 8 | 6
     GETRULE = NFNL_SUBSYS_NFTABLES << 8 | 7
     DELRULE = NFNL_SUBSYS_NFTABLES << 8 | 8
+    GETSET = NFNL_SUBSYS_NFTABLES << 8 | 10
     DELSET = NFNL_SUBSYS_NFTABLES << 8 | 11
     NEWSETELEM = NFNL_SUBSYS_NFTABLES << 8 | 12
     GETSETELEM = NFNL_SUBSYS_NFTABLES << 8 | 13
@@ -82,6 +88,15 @@ class LoadedElement:
     key: bytes
     data: bytes
     remaining: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSet:
+    """A set or map that has a name, and the bytes of its keys and data."""
+
+    name: str
+    key_size: int
+    data_size: int
 
 
 def add_element(table: str, element: Element, milliseconds: int) -> Request:
@@ -123,6 +138,11 @@ def dump_rules(table: str) -> Request:
     return _request(Nft.GETRULE, NLM_F_DUMP, _name(NFTA_TABLE, table))
 
 
+def dump_sets(table: str) -> Request:
+    """Ask for all sets and maps of a table."""
+    return _request(Nft.GETSET, NLM_F_DUMP, _name(NFTA_TABLE, table))
+
+
 def delete_table(table: str) -> Request:
     """Delete a table and all it holds."""
     return _request(Nft.DELTABLE, 0, _name(NFTA_TABLE, table))
@@ -147,6 +167,16 @@ def parse_elements(message: Message) -> list[LoadedElement]:
     """The elements of one NEWSETELEM message. Raises ValueError."""
     elements = message.attributes().get(NFTA_SET_ELEM_LIST_ELEMENTS, b"")
     return [_loaded(dict(attributes(content))) for _, content in attributes(elements)]
+
+
+def parse_set(message: Message) -> LoadedSet | None:
+    """The set of one NEWSET message; None for one without a name. Raises ValueError."""
+    told = message.attributes()
+    if int.from_bytes(told.get(NFTA_SET_FLAGS, b"")) & NFT_SET_ANONYMOUS:
+        return None
+    name = told.get(NFTA_SET_NAME, b"").rstrip(b"\0").decode("ascii", "replace")
+    sizes = (int.from_bytes(told.get(kind, b"")) for kind in (NFTA_SET_KEY_LEN, NFTA_SET_DATA_LEN))
+    return LoadedSet(name, *sizes)
 
 
 def parse_handle(message: Message, kind: int) -> int:

@@ -10,9 +10,10 @@ fails waits for every processor to let go of the rules, some 20 ms.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fwknopd.firewall.nfnetlink import Element
+from fwknopd.firewall.nft_elements import SHORTEST_MS
 
 # A map has the key with other data, which an add doesn't replace. Kernels differ.
 _OCCUPIED = (errno.EBUSY, errno.EEXIST)
@@ -22,10 +23,10 @@ Step = tuple[Element, int]
 
 
 class Opening:
-    """Elements to set to a time in ms, and what failed attempts taught of the kernel's state."""
+    """Elements to set to a time in ms, others to be gone, and what failed attempts taught."""
 
-    def __init__(self, wanted: Mapping[Element, int]) -> None:
-        self._wanted = wanted
+    def __init__(self, wanted: Mapping[Element, int], unwanted: Iterable[Element] = ()) -> None:
+        self._wanted = {**dict.fromkeys(unwanted, DELETE), **wanted}
         self._occupied: set[Element] = set()
 
     def steps(self) -> list[Step]:
@@ -33,8 +34,10 @@ class Opening:
         steps: list[Step] = []
         for element, milliseconds in self._wanted.items():
             if element not in self._occupied:
+                steps.append((element, milliseconds or SHORTEST_MS))
+            steps.append((element, DELETE))
+            if milliseconds != DELETE:
                 steps.append((element, milliseconds))
-            steps += [(element, DELETE), (element, milliseconds)]
         return steps
 
     def learn(self, steps: Sequence[Step], errors: Sequence[int]) -> None:

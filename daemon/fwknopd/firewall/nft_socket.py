@@ -6,6 +6,7 @@ put into words.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -31,6 +32,10 @@ SEND_LIMIT = 16 << 20
 DRAIN_LIMIT = 256
 
 
+class OutcomeUnknown(OSError):
+    """The kernel's answer was lost: it may have done what it was asked, or not."""
+
+
 class NftSocket(NetlinkSocket):
     """Requests, batches of them, and their answers. Every method raises OSError."""
 
@@ -43,14 +48,14 @@ class NftSocket(NetlinkSocket):
         """Do all ``requests`` or none; the errno of each, and 0 for those without fault.
 
         Raised is what is wrong with the transaction as a whole, or the first fault
-        if there are more than the receive buffer holds.
+        if there are more than the receive buffer holds; OutcomeUnknown without an answer.
         """
         first = self.next_sequence(len(requests) + 2)
         self._socket.send(encode_batch(requests, first))
         errors = [0] * len(requests)
         last = first + len(requests)
         while True:
-            for message in self.receive():
+            for message in self._answer():
                 if message.kind != NLMSG_ERROR or not first <= message.sequence <= last:
                     continue  # The late answer to an earlier request.
                 if message.sequence == first:
@@ -58,6 +63,14 @@ class NftSocket(NetlinkSocket):
                 errors[message.sequence - first - 1] = message.error
                 if message.sequence == last:
                     return errors
+
+    def _answer(self) -> list[Message]:
+        try:
+            return self.receive()
+        except OSError as error:
+            if isinstance(error, TimeoutError) or error.errno in (errno.ENOBUFS, errno.EBADMSG):
+                raise OutcomeUnknown(error.errno, str(error)) from error
+            raise
 
 
 class NftNotices:

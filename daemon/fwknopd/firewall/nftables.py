@@ -1,58 +1,56 @@
 """The nftables backend: rules by the nft program, doors by raw netlink.
 
 A door costs one small transaction, not a process, and the kernel shuts it in time
-even if the daemon is dead by then.
+even if the daemon is dead by then. Only the first door of its kind runs nft, which adds
+the rules that this kind needs.
 """
 
 from __future__ import annotations
 
 import errno
-import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Sequence
+from math import isfinite
 
 from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
 from fwknopd.firewall.fw4 import CHAINS, judge_chains
-from fwknopd.firewall.netlink import Message, Request
+from fwknopd.firewall.netlink import Request
 from fwknopd.firewall.nfnetlink import (
-    NFTA_RULE_HANDLE,
-    NFTA_TABLE_HANDLE,
     Element,
     LoadedElement,
+    LoadedSet,
     add_element,
     delete_element,
-    delete_table,
-    dump_elements,
-    dump_rules,
     get_element,
-    get_table,
-    parse_elements,
-    parse_handle,
-    table_of_deletion,
 )
-from fwknopd.firewall.nft_elements import doors_of, elements_of, elements_to_add, is_shared
-from fwknopd.firewall.nft_opening import DELETE, Opening
-from fwknopd.firewall.nft_process import NftAnswer, run_nft
+from fwknopd.firewall.nft_commands import add_command
+from fwknopd.firewall.nft_earlier import earlier_doors, earlier_sets
+from fwknopd.firewall.nft_elements import (
+    doors_of,
+    elements_of,
+    elements_to_add,
+    lookups_of,
+    opposites_of,
+)
+from fwknopd.firewall.nft_lookups import BASIC, Lookup, lookup_named
+from fwknopd.firewall.nft_opening import DELETE, Opening, Step
+from fwknopd.firewall.nft_process import run_nft
 from fwknopd.firewall.nft_ruleset import (
     DEFAULT_MARK,
     DEFAULT_TABLE,
-    FAMILIES,
     check_mark,
-    check_table,
     replace_script,
+    rules_of,
     setup_script,
 )
-from fwknopd.firewall.nft_socket import NftNotices, NftSocket
+from fwknopd.firewall.nft_table import NOT_ALLOWED, OwnTable, is_forbidden
 from fwknopd.grants import Door
 
 # Each turn ends with more known than before, unless doors expire at that very moment.
 ATTEMPTS = 6
-NOT_ALLOWED = (
-    "not allowed to change nftables: needs CAP_NET_ADMIN. "
-    "Start fwknopd as root, or give its service that capability"
-)
-_NFT_NOT_ALLOWED = ("Operation not permitted", "Permission denied", "must be root")
-_DUMPED = [name for family in FAMILIES for name in (family.opened, family.redirected, family.local)]
+# Elements looked up one by one; for more than that the whole set is read.
+FEW = 32
+# ms that may pass between a change and the look at what came of it.
+SLACK = 2000
 
 
 class NftablesFirewall:
@@ -62,27 +60,23 @@ class NftablesFirewall:
 
     def __init__(self, mark: int = DEFAULT_MARK, table: str = DEFAULT_TABLE) -> None:
         self.mark = check_mark(mark)
-        self.table = check_table(table)
-        self._requests: NftSocket | None = None
-        self._notices: NftNotices | None = None
-        self._identity: tuple[int, ...] = ()
+        self._table = OwnTable(table)
+        self._devices: tuple[str, ...] = ()
+        self._lookups: frozenset[Lookup] = BASIC
 
     def start(self, devices: Sequence[str]) -> None:
         """Make the rules, or renew them for other devices; open doors stay open.
 
-        A table that an older version left, and that can't be renewed, is replaced.
-        Raises FirewallError.
+        The table of another version, or one that can't be renewed, is replaced in one
+        transaction, with its doors. Raises FirewallError.
         """
-        setup = setup_script(self.table, devices, self.mark)
-        self._connect()
-        if _load(setup) and (complaint := _load(replace_script(self.table, devices, self.mark))):
-            raise FirewallError(
-                f"nft could not make table inet {self.table}: {complaint}. "
-                "Are the kernel's modules for nftables and NAT installed?"
-            )
-        # What we just did was announced to us too; from here on it is others.
-        self._drain()
-        self._identity = self._read_identity()
+        self._table.connect()
+        sets = self._table.sets()
+        there = {each.name: lookup for each in sets if (lookup := _fitting(each)) is not None}
+        lookups = self._lookups.union(there.values())
+        if len(there) < len(sets) or self._load(devices, lookups):
+            lookups = self._replace(devices, lookups, sets)
+        self._devices, self._lookups = tuple(devices), lookups
 
     def open(self, doors: Sequence[TimedDoor]) -> None:
         """Open all ``doors`` or none; an open one gets the new time. Raises FirewallError.
@@ -90,31 +84,39 @@ class NftablesFirewall:
         The time of an open door changes in one transaction, so that it isn't shut
         for a moment.
         """
-        opening = Opening(self._outlasting(elements_to_add(doors)))
+        wanted = elements_to_add(doors)
+        self._provide(lookup for timed in doors for lookup in lookups_of(timed.door))
+        opposites = (o for timed in doors for o in opposites_of(timed.door, self._lookups))
+        opening = Opening(wanted, opposites)
         for _ in range(ATTEMPTS):
             steps = opening.steps()
-            errors = self._transact([self._request(*step) for step in steps])
+            errors = self._change(steps, wanted)
             if not any(errors):
                 return
             try:
                 opening.learn(steps, errors)
             except OSError as error:
-                raise self._refused(error) from None
-        raise FirewallError(f"doors in table inet {self.table} change faster than we can set them")
+                raise self._table.refused(error) from None
+        raise FirewallError(
+            f"doors in table inet {self._table.name} change faster than we can set them"
+        )
 
     def close(self, doors: Sequence[Door]) -> None:
         """Close ``doors`` at once for new connections. Raises FirewallError."""
-        for _ in range(ATTEMPTS):
-            # One that expires meanwhile fails the transaction; then look again.
-            if self._delete(self._elements_only_of(doors)):
-                return
-        raise FirewallError(
-            f"doors in table inet {self.table} change faster than we can close them"
-        )
+        elements = {element for each in self._in_place(doors) for element in each}
+        while elements:
+            # One that isn't there fails the transaction; then without it.
+            steps = [(element, DELETE) for element in elements]
+            errors = self._change(steps, dict.fromkeys(elements, DELETE))
+            absent = {e for e, code in zip(elements, errors, strict=True) if code == errno.ENOENT}
+            for code in errors:
+                if code not in (0, errno.ENOENT):
+                    raise self._table.refused(OSError(code, ""))
+            elements = elements - absent if absent else set()
 
     def read(self) -> list[TimedDoor]:
         """The doors open now, with the seconds they will be. Raises FirewallError."""
-        return doors_of({name: self._dump(name) for name in _DUMPED})
+        return doors_of({lookup: self._table.dump(lookup.name) for lookup in self._lookups})
 
     def next_due(self) -> float | None:
         """None: the kernel closes doors itself."""
@@ -125,10 +127,7 @@ class NftablesFirewall:
 
     def stop(self) -> None:
         """Delete the table, and with it every door. Never raises."""
-        # If it is gone already, or not ours to delete, there is nothing left to do.
-        with suppress(FirewallError):
-            self._transact([delete_table(self.table)])
-        self._disconnect()
+        self._table.delete()
 
     def place(self, door: Door) -> str:
         """All doors are in one place, named like the backend."""
@@ -136,144 +135,122 @@ class NftablesFirewall:
 
     def fileno(self) -> int | None:
         """Descriptor to watch for notices, None before ``start``."""
-        return self._notices.fileno() if self._notices else None
+        return self._table.fileno()
 
     def rules_lost(self) -> bool:
         """Whether rules of ours were deleted since ``start``. Never blocks, never raises.
 
         True once per loss; the answer to it is ``start`` and then ``open``.
         """
-        lost, complete = self._drain()
-        return lost or not (complete or self._is_intact())
+        return self._table.lost()
 
     def diagnose(self) -> Diagnosis:
         """Whether fw4 accepts what our table marks. Runs nft twice; raises FirewallError."""
         return judge_chains({chain: _list_fw4_chain(chain) for chain in CHAINS}, self.mark)
 
-    def _outlasting(self, wanted: dict[Element, int]) -> dict[Element, int]:
-        """``wanted``, but without cutting short what another door needs for longer."""
-        return {
-            element: max(time, self._remaining(element)) if is_shared(element) else time
-            for element, time in wanted.items()
-        }
+    # Rules
+
+    def _load(self, devices: Sequence[str], lookups: Collection[Lookup]) -> str:
+        script = setup_script(self._table.name, devices, self.mark, lookups)
+        return self._table.load(script, len(rules_of(devices, self.mark, lookups)))
+
+    def _replace(
+        self, devices: Sequence[str], lookups: frozenset[Lookup], sets: Sequence[LoadedSet]
+    ) -> frozenset[Lookup]:
+        doors = self._rescued(sets)
+        lookups = lookups.union(lookup for timed in doors for lookup in lookups_of(timed.door))
+        name = self._table.name
+        commands = [add_command(name, e, f"{ms}ms") for e, ms in elements_to_add(doors).items()]
+        script = replace_script(name, devices, self.mark, lookups, commands)
+        complaint = self._table.load(script, len(rules_of(devices, self.mark, lookups)))
+        if complaint:
+            raise FirewallError(
+                f"nft could not make table inet {name}: {complaint}. "
+                "Is the kernel's module for nftables installed (OpenWrt: kmod-nft-core)?"
+            )
+        return lookups
+
+    def _rescued(self, sets: Sequence[LoadedSet]) -> list[TimedDoor]:
+        """The doors of a table that is to be replaced."""
+        fitting = {each.name: lookup for each in sets if (lookup := _fitting(each)) is not None}
+        names = [each.name for each in sets if each.name in fitting or each.name in earlier_sets()]
+        dumps = {name: self._table.dump(name) for name in names}
+        doors = [
+            *doors_of({lookup: dumps[name] for name, lookup in fitting.items()}),
+            *earlier_doors(dumps),
+        ]
+        return [door for door in doors if isfinite(door.seconds) and door.seconds > 0]
+
+    def _provide(self, needed: Iterable[Lookup]) -> None:
+        """Add the rules that doors need and no door before needed."""
+        lookups = self._lookups.union(needed)
+        if lookups == self._lookups:
+            return
+        script = setup_script(self._table.name, self._devices, self.mark, lookups)
+        rules = len(rules_of(self._devices, self.mark, lookups))
+        if complaint := self._table.extend(script, rules):
+            raise FirewallError(
+                f"nft could not add what this kind of access needs: {complaint}. "
+                "Are the kernel's modules for NAT installed (OpenWrt: kmod-nft-nat)?"
+            )
+        self._lookups = lookups
+
+    # Elements
+
+    def _change(self, steps: Sequence[Step], wanted: dict[Element, int]) -> list[int]:
+        requests = [self._request(*step) for step in steps]
+        return self._table.change(requests, lambda: self._holds(wanted))
 
     def _request(self, element: Element, milliseconds: int) -> Request:
         if milliseconds == DELETE:
-            return delete_element(self.table, element)
-        return add_element(self.table, element, milliseconds)
+            return delete_element(self._table.name, element)
+        return add_element(self._table.name, element, milliseconds)
 
-    def _delete(self, elements: Sequence[Element]) -> bool:
-        errors = self._transact([delete_element(self.table, element) for element in elements])
-        for code in errors:
-            if code not in (0, errno.ENOENT):
-                raise self._refused(OSError(code, ""))
-        return not any(errors)
+    def _holds(self, wanted: dict[Element, int]) -> bool:
+        """Whether the kernel has what was asked of it; all of it, if the first element is so."""
+        element, milliseconds = next(iter(wanted.items()))
+        found = self._find(element)
+        if found is None or milliseconds == DELETE:
+            return found is None and milliseconds == DELETE
+        return abs((found.remaining or 0) - milliseconds) <= SLACK
 
-    def _elements_only_of(self, doors: Iterable[Door]) -> list[Element]:
-        """Elements of those ``doors`` that are open, without what other doors need."""
-        unwanted = set(doors)
-        is_open = [timed.door for timed in self.read()]
-        needed = {item for door in is_open if door not in unwanted for item in elements_of(door)}
-        ours = {item for door in is_open if door in unwanted for item in elements_of(door)}
-        return list(ours - needed)
+    def _in_place(self, doors: Iterable[Door]) -> list[tuple[Element, ...]]:
+        """Elements of ``doors``, but of those whose port leads elsewhere by now.
 
-    def _remaining(self, element: Element) -> int:
-        """ms that ``element`` has left, 0 if it is gone or without end."""
-        try:
-            loaded = self._elements(self._socket().ask(get_element(self.table, element)))
-        except OSError:
-            return 0
-        return max((item.remaining or 0 for item in loaded), default=0)
+        Closing these would shut what took their place.
+        """
+        known = [door for door in doors if self._lookups.issuperset(lookups_of(door))]
+        wanted = [elements_of(door) for door in known]
+        held = self._data_of({each[0] for each in wanted if each[0].data})
+        return [each for each in wanted if held.get(each[0], each[0].data) == each[0].data]
 
-    def _dump(self, set_name: str) -> list[LoadedElement]:
-        return self._elements(self._ask(dump_elements(self.table, set_name)))
+    def _data_of(self, elements: Collection[Element]) -> dict[Element, bytes]:
+        """What the kernel has under the keys of these elements, without those it hasn't."""
+        if len(elements) <= FEW:
+            found = {element: self._find(element) for element in elements}
+        else:
+            names = {element.set_name for element in elements}
+            dumped = {(name, item.key): item for name in names for item in self._table.dump(name)}
+            found = {e: dumped.get((e.set_name, e.key)) for e in elements}
+        return {element: item.data for element, item in found.items() if item is not None}
 
-    def _elements(self, messages: Iterable[Message]) -> list[LoadedElement]:
-        return [loaded for message in messages for loaded in parse_elements(message)]
-
-    def _read_identity(self) -> tuple[int, ...]:
-        """Handles of the table and its rules: another table, or other rules, differ."""
-        tables = [parse_handle(m, NFTA_TABLE_HANDLE) for m in self._ask(get_table(self.table))]
-        rules = [parse_handle(m, NFTA_RULE_HANDLE) for m in self._ask(dump_rules(self.table))]
-        return (*tables, *rules)
-
-    def _is_intact(self) -> bool:
-        try:
-            return self._read_identity() == self._identity
-        except FirewallError:
-            return False
-
-    def _drain(self) -> tuple[bool, bool]:
-        if self._notices is None:
-            return False, True
-        notices, complete = self._notices.drain()
-        return any(table_of_deletion(notice) == self.table for notice in notices), complete
-
-    def _connect(self) -> None:
-        try:
-            self._requests = self._requests or NftSocket()
-            self._notices = self._notices or NftNotices()
-        except OSError as error:
-            self._disconnect()
-            raise self._refused(error) from error
-
-    def _disconnect(self) -> None:
-        for opened in (self._requests, self._notices):
-            if opened is not None:
-                opened.close()
-        self._requests = self._notices = None
-
-    def _socket(self) -> NftSocket:
-        if self._requests is None:
-            raise FirewallError("the firewall was not started: this is a mistake in fwknopd")
-        return self._requests
-
-    def _transact(self, requests: Sequence[Request]) -> list[int]:
-        try:
-            return self._socket().transact(requests) if requests else []
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def _ask(self, request: Request) -> list[Message]:
-        try:
-            return self._socket().ask(request)
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def _refused(self, error: OSError) -> FirewallError:
-        if error.errno in (errno.EPERM, errno.EACCES):
-            return FirewallError(NOT_ALLOWED)
-        if error.errno == errno.ENOENT:
-            return FirewallError(
-                f"nftables table inet {self.table} is gone: something deleted it, as "
-                "`fw4 flush` does. It is made again when fwknopd notices or is reloaded"
-            )
-        if isinstance(error, TimeoutError):
-            return FirewallError("the kernel did not answer a request to nftables in time")
-        return FirewallError(
-            f"the kernel refused a change in nftables table inet {self.table}: "
-            f"{os.strerror(error.errno or 0)}. Look at it with `nft list table inet {self.table}`"
-        )
+    def _find(self, element: Element) -> LoadedElement | None:
+        return self._table.find(get_element(self._table.name, element))
 
 
-def _load(script: str) -> str:
-    """Load ``script``; what nft had against it, empty if nothing. Raises FirewallError."""
-    answer = run_nft(["-f", "-"], script)
-    if answer.status == 0:
-        return ""
-    if _is_forbidden(answer):
-        raise FirewallError(NOT_ALLOWED)
-    return answer.complaint
+def _fitting(found: LoadedSet) -> Lookup | None:
+    """The look-up that a set of the kernel's is; None for one of another version."""
+    lookup = lookup_named(found.name)
+    if lookup is None:
+        return None
+    sizes = [sum(map(lookup.size, parts)) for parts in (lookup.kind.key, lookup.kind.data)]
+    return lookup if sizes == [found.key_size, found.data_size] else None
 
 
 def _list_fw4_chain(chain: str) -> str | None:
     answer = run_nft(["list", "chain", "inet", "fw4", chain])
     if answer.status == 0:
         return answer.output
-    if _is_forbidden(answer):
+    if is_forbidden(answer):
         raise FirewallError(NOT_ALLOWED)
     return None
-
-
-def _is_forbidden(answer: NftAnswer) -> bool:
-    return any(text in answer.errors for text in _NFT_NOT_ALLOWED)

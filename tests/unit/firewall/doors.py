@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from hypothesis import strategies as st
 
 from fwknopd.grants import Door
-from fwknopd.policy.stanza import NatTarget
+from fwknopd.policy.stanza import NatTarget, SourceNat
 from fwknopd.spa.request import PortSpec, Protocol
 
 
@@ -23,9 +24,36 @@ def target(text: str) -> NatTarget:
     return NatTarget(ip_address(address), int(number))
 
 
-def door(address: str, spec: str, nat: str = "", *, local: bool = False) -> Door:
-    """A door as a person would write it down."""
-    return Door(ip_address(address), port(spec), target(nat) if nat else None, local)
+def door(
+    address: str,
+    spec: str,
+    nat: str = "",
+    *,
+    local: bool = False,
+    prefix: int | None = None,
+    translate: bool = True,
+    mask: str = "",
+    at: str = "",
+) -> Door:
+    """A door as a person would write it down.
+
+    ``spec`` is tcp/22 or all, ``mask`` an address or masquerade, ``at`` the destination.
+    """
+    return Door(
+        ip_address(address),
+        None if spec == "all" else port(spec),
+        target(nat) if nat else None,
+        local,
+        prefix=prefix,
+        translate=translate,
+        source_nat=source_nat(mask) if mask else None,
+        destination=ip_address(at) if at else None,
+    )
+
+
+def source_nat(text: str) -> SourceNat:
+    """An address, or masquerade, as a SourceNat."""
+    return SourceNat(None if text == "masquerade" else ip_address(text))
 
 
 PORTS = st.builds(PortSpec, st.sampled_from(Protocol), st.integers(1, 65535))
@@ -56,3 +84,31 @@ def _is_consistent(items: list[Door]) -> bool:
 DOOR_LISTS = st.lists(
     st.one_of(PLAIN_DOORS, TRANSLATED_DOORS), min_size=1, max_size=12, unique_by=_outside
 ).filter(_is_consistent)
+
+
+def _doors_of_every_kind(version: int) -> st.SearchStrategy[Door]:
+    addresses = st.ip_addresses(v=version)  # type: ignore[arg-type]
+    targets = st.builds(NatTarget, addresses, st.integers(0, 65535))
+    masks = st.builds(SourceNat, st.none() | addresses)
+    return st.builds(
+        Door,
+        addresses,
+        st.none() | PORTS,
+        st.none() | targets,
+        st.booleans(),
+        st.sampled_from([None, 24, 28] if version == 4 else [None, 56, 64]),
+        st.booleans(),
+        st.none() | masks,
+        st.none() | addresses,
+    )
+
+
+ANY_DOORS = st.one_of(_doors_of_every_kind(4), _doors_of_every_kind(6))
+
+
+def _decides(item: Door) -> Hashable:
+    return item.claim or item
+
+
+# Of two that want to decide the same, only one can be open.
+ANY_DOOR_LISTS = st.lists(ANY_DOORS, min_size=1, max_size=12, unique_by=_decides)

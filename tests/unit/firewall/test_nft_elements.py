@@ -10,19 +10,30 @@ from hypothesis import strategies as st
 
 from fwknopd.firewall import FirewallError, TimedDoor
 from fwknopd.firewall.nfnetlink import Element, LoadedElement
-from fwknopd.firewall.nft_elements import doors_of, elements_of, elements_to_add, milliseconds
+from fwknopd.firewall.nft_elements import (
+    doors_of,
+    elements_of,
+    elements_to_add,
+    lookups_of,
+    milliseconds,
+    opposites_of,
+)
+from fwknopd.firewall.nft_lookups import BASIC, FAMILIES, KINDS, Lookup, lookup_named
 from fwknopd.grants import Door
-from tests.unit.firewall.doors import DOOR_LISTS, door
+from tests.unit.firewall.doors import ANY_DOOR_LISTS, ANY_DOORS, door
 
-Dumps = dict[str, list[LoadedElement]]
+Dumps = dict[Lookup, list[LoadedElement]]
+OPEN4 = Lookup(KINDS["open"], FAMILIES[0], 32)
 
 
 def as_dumps(elements: dict[Element, int]) -> Dumps:
     """What the kernel would return for ``elements``."""
     dumps: Dumps = {}
     for element, remaining in elements.items():
+        lookup = lookup_named(element.set_name)
+        assert lookup is not None
         loaded = LoadedElement(element.key, element.data, remaining)
-        dumps.setdefault(element.set_name, []).append(loaded)
+        dumps.setdefault(lookup, []).append(loaded)
     return dumps
 
 
@@ -43,13 +54,13 @@ def test_a_translated_door_is_a_translation_and_an_admission() -> None:
             bytes.fromhex("c6336407 06000000 08ae0000"),
             bytes.fromhex("c0a80164 00160000"),
         ),
-        Element("forward4", bytes.fromhex("c6336407 c0a80164 06000000 00160000")),
+        Element("inside4", bytes.fromhex("c6336407 06000000 08ae0000 c0a80164")),
     )
 
 
 def test_a_local_door_is_let_into_the_router_and_not_through_it() -> None:
     local = door("198.51.100.7", "tcp/2222", "192.168.1.1:22", local=True)
-    assert [element.set_name for element in elements_of(local)] == ["redirect4", "local4"]
+    assert [element.set_name for element in elements_of(local)] == ["redirect4", "router4"]
 
 
 def test_a_target_of_the_other_family_is_refused() -> None:
@@ -64,15 +75,66 @@ def test_one_port_cannot_lead_to_two_places_at_once() -> None:
         elements_to_add([TimedDoor(one, 30), TimedDoor(other, 30)])
 
 
-def test_doors_to_one_inside_port_share_the_longer_admission() -> None:
-    one = door("198.51.100.7", "tcp/2222", "192.168.1.100:22")
-    other = door("198.51.100.7", "tcp/2223", "192.168.1.100:22")
-    wanted = elements_to_add([TimedDoor(one, 60), TimedDoor(other, 30)])
-    times = sorted((element.set_name, time) for element, time in wanted.items())
-    assert times == [("forward4", 60000), ("redirect4", 30000), ("redirect4", 60000)]
+@pytest.mark.parametrize(
+    ("item", "names"),
+    [
+        (door("198.51.100.7", "tcp/22", at="192.0.2.1"), ["open_at4"]),
+        (door("198.51.100.7", "tcp/22", prefix=24), ["open4_24"]),
+        (
+            door("2001:db8::7", "tcp/22", "fd00::5:22", prefix=64, at="2001:db8::1"),
+            ["redirect_at6_64", "inside_at6_64"],
+        ),
+        (door("198.51.100.7", "tcp/22", "10.0.0.5:22", translate=False), ["through4"]),
+        (door("198.51.100.7", "all", "10.0.0.5:0"), ["all_redirect4", "all_inside4"]),
+        (door("198.51.100.7", "all", "10.0.0.5:0", translate=False), ["all_through4"]),
+        (door("198.51.100.7", "all"), ["all4"]),
+        (door("198.51.100.7", "all", mask="masquerade"), ["all4", "masq_all4"]),
+        (
+            door("198.51.100.7", "tcp/22", "10.0.0.5:22", mask="10.0.0.1"),
+            ["redirect4", "inside4", "snat_inside4"],
+        ),
+    ],
+)
+def test_each_kind_has_its_own_sets(item: Door, names: list[str]) -> None:
+    assert [element.set_name for element in elements_of(item)] == names
+    assert [lookup.name for lookup in lookups_of(item)] == names
 
 
-@given(DOOR_LISTS)
+@given(ANY_DOOR_LISTS)
+def test_no_two_doors_share_an_element(doors: list[Door]) -> None:
+    elements = [(e.set_name, e.key) for item in doors for e in elements_of(item)]
+    assert len(elements) == len(set(elements))
+
+
+@given(ANY_DOORS, ANY_DOORS)
+def test_what_makes_another_door_is_no_part_of_this_one(item: Door, other: Door) -> None:
+    there = {*lookups_of(item), *lookups_of(other)}
+    opposites = {(e.set_name, e.key) for e in opposites_of(item, there)}
+    assert not opposites & {(e.set_name, e.key) for e in elements_of(item)}
+
+
+def test_elements_of_look_ups_that_are_not_there_are_no_opposites() -> None:
+    masked = door("198.51.100.7", "tcp/22", "10.0.0.5:22", mask="masquerade")
+    plain = door("198.51.100.7", "tcp/22", "10.0.0.5:22")
+    assert opposites_of(plain, BASIC) == ()
+    there = lookups_of(masked)
+    assert [e.set_name for e in opposites_of(plain, there)] == ["masq_inside4"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        door("198.51.100.7", "tcp/22", at="2001:db8::1"),
+        door("198.51.100.7", "all", mask="2001:db8::1"),
+        door("2001:db8::7", "all", "10.0.0.5:0"),
+    ],
+)
+def test_other_addresses_of_the_other_family_are_refused(item: Door) -> None:
+    with pytest.raises(FirewallError, match="one is IPv4, the other IPv6"):
+        elements_of(item)
+
+
+@given(ANY_DOOR_LISTS)
 def test_doors_survive_the_way_there_and_back(doors: list[Door]) -> None:
     dumps = as_dumps(elements_to_add([TimedDoor(item, 30) for item in doors]))
     assert {timed.door for timed in doors_of(dumps)} == set(doors)
@@ -81,12 +143,27 @@ def test_doors_survive_the_way_there_and_back(doors: list[Door]) -> None:
 
 def test_elements_that_are_no_doors_are_left_out() -> None:
     icmp = LoadedElement(bytes.fromhex("c6336407 01000000 00160000"), b"", 1000)
-    assert doors_of({"open4": [icmp]}) == []
+    assert doors_of({OPEN4: [icmp]}) == []
+
+
+@given(ANY_DOORS)
+def test_a_door_that_lacks_an_element_is_none(item: Door) -> None:
+    for missing in elements_of(item):
+        wanted = elements_to_add([TimedDoor(item, 30)])
+        del wanted[missing]
+        assert item not in [timed.door for timed in doors_of(as_dumps(wanted))]
+
+
+@given(ANY_DOORS)
+def test_a_door_is_open_as_long_as_all_of_it(item: Door) -> None:
+    wanted = elements_to_add([TimedDoor(item, 30)])
+    wanted[elements_of(item)[-1]] = 10_000
+    assert [timed.seconds for timed in doors_of(as_dumps(wanted))] == [10]
 
 
 def test_an_element_without_end_is_told_as_such() -> None:
     [element] = elements_of(door("198.51.100.7", "tcp/22"))
-    [timed] = doors_of({"open4": [LoadedElement(element.key, b"", None)]})
+    [timed] = doors_of({OPEN4: [LoadedElement(element.key, b"", None)]})
     assert math.isinf(timed.seconds)
 
 

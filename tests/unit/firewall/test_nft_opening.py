@@ -71,6 +71,24 @@ def test_any_state_becomes_the_wanted_one(
     assert state == others | wanted
 
 
+@given(STATES, STATES, st.sampled_from([errno.EBUSY, errno.EEXIST]))
+def test_what_is_unwanted_goes(state: State, unwanted: State, clash: int) -> None:
+    others = {key: value for key, value in state.items() if key not in unwanted}
+    opening = Opening({}, [Element("m", key, data) for key, (data, _) in unwanted.items()])
+    for _ in range(2):
+        steps = opening.steps()
+        errors = perform(state, steps, clash)
+        opening.learn(steps, errors)
+    assert state == others
+
+
+def test_what_is_wanted_is_not_unwanted() -> None:
+    state: State = {}
+    element = Element("m", b"a", b"1")
+    assert not any(perform(state, Opening({element: 30}, [element]).steps()))
+    assert state == {b"a": (b"1", 30)}
+
+
 def test_other_failures_are_not_tried_again() -> None:
     opening = Opening({Element("m", b"a"): 30})
     with pytest.raises(OSError) as caught:

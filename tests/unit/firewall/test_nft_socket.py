@@ -12,7 +12,7 @@ import pytest
 from fwknopd.firewall import netlink_socket
 from fwknopd.firewall.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR
 from fwknopd.firewall.nfnetlink import Element, Nft, add_element, dump_elements
-from fwknopd.firewall.nft_socket import NftSocket
+from fwknopd.firewall.nft_socket import NftSocket, OutcomeUnknown
 
 REQUEST = add_element("t", Element("open4", bytes(12)), 1000)
 DUMP = dump_elements("t", "open4")
@@ -54,9 +54,9 @@ def test_an_error_of_the_whole_batch_is_raised(kernel: socket.socket) -> None:
         NftSocket().transact([REQUEST])
 
 
-def test_silence_ends_in_a_timeout(kernel: socket.socket) -> None:
+def test_after_silence_the_outcome_is_unknown(kernel: socket.socket) -> None:
     assert kernel.fileno() >= 0
-    with pytest.raises(TimeoutError):
+    with pytest.raises(OutcomeUnknown):
         NftSocket().transact([REQUEST])
 
 
