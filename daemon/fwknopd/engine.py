@@ -14,7 +14,7 @@ from fwknopd.command_queue import CommandRunner
 from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.knock_commands import KnockCommands
-from fwknopd.open_doors import OpenDoors
+from fwknopd.open_doors import Answer, DoorRequest, OpenDoors
 from fwknopd.policy.authorizer import Authorizer
 from fwknopd.policy.doors import resolved
 from fwknopd.policy.packet import Packet
@@ -133,7 +133,10 @@ class Engine:
         return self.handle_all((packet,))[0]
 
     def handle_all(self, packets: Sequence[Packet]) -> list[Verdict]:
-        """Judge packets, then act on the verdicts: what they use up is written in one go."""
+        """Judge packets, then act on the verdicts.
+
+        What they use up is written in one go, and so are the doors opened.
+        """
         self.memory.refresh()
         offset = self._clock.utc_offset(self._clock.now())
         verdicts = [self._judge(packet, offset) for packet in packets]
@@ -141,15 +144,31 @@ class Engine:
         used = [verdict.replay_entry for verdict in verdicts]
         self.memory.remember([entry for entry in used if entry is not None])
         for packet, verdict in zip(packets, verdicts, strict=True):
-            self._act(packet, verdict)
+            self.judged(packet, verdict)
+        self._act_on_all(list(zip(packets, verdicts, strict=True)))
         return verdicts
 
     def _judge(self, packet: Packet, utc_offset: int) -> Verdict:
         clock = self._clock
         return self._authorizer.judge(packet, int(clock.now()), clock.problem(), utc_offset)
 
+    def _act_on_all(self, judged: Sequence[tuple[Packet, Verdict]]) -> None:
+        """Open all doors in one go, then tell of every packet in its turn."""
+        opening = [self._at_once(verdict) for _, verdict in judged]
+        answers = iter(self.doors.open([_request(d) for d in opening if d is not None]))
+        for (packet, verdict), decision in zip(judged, opening, strict=True):
+            if decision is None:
+                self._act(packet, verdict)
+            else:
+                self._opened(packet, decision, next(answers))
+
+    def _at_once(self, verdict: Verdict) -> AccessDecision | None:
+        """The verdict if its doors are to be opened without further ado."""
+        if not isinstance(verdict, AccessDecision) or self.settings.test:
+            return None
+        return None if verdict.stanza.log_only or verdict.lookup else verdict
+
     def _act(self, packet: Packet, verdict: Verdict) -> None:
-        self.judged(packet, verdict)
         if not isinstance(verdict, Refusal) and verdict.stanza.log_only:
             self._only_report(packet, verdict)
         elif isinstance(verdict, AccessDecision):
@@ -179,11 +198,9 @@ class Engine:
     def _grant(self, packet: Packet, decision: AccessDecision) -> None:
         if self.settings.test:
             self.reporting.accept(packet, decision, "test mode: no door is opened")
-        elif decision.lookup:
+        else:
             version = decision.doors[0].address.version
             self._look_up(decision.lookup, version, lambda a: self._found(packet, decision, a))
-        else:
-            self._open(packet, decision)
 
     def _found(self, packet: Packet, decision: AccessDecision, address: Address | str) -> None:
         """A host name's address, or why there is none, is known."""
@@ -195,20 +212,16 @@ class Engine:
         if isinstance(final, Refusal):
             self.reporting.refuse(packet, final)
         else:
-            self._open(packet, final)
+            self._opened(packet, final, self.doors.open([_request(final)])[0])
 
-    def _open(self, packet: Packet, decision: AccessDecision) -> None:
-        stanza = decision.stanza
-        try:
-            granted = self.doors.open(
-                decision.doors, stanza.label, stanza.identity, decision.lifetime
-            )
-        except FirewallError as error:
-            why = Refusal(Reason.FIREWALL_ERROR, str(error), stanza, decision.message)
+    def _opened(self, packet: Packet, decision: AccessDecision, answer: Answer) -> None:
+        """Tell what the firewall did."""
+        if isinstance(answer, FirewallError):
+            why = Refusal(Reason.FIREWALL_ERROR, str(answer), decision.stanza, decision.message)
             self.reporting.refuse(packet, why)
             return
         self.reporting.accept(packet, decision)
-        for grant in granted:
+        for grant in answer:
             self.reporting.grant(EventKind.GRANT, grant, source=packet.source)
 
     # Time
@@ -242,3 +255,8 @@ class Engine:
                 self.events.record(EventKind.ERROR, detail=detail)
             return
         self._close_fault = ""
+
+
+def _request(decision: AccessDecision) -> DoorRequest:
+    stanza = decision.stanza
+    return DoorRequest(decision.doors, stanza.label, stanza.identity, decision.lifetime)

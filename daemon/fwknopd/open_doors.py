@@ -7,12 +7,13 @@ the firewall is found out and told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Protocol
 
 from fwknopd.events import EventKind
-from fwknopd.firewall import Firewall, FirewallError, TimedDoor
+from fwknopd.firewall import Firewall, FirewallBarred, FirewallError, TimedDoor
 from fwknopd.grants import Door, Grant, GrantTable
 
 RECONCILE_SECONDS = 2.0
@@ -32,6 +33,20 @@ class MonotonicClock(Protocol):
         """Seconds of a clock that never jumps."""
 
 
+@dataclass(frozen=True, slots=True)
+class DoorRequest:
+    """What one knock asks for: ``doors``, all or none, for ``lifetime`` seconds."""
+
+    doors: Sequence[Door]
+    client: str
+    owner: str
+    lifetime: float
+
+
+Answer = list[Grant] | FirewallError
+"""What a request got, or why it got nothing."""
+
+
 class OpenDoors:
     """All doors of one firewall. ``recover`` puts lost rules back, True when it did."""
 
@@ -43,22 +58,40 @@ class OpenDoors:
         self._tell = tell
         self._reconciled_at = 0.0
 
-    def open(self, doors: Sequence[Door], client: str, owner: str, lifetime: float) -> list[Grant]:
-        """Open ``doors`` for ``lifetime`` seconds, all or none. Raises FirewallError.
+    def open(self, requests: Sequence[DoorRequest]) -> list[Answer]:
+        """Open what each of ``requests`` asks for, or tell why not, as if they came in turn.
 
+        As many at a time as can be: with iptables each time takes a run of a program.
         A door to another inside host behind the same outside port ends: the newest knock
         says where a port leads, and under whose address.
         """
-        self._end(self._rivals(doors), "a newer knock leads this port elsewhere")
+        return [a for group in _independent(requests) for a in self._open_group(group)]
+
+    def _open_group(self, requests: Sequence[DoorRequest]) -> Sequence[Answer]:
+        try:
+            return self._open(requests)
+        except FirewallBarred as error:
+            return [error] * len(requests)
+        except FirewallError as error:
+            if len(requests) == 1:
+                return [error]
+        # One that can't be had must not keep out the others.
+        half = len(requests) // 2
+        return [*self._open_group(requests[:half]), *self._open_group(requests[half:])]
+
+    def _open(self, requests: Sequence[DoorRequest]) -> list[list[Grant]]:
+        rivals = [grant for r in requests for door in r.doors for grant in self.table.rivals(door)]
+        self._end(rivals, "a newer knock leads this port elsewhere")
         now = self._clock.monotonic()
-        wanted = [self.table.plan(door, client, lifetime, now, owner) for door in doors]
-        self._twice(lambda: self.firewall.open(self._timed(wanted)))
-        for grant in wanted:
+        wanted = [
+            [self.table.plan(door, r.client, r.lifetime, now, r.owner) for door in r.doors]
+            for r in requests
+        ]
+        grants = [grant for planned in wanted for grant in planned]
+        self._twice(lambda: self.firewall.open(self._timed(grants)))
+        for grant in grants:
             self.table.record(grant)
         return wanted
-
-    def _rivals(self, doors: Sequence[Door]) -> list[Grant]:
-        return [grant for door in doors for grant in self.table.rivals(door)]
 
     def _timed(self, grants: Iterable[Grant]) -> list[TimedDoor]:
         """The doors with the time left to the last holder: no client shortens another's."""
@@ -173,3 +206,18 @@ class OpenDoors:
         settled = now + SETTLING_SECONDS
         lost = [g for g in self.table if g.door not in held and g.expires > settled]
         self._drop(lost, "somebody closed the door in the firewall")
+
+
+def _independent(requests: Iterable[DoorRequest]) -> Iterator[list[DoorRequest]]:
+    """``requests`` in order, parted wherever one has to do with what an earlier one changed."""
+    group: list[DoorRequest] = []
+    decided: set[Hashable] = set()
+    for request in requests:
+        decides = {door if door.claim is None else door.claim for door in request.doors}
+        if not decided.isdisjoint(decides):
+            yield group
+            group, decided = [], set()
+        group.append(request)
+        decided |= decides
+    if group:
+        yield group

@@ -17,6 +17,13 @@ class FirewallError(Exception):
     """The firewall refused. The text says what, and what to do about it."""
 
 
+class FirewallBarred(FirewallError):
+    """Nothing was changed, and nothing else could be at the moment: whatever is asked fails.
+
+    Permission is missing, or another program keeps everybody out.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class TimedDoor:
     """A door and the whole seconds it is to stay open (or still is, when read back)."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fwknopd.firewall import FirewallError
+from fwknopd.firewall import FirewallBarred, FirewallError
 from fwknopd.firewall.process import Answer, find_program, run_program
 
 FW4 = Path("/sbin/fw4")
@@ -23,10 +23,6 @@ _LOCKED = 4
 _FAILED_LINE = re.compile(r"line:? (\d+)", re.ASCII)
 _FORBIDDEN = ("Operation not permitted", "Permission denied", "must be root")
 _HINT = re.compile(r"Try `[^\n]*|Error occurred at line: \d+")
-
-
-class _Barred(FirewallError):
-    """Not a word of the script was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ class Programs:
         if not answer.status:
             return None
         error = _failed(self.stem, answer, script, "refused a change")
-        if isinstance(error, _Barred):
+        if isinstance(error, FirewallBarred):
             raise error
         return error
 
@@ -85,12 +81,12 @@ class Programs:
 
 def _failed(stem: str, answer: Answer, script: str, what: str) -> FirewallError:
     if any(text in answer.errors for text in _FORBIDDEN):
-        return _Barred(
+        return FirewallBarred(
             f"not allowed to change {stem}: needs CAP_NET_ADMIN. "
             "Start fwknopd as root, or give its service that capability"
         )
     if answer.status == _LOCKED:
-        return _Barred(
+        return FirewallBarred(
             f"{stem}: another program held the lock for {LOCK_SECONDS} seconds. "
             "Is a script changing rules in a loop?"
         )

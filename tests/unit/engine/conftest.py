@@ -165,8 +165,8 @@ class Memory(VolatileMemory):
         self._remembered.extend(entries)
 
 
-@pytest.fixture
-def rig() -> Rig:
+def make_rig() -> Rig:
+    """An engine that knows the phone."""
     clock = SteppedClock()
     firewall = Broken(clock.monotonic)
     firewall.clock = clock
@@ -186,12 +186,22 @@ def rig() -> Rig:
     return made
 
 
+@pytest.fixture
+def rig() -> Rig:
+    return make_rig()
+
+
 Knock = Callable[..., Packet]
 
 
 @pytest.fixture
 def knock(rig: Rig) -> Knock:
     """Makes packets of the phone, each fresh."""
+    return make_knock(rig)
+
+
+def make_knock(rig: Rig) -> Knock:
+    """What makes packets of the phone for ``rig``."""
     serial = count(1)
 
     def make(
