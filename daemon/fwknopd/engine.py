@@ -15,7 +15,7 @@ from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.knock_commands import KnockCommands
 from fwknopd.open_doors import Answer, DoorRequest, OpenDoors
-from fwknopd.policy.authorizer import Authorizer
+from fwknopd.policy.authorizer import NO_MATCH, Authorizer
 from fwknopd.policy.doors import resolved
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.settings import PolicySettings
@@ -97,14 +97,17 @@ class Engine:
         self.doors = OpenDoors(firewall, clock, self.reporting.grant)
         self.replay = memory.cache
         self.settings = EngineSettings(PolicySettings(), ())
-        self.judged: Callable[[Packet, Verdict], None] = lambda packet, verdict: None
+        self.judged: Callable[[Packet, Verdict], None] | None = None
         """Told of every verdict before anything comes of it, for who wants to watch closely."""
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Called between packets: others have to do something now and then."""
         self._clock = clock
         self.memory = memory
         self._look_up = look_up
         self._close_at = 0.0
         self._close_fault = ""
         self._authorizer = Authorizer((), PolicySettings(), self.replay)
+        self._timed = False
 
     @property
     def firewall(self) -> Firewall:
@@ -126,6 +129,7 @@ class Engine:
         authorizer = Authorizer(settings.stanzas, settings.policy, self.replay)
         self.memory.use(settings.policy)
         self.settings, self._authorizer = settings, authorizer
+        self._timed = any(stanza.schedule is not None for stanza in settings.stanzas)
         self.reporting.list_rejected = settings.list_rejected
 
     def handle(self, packet: Packet) -> Verdict:
@@ -137,23 +141,46 @@ class Engine:
 
         What they use up is written in one go, and so are the doors opened.
         """
+        if not packets:
+            return []
         self.memory.refresh()
-        offset = self._clock.utc_offset(self._clock.now())
-        verdicts = [self._judge(packet, offset) for packet in packets]
+        verdicts = self._judge(packets)
+        judged = list(zip(packets, verdicts, strict=True))
         # Before any door opens: a crash in between must not make a packet fresh again.
         used = [verdict.replay_entry for verdict in verdicts]
         self.memory.remember([entry for entry in used if entry is not None])
-        for packet, verdict in zip(packets, verdicts, strict=True):
-            self.judged(packet, verdict)
-        self._act_on_all(list(zip(packets, verdicts, strict=True)))
+        if self.judged is not None:
+            for packet, verdict in judged:
+                self.judged(packet, verdict)
+        self._act_on_all(self._without_strangers(judged))
         return verdicts
 
-    def _judge(self, packet: Packet, utc_offset: int) -> Verdict:
-        clock = self._clock
-        return self._authorizer.judge(packet, int(clock.now()), clock.problem(), utc_offset)
+    def _judge(self, packets: Sequence[Packet]) -> list[Verdict]:
+        # The time is taken once for all: in a flood, asking for it costs as much as judging.
+        now, problem = self._clock.now(), self._clock.problem()
+        offset = self._clock.utc_offset(now) if self._timed else 0
+        second, judge, meanwhile = int(now), self._authorizer.judge, self.meanwhile
+        verdicts = []
+        for packet in packets:
+            verdicts.append(judge(packet, second, problem, offset))
+            meanwhile()
+        return verdicts
+
+    def _without_strangers(
+        self, judged: list[tuple[Packet, Verdict]]
+    ) -> list[tuple[Packet, Verdict]]:
+        """What is to be told one by one; packets from nobody we know are only counted."""
+        if self.settings.list_rejected:
+            return judged
+        known = [item for item in judged if item[1] is not NO_MATCH]
+        if len(known) < len(judged):
+            self.reporting.strangers(NO_MATCH, len(judged) - len(known))
+        return known
 
     def _act_on_all(self, judged: Sequence[tuple[Packet, Verdict]]) -> None:
         """Open all doors in one go, then tell of every packet in its turn."""
+        if not judged:
+            return
         opening = [self._at_once(verdict) for _, verdict in judged]
         answers = iter(self.doors.open([_request(d) for d in opening if d is not None]))
         for (packet, verdict), decision in zip(judged, opening, strict=True):
@@ -161,6 +188,7 @@ class Engine:
                 self._act(packet, verdict)
             else:
                 self._opened(packet, decision, next(answers))
+            self.meanwhile()
 
     def _at_once(self, verdict: Verdict) -> AccessDecision | None:
         """The verdict if its doors are to be opened without further ado."""

@@ -148,9 +148,9 @@ class RejectedTally:
     _counts: Counter[str] = field(default_factory=Counter)
     _due: float | None = None
 
-    def add(self, reason: str, monotonic: float) -> None:
-        """Count one packet; the first of an interval starts its clock."""
-        self._counts[reason] += 1
+    def add(self, reason: str, monotonic: float, times: int = 1) -> None:
+        """Count packets; the first of an interval starts its clock."""
+        self._counts[reason] += times
         self.start(monotonic)
 
     def start(self, monotonic: float) -> None:

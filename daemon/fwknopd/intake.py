@@ -19,11 +19,15 @@ from fwknopd.loop import Callback, Loop
 from fwknopd.netifd import Netifd
 from fwknopd.policy.packet import Packet
 
-QUEUE_LIMIT = 20_000
-"""Packets held between capture and judgement, some 10 MiB at the very most."""
+QUEUE_LIMIT = 8_000
+"""Packets held between capture and judgement, some 5 MiB. Room for a burst of thousands; in a
+flood of more than can be judged each waits for those before it, so no more than that."""
 
 DRAIN_LIMIT = 5_000
 """Packets taken from one capture in one go: a burst must leave the kernel's ring first."""
+
+RELIEF_SECONDS = 0.001
+"""Packets are taken from the captures this often at least, whatever else there is to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Intake:
     ) -> None:
         self.request = CaptureRequest()
         self.queue: deque[Packet] = deque()
-        self.overflowed = 0
+        self._drained = 0.0
         self.captures = CaptureSet(monotonic, opener)
         self.netifd = Netifd(loop.watch, loop.unwatch, monotonic, self._networks_changed)
         self._links = LinkNotices()
@@ -121,7 +125,7 @@ class Intake:
     def _swap(self, staged: Staged) -> None:
         self._swapped = self._monotonic()
         for old in self.captures.swap(staged):
-            self._drain(old)
+            self._take(old, DRAIN_LIMIT)
             try:
                 old.close()
             except Exception as error:  # the new ones are in use already
@@ -149,19 +153,33 @@ class Intake:
         return lambda _: self._drain(capture)
 
     def _drain(self, capture: ReopeningCapture) -> None:
+        self._drained = self._monotonic()
+        room = QUEUE_LIMIT - len(self.queue)
+        if room > 0:
+            # What there is no room for costs least where it is: the kernel drops it unread.
+            self._take(capture, min(room, DRAIN_LIMIT))
+
+    def _take(self, capture: ReopeningCapture, limit: int) -> None:
         fd = capture.fileno()
         try:
-            packets = capture.read(DRAIN_LIMIT)
+            packets = capture.read(limit)
         except CaptureError:
             if fd in self._watched:
                 self._unwatch(fd)
             self._report_capture(capture)
             return
         several = self._sees_twice()
-        first = self._twins.first_ones(packets, capture, self.request.tcp_port, several=several)
-        room = QUEUE_LIMIT - len(self.queue)
-        self.queue.extend(first[:room])
-        self.overflowed += max(0, len(first) - room)
+        port = self.request.tcp_port
+        self.queue.extend(self._twins.first_ones(packets, capture, port, several=several))
+
+    def relieve(self) -> None:
+        """Empty the captures if that was not just done; to be called while much is judged.
+
+        A burst fills the kernel's rings in some milliseconds.
+        """
+        if self._monotonic() - self._drained >= RELIEF_SECONDS:
+            for capture in self.captures:
+                self._drain(capture)
 
     # Devices that come and go
 

@@ -6,6 +6,7 @@ import selectors
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from time import sleep
 from typing import Protocol
 
 Callback = Callable[[int], None]
@@ -46,6 +47,11 @@ class Loop:
         # Only those of before: a call may ask for another turn.
         for _ in range(len(self._soon)):
             self._soon.popleft()()
+
+    def rest(self, seconds: float) -> None:
+        """Do nothing at all for that long."""
+        if seconds > 0:
+            sleep(seconds)
 
     def close(self) -> None:
         """Give the selector back; what was watched stays open."""

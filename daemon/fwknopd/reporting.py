@@ -81,6 +81,11 @@ class Reporting:
             **dict(refusal.facts),
         )
 
+    def strangers(self, refusal: Refusal, count: int) -> None:
+        """So many packets were refused for the same reason, and none is worth an event."""
+        self.events.count(refusal.reason, count)
+        self._tally.add(refusal.reason, self._clock.monotonic(), count)
+
     def _worth_listing(self, refusal: Refusal) -> bool:
         """Junk and floods of copies are summed up: they must not push real knocks out."""
         if refusal.stanza is None and refusal.reason is not Reason.REPLAY:

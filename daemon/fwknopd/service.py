@@ -11,7 +11,8 @@ The loop waits for others in these places only, each with a limit:
   a program. That takes
   milliseconds, and at the very worst the time limit of `firewall/process.py` for each run;
 - a start or reload that names a new logical network waits a second for its device;
-- a used packet is written to the journal before its door opens.
+- a used packet is written to the journal before its door opens;
+- in a flood it lets packets gather for a moment (`pacing.py`).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from fwknopd.firewall_guard import FirewallGuard
 from fwknopd.intake import Intake
 from fwknopd.loop import Loop
 from fwknopd.options import Options
+from fwknopd.pacing import Pacing
+from fwknopd.policy.verdict import Refusal
 from fwknopd.reloading import Reloading
 from fwknopd.signals import SignalPipe
 from fwknopd.startup import capture_request, engine_settings
@@ -68,6 +71,9 @@ class Service:
             self.loop, clock.monotonic, engine.events, self._devices_changed, opener
         )
         self.reloading = Reloading(options, configuration, engine, self.intake, clock)
+        engine.meanwhile = self.intake.relieve
+        self._pacing = Pacing()
+        self._rest = 0.0
         self._judged = 0
         self._running = False
         self._stopping = False
@@ -129,6 +135,7 @@ class Service:
 
     def turn(self) -> None:
         """Wait for something to happen and deal with it."""
+        self.loop.rest(self._rest)
         self.loop.turn(self._timeout())
         self._judge_queue()
         self._run_timers()
@@ -162,8 +169,10 @@ class Service:
         count = min(JUDGE_BATCH, len(queue))
         if self.options.packet_limit:
             count = min(count, self.options.packet_limit - self._judged)
-        self.engine.handle_all([queue.popleft() for _ in range(count)])
+        verdicts = self.engine.handle_all([queue.popleft() for _ in range(count)])
         self._judged += count
+        in_vain = all(isinstance(verdict, Refusal) for verdict in verdicts)
+        self._rest = self._pacing.rest(count, self.clock.monotonic(), in_vain=in_vain)
         if count and self._judged == self.options.packet_limit:
             self._end(f"Packet count limit ({self._judged}) reached. Exiting...")
 

@@ -45,7 +45,6 @@ def status(service: Service) -> Json:
         "clients": len(engine.settings.stanzas),
         "replay": {"entries": len(engine.replay)},
         "counters": dict(engine.events.counters),
-        "overflowed": service.intake.overflowed,
         "grants": len(engine.doors.table),
         "clock": _clock(service),
         "test": service.options.test,

@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     effort = parser.add_mutually_exclusive_group()
     effort.add_argument("--quick", action="store_true", help="little of everything, to try it out")
     effort.add_argument("--long", action="store_true", help="more rounds, more load")
+    parser.add_argument("--only", default="", help="of these what has this text in its title")
     parser.add_argument("--yardstick", type=Path, help="the C daemon's program")
     parser.add_argument(
         "--folder", type=Path, help="where the daemons keep their files (the temporary folder)"
@@ -97,7 +98,7 @@ def _run(given: argparse.Namespace) -> int:
     remove_abandoned_groups()
     with tempfile.TemporaryDirectory(prefix="fwbench-", dir=given.folder) as name:
         folder = Path(name)
-        bench = Bench(tuple(contestants), folder, c_daemon, _effort(given), _Clock())
+        bench = Bench(tuple(contestants), folder, c_daemon, _effort(given), _Clock(), given.only)
         facts = {**describe(folder, c_daemon), "CPU counted by": _method()}
         _limit(given.time_limit or TIME_LIMITS[_effort(given)])
         with suppress(OutOfTime):

@@ -24,7 +24,7 @@ class Effort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """``say`` tells people what is going on.
+    """``say`` tells people what is going on; what has not ``only`` in its title is left out.
 
     ``folder`` is where the daemons have their files, and ``faults`` what went wrong.
     """
@@ -34,6 +34,7 @@ class Bench:
     c_daemon: Path | None = None
     effort: Effort = Effort.SHORT
     say: Callable[[str], None] = lambda text: None
+    only: str = ""
     results: Results = field(default_factory=Results)
     faults: list[str] = field(default_factory=list)
 
@@ -44,6 +45,8 @@ class Bench:
 
         One that fails is left out from then on, and the others go on.
         """
+        if self.only not in title:
+            return
         failed: set[str] = set()
         for number in range(self.pick(short, long)):
             for contestant in self.contestants[:: -1 if number % 2 else 1]:

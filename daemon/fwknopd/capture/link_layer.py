@@ -10,7 +10,9 @@ be a valid one, and IPv6 is understood.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+from struct import Struct
 
 from fwknopd.policy.packet import Packet
 
@@ -48,7 +50,11 @@ _MAX_EXTENSION_HEADERS = 8
 _MORE_FRAGMENTS_OR_OFFSET = 0x3FFF
 _OUTGOING = 4
 
-# (protocol, payload, source port, destination port)
+# Version and header length, whole length, fragment, protocol, source, destination.
+_IPV4 = Struct("!BxHxxHxBxx4s4s")
+_PORTS = Struct("!HH")
+
+# (payload, source port, destination port)
 _Transport = tuple[bytes, int | None, int | None]
 
 
@@ -157,27 +163,35 @@ _LINK_HEADERS: dict[int, Callable[[bytes], int | None]] = {
 
 
 def _parse_ipv4(frame: bytes, offset: int, via: str) -> Packet | None:
-    header = (frame[offset] & 0x0F) * 4
-    end = offset + _word(frame, offset + 2)
+    if len(frame) < offset + _IPV4.size:
+        return None
+    first, length, fragment, protocol, source, destination = _IPV4.unpack_from(frame, offset)
+    header = (first & 0x0F) * 4
+    end = offset + length
     body = offset + header
     if header < 20 or body > end or end > len(frame):
         return None
-    if _word(frame, offset + 6) & _MORE_FRAGMENTS_OR_OFFSET:
+    if fragment & _MORE_FRAGMENTS_OR_OFFSET:
         return None
-    protocol = frame[offset + 9]
     transport = _transport(frame[body:end], protocol)
     if transport is None:
         return None
     payload, source_port, destination_port = transport
     return Packet(
         payload,
-        IPv4Address(frame[offset + 12 : offset + 16]),
-        IPv4Address(frame[offset + 16 : offset + 20]),
+        _ipv4_address(source),
+        _ipv4_address(destination),
         source_port,
         destination_port,
         protocol,
         via,
     )
+
+
+@lru_cache(maxsize=64)
+def _ipv4_address(packed: bytes) -> IPv4Address:
+    # A flood brings the same two again and again, and making them takes longer than a look.
+    return IPv4Address(packed)
 
 
 def _parse_ipv6(frame: bytes, offset: int, via: str) -> Packet | None:
@@ -234,4 +248,5 @@ def _with_ports(segment: bytes, header: int) -> _Transport | None:
     # and a knock sent raw may carry anything there.
     if len(segment) <= header:
         return None
-    return segment[header:], _word(segment, 0), _word(segment, 2)
+    source_port, destination_port = _PORTS.unpack_from(segment)
+    return segment[header:], source_port, destination_port

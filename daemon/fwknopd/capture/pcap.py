@@ -261,8 +261,7 @@ def _dispatch(handle: Any, limit: int) -> tuple[list[bytes], bool]:
 
 
 def _parse_all(datalink: int, frames: list[bytes], via: str) -> list[Packet]:
-    packets = (parse_frame(datalink, frame, via) for frame in frames)
-    return [packet for packet in packets if packet is not None]
+    return [packet for frame in frames if (packet := parse_frame(datalink, frame, via)) is not None]
 
 
 def _stats(handle: Any, before: CaptureStats) -> CaptureStats:

@@ -37,9 +37,10 @@ from fwknopd.spa.errors import SpaError
 from fwknopd.spa.message import SpaMessage
 from fwknopd.spa.packet import WireText, classify, replay_key
 
-__all__ = ["Authorizer", "PolicySettings"]
+__all__ = ["NO_MATCH", "Authorizer", "PolicySettings"]
 
-_NO_MATCH = Refusal(Reason.NO_CLIENT_MATCHED, "no client's keys fit this packet")
+NO_MATCH = Refusal(Reason.NO_CLIENT_MATCHED, "no client's keys fit this packet")
+"""The verdict on all packets of strangers, this very object: most packets of a flood get it."""
 
 _FINAL = frozenset({Reason.REPLAY, Reason.REPLAY_CACHE_FULL})
 """Reasons that hold whichever client opened the packet; no further client is asked."""
@@ -127,7 +128,7 @@ class Authorizer:
         return [candidate for candidate in self.candidates if candidate.hears(source)]
 
     def _ask(self, candidates: Sequence[Candidate], attempt: _Attempt) -> Verdict:
-        furthest = _NO_MATCH
+        furthest = NO_MATCH
         barred: list[tuple[Candidate, Reason]] = []
         text, destination, now = attempt.wire.text, plain(attempt.packet.destination), attempt.now
         for candidate in candidates:

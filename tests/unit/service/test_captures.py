@@ -128,13 +128,33 @@ def test_counts_go_on_over_a_loss(rig: Rig) -> None:
 # Floods
 
 
-def test_packets_beyond_the_queue_are_counted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packets_beyond_the_queue_wait_in_the_kernel(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(intake, "QUEUE_LIMIT", 10)
+    monkeypatch.setattr("fwknopd.service.JUDGE_BATCH", 4)
     rig.start()
-    rig.devices.put("eth1", *[rig.packet()] * 25)
+    rig.devices.put("eth1", *[rig.packet() for _ in range(25)])
+    rig.service.turn()
+    assert len(rig.service.intake.queue) == 6
+    rig.service.turn()
+    assert len(rig.service.intake.queue) == 6, "only what there is room for is taken"
     rig.settle()
-    assert rig.ask("status")["overflowed"] == 15
-    assert rig.verdicts()[0] == "accepted"
+    assert rig.verdicts() == ["accepted"] * 25
+
+
+def test_captures_are_emptied_while_packets_are_judged(rig: Rig) -> None:
+    rig.start()
+    late = rig.packet()
+
+    def more(*_: object) -> None:
+        rig.devices.put("eth1", late)
+        rig.clock.advance(1)
+
+    rig.service.engine.judged = more
+    rig.devices.put("eth1", rig.packet())
+    rig.service.turn()
+    assert list(rig.service.intake.queue) == [late]
 
 
 def test_captures_are_drained_between_batches(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
