@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from fwknopd.classic_files import FileReader
 from fwknopd.config.directive import Findings
 from fwknopd.config.fwknopd_conf import read_settings
 from fwknopd.config.includes import IncludeError
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import ServerSettings
-from fwknopd.configuration import FileReader, load_uci
+from fwknopd.configuration import load_uci
 from fwknopd.options import DEFAULT_CONFIG, Options
 
 

@@ -36,7 +36,7 @@ ADAPTERS = (
     ("firewall",),
     ("control",),
     ("events", "event_sinks", "log_lines", "command_lines"),
-    ("uci_store", "regular_file"),
+    ("uci_store", "classic_files", "regular_file"),
     ("replay_journal",),
     ("clock", "time_sources", "time_zone"),
     ("commands",),
@@ -46,7 +46,14 @@ SHARED = ("spawning", "workers", "loop", "accounts")
 # The engine sees of the edges only what a backend promises and what an event is.
 ENGINE_MODULES = ("engine", "open_doors", "reporting", "knock_commands", "command_queue")
 ENGINE = (*CORE, *ENGINE_MODULES, "firewall", "events")
-WEBUI_MAY_IMPORT = ("config", "keys", "uci_store", "control.client", "policy.verdict")
+WEBUI_MAY_IMPORT = (
+    "config",
+    "keys",
+    "uci_store",
+    "classic_files",
+    "control.client",
+    "policy.verdict",
+)
 # Parts of the standard library that touch nothing outside the process.
 PURE = {"__future__", "base64", "binascii", "collections", "dataclasses", "datetime", "enum"}
 PURE |= {"functools", "hashlib", "heapq", "hmac", "ipaddress", "itertools", "operator", "re"}

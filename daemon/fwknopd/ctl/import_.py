@@ -5,12 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from fwknopd.classic_files import FileReader, classic_texts
 from fwknopd.config.classic_to_uci import SECTION_TYPES, Imported, uci_from_classic
 from fwknopd.config.convert import masked_uci, uci_secrets
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import apply
 from fwknopd.config.uci_model import UciPackage
-from fwknopd.configuration import FileReader, classic_texts
 from fwknopd.ctl.arguments import DEFAULT_CONFIG
 from fwknopd.ctl.conversion import difference, show
 from fwknopd.ctl.errors import CtlError

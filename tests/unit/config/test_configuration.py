@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fwknopd import configuration
+from fwknopd import classic_files
+from fwknopd.classic_files import FileReader
 from fwknopd.config.includes import IncludeError
 from fwknopd.config.problems import ConfigError, Severity
-from fwknopd.configuration import FileReader, load_files, load_uci
+from fwknopd.configuration import load_files, load_uci
 
 STANZA = "SOURCE ANY\nKEY secret\n"
 
@@ -104,7 +105,7 @@ def test_a_pipe_and_a_folder_are_refused(tmp_path: Path, conf: Path) -> None:
 def test_files_together_are_limited(
     tmp_path: Path, conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(configuration, "MAX_TOTAL_SIZE", 1000)
+    monkeypatch.setattr(classic_files, "MAX_TOTAL_SIZE", 1000)
     write(tmp_path / "big", "#" * 400 + "\n")
     access = write(tmp_path / "a", f"%include {tmp_path}/big\n" * 3 + STANZA)
     with pytest.raises(ConfigError, match="larger than"):
