@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, Request
 
 from fwknop_webui.errors import set_up_errors
 from fwknop_webui.pages import set_up_templates
-from fwknop_webui.routes import Route
+from fwknop_webui.routes import FORM, UPLOAD, Route
 from fwknop_webui.security import Guard
 from fwknop_webui.services import EXTENSION, Services, WebConfig, build_services
 from fwknop_webui.views import ROUTES
 
-MAX_REQUEST_BYTES = 64 * 1024
-MAX_FORM_PARTS = 200
+MAX_REQUEST_BYTES = UPLOAD.body
+"""What the server in front has to let through; each page has limits of its own."""
+
+
+class LimitedRequest(Request):
+    """A request whose limits can be set for each page, which Flask before 3.1 can't do."""
+
+    max_content_length: int | None = FORM.body
+    max_form_memory_size: int | None = FORM.body
+    max_form_parts: int | None = FORM.parts
 
 
 def create_app(config: WebConfig, parts: Services | None = None) -> Flask:
     """The web page. ``parts`` replace the ones built from ``config`` (rpcd, tests)."""
     app = Flask("fwknop_webui", static_folder=None)
+    app.request_class = LimitedRequest
     app.config.update(
         # Set outright, so that no environment variable can switch the debugger on.
         DEBUG=False,
         TESTING=False,
         PROPAGATE_EXCEPTIONS=False,
         TRAP_HTTP_EXCEPTIONS=False,
-        MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
-        MAX_FORM_MEMORY_SIZE=MAX_REQUEST_BYTES,
-        MAX_FORM_PARTS=MAX_FORM_PARTS,
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     app.extensions[EXTENSION] = parts or build_services(config)

@@ -42,15 +42,18 @@ def stage(draft: Draft) -> None:
     require_session().staging = draft.staging
 
 
-def stage_and_go(draft: Draft, endpoint: str) -> ResponseReturnValue:
-    """After a good form: stage, apply if that button was pressed, and show the next page."""
+def stage_and_go(draft: Draft, endpoint: str, section: str | None = None) -> ResponseReturnValue:
+    """After a good form: stage, apply if that button was pressed, and show the next page.
+
+    ``section`` is the client whose page that is.
+    """
     stage(draft)
     if request.form.get("do") == "apply":
-        saved = apply_staged(require_session(), services().store, services().live)
-        return redirect(url_for(endpoint if saved else "changes"), 303)
-    if draft.changes:
+        if not apply_staged(require_session(), services().store, services().live):
+            return redirect(url_for("changes"), 303)
+    elif draft.changes:
         notify(Level.INFO, _("Saved, but not in use yet."), _("Press Save & Apply when done."))
-    return redirect(url_for(endpoint), 303)
+    return redirect(url_for(endpoint, section=section), 303)
 
 
 def outdated_notice() -> Notice:

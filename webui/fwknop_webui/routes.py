@@ -9,6 +9,22 @@ from flask.typing import ResponseReturnValue
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a request may carry: bytes in all, and parts of a multipart form."""
+
+    body: int
+    parts: int
+
+
+FORM = Limits(64 * 1024, 200)
+LARGE_FORM = Limits(256 * 1024, 10)
+"""For a form with rows for hundreds of clients."""
+
+UPLOAD = Limits(384 * 1024, 10)
+"""For files: some thousand clients, and little enough that nothing of it is put on a disk."""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One rule and method. ``public`` needs no login; ``polled`` doesn't keep a session awake."""
 
@@ -17,6 +33,7 @@ class Route:
     view: Callable[..., ResponseReturnValue]
     public: bool = False
     polled: bool = False
+    limits: Limits = FORM
 
     @property
     def endpoint(self) -> str:

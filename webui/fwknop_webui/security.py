@@ -13,7 +13,7 @@ from flask import Flask, Response, abort, g, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.hosts import is_allowed, is_same_origin
-from fwknop_webui.routes import Route
+from fwknop_webui.routes import FORM, Limits, Route
 from fwknop_webui.services import current_session, services
 from fwknop_webui.sessions import Session
 
@@ -58,6 +58,7 @@ class Guard:
         if not is_allowed(request.headers.get("Host", ""), services().config.allowed_hosts):
             abort(421)
         route = self._routes.get(request.endpoint or "")
+        _limit(route.limits if route else FORM)
         polled = route is not None and route.polled
         g.session = services().sessions.find(request.cookies.get(COOKIE, ""), touch=not polled)
         if request.method not in SAFE:
@@ -82,6 +83,11 @@ class Guard:
         if session:
             _hold(session)
         return None
+
+
+def _limit(limits: Limits) -> None:
+    request.max_content_length = request.max_form_memory_size = limits.body
+    request.max_form_parts = limits.parts
 
 
 def _given_token() -> bytes:

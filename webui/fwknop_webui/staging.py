@@ -50,7 +50,10 @@ class Draft:
 
     def with_changes(self, more: Sequence[UciChange]) -> Draft:
         """The draft with further changes, reduced to what differs from the file."""
-        wanted = apply(self.package, more)
+        return self.with_package(apply(self.package, more))
+
+    def with_package(self, wanted: UciPackage) -> Draft:
+        """The draft that makes the file say what ``wanted`` says."""
         changes = differences(self.base.package, wanted)
         return Draft(self.base, changes, wanted, self.current)
 

@@ -9,12 +9,11 @@ from fwknop_webui import qr
 from fwknop_webui.client_rows import ClientRow, find_row
 from fwknop_webui.editing import base_seal, is_current
 from fwknop_webui.i18n import _
-from fwknop_webui.lockout import minutes_and_seconds
 from fwknop_webui.pages import render
-from fwknop_webui.password_try import try_password
 from fwknop_webui.phone import NotUsable, Phone, phone_of
+from fwknop_webui.recent_password import password_obstacle
 from fwknop_webui.routes import Route
-from fwknop_webui.services import current_draft, require_session, services
+from fwknop_webui.services import current_draft, require_session
 from fwknop_webui.settings_form import port_options
 from fwknop_webui.staging import Draft
 from fwknopd.config.uci_format import UciSection
@@ -27,27 +26,8 @@ def show_qr(section: str) -> ResponseReturnValue:
     stored = draft.package.section(section) or abort(404)
     if not is_current(draft, request.form.get("base", "")):
         abort(409)
-    obstacle = _password_obstacle(row, draft)
+    obstacle = password_obstacle(lambda trouble: _ask(row, draft, trouble))
     return obstacle if obstacle is not None else _dialog(row, stored, draft)
-
-
-def _password_obstacle(row: ClientRow, draft: Draft) -> ResponseReturnValue | None:
-    session, sessions = require_session(), services().sessions
-    if sessions.fresh(session):
-        return None
-    if not request.form.get("password"):
-        return _ask(row, draft, "")
-    tried = try_password(session.username, request.form["password"])
-    if tried.right:
-        services().memory.save()
-        sessions.refresh(session)
-        return None
-    if tried.trouble:
-        return _ask(row, draft, tried.trouble), 503
-    if tried.wait:
-        text = _("Too many wrong passwords. Try again in {time}.")
-        return _ask(row, draft, text.format(time=minutes_and_seconds(tried.wait))), 429
-    return _ask(row, draft, _("Wrong password.")), 401
 
 
 def _ask(row: ClientRow, draft: Draft, trouble: str) -> str:
