@@ -287,4 +287,10 @@ class Engine:
 
 def _request(decision: AccessDecision) -> DoorRequest:
     stanza = decision.stanza
-    return DoorRequest(decision.doors, stanza.label, stanza.identity, decision.lifetime)
+    return DoorRequest(
+        decision.doors,
+        stanza.label,
+        stanza.identity,
+        decision.lifetime,
+        cut_at_expiry=stanza.cut_at_expiry,
+    )

@@ -31,6 +31,7 @@ class EventKind(StrEnum):
     GRANT = "grant"
     EXPIRE = "expire"
     REVOKE = "revoke"
+    CUT = "cut"
     REJECTED = "rejected"
     ERROR = "error"
     START = "start"

@@ -128,6 +128,7 @@ class Grant:
 
     ``client`` is what people call the owner; ``owner`` tells clients apart whatever they
     are called, for labels can be equal, and numbers change when a client is deleted.
+    ``cut_at_expiry``: the door's connections end with it.
     """
 
     door: Door
@@ -135,6 +136,7 @@ class Grant:
     opened: float
     expires: float
     owner: str = field(default="", repr=False)
+    cut_at_expiry: bool = False
 
     @property
     def holder(self) -> str:

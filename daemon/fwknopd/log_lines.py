@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 
 from fwknopd.command_lines import ended_text, running_texts, went_well
+from fwknopd.connections import connections
 from fwknopd.events import Event, EventKind, JsonValue
 from fwknopd.policy.verdict import Reason
 
@@ -56,7 +57,9 @@ def log_lines(event: Event) -> list[Line]:
     if event.event is EventKind.VERDICT:
         return _verdict_lines(event)
     if event.event in (EventKind.GRANT, EventKind.EXPIRE, EventKind.REVOKE):
-        return [(INFO, _door_text(event))]
+        return [(INFO, _door_text(event)), *_cut_lines(event)]
+    if event.event is EventKind.CUT:
+        return _cut_lines(event)
     if event.event in (EventKind.ERROR, EventKind.FIREWALL):
         return [(ERROR, _marked(event, event.detail))]
     if event.event is EventKind.COMMAND:
@@ -84,6 +87,16 @@ def _door_text(event: Event) -> str:
     when = "ahead of its" if event.event is EventKind.REVOKE else "with"
     what = rest.partition(", expires at")[0]
     return f"Removed rule from {place} {when} expire time of {_whole(facts)}: {kind} for {what}"
+
+
+def _cut_lines(event: Event) -> list[Line]:
+    facts = dict(event.extra)
+    count, uncut = facts.get("cut"), facts.get("uncut")
+    if not isinstance(count, int):
+        return []
+    kind, _, rest = event.detail.partition(" rule for ")
+    text = f"Cut {connections(count)} of {kind} for {rest.partition(', expires at')[0]}"
+    return [(WARNING, f"{text}; {uncut}") if uncut else (INFO, text)]
 
 
 def _whole(facts: Mapping[str, JsonValue]) -> int:

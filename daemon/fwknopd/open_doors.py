@@ -2,28 +2,25 @@
 
 Whatever happens, a grant in the table stands for a door in the firewall and the other
 way round: the table changes only after the firewall did, and what others changed in
-the firewall is found out and told.
+the firewall is found out and told. Connections outlive their door, unless they are cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Protocol
 
+from fwknopd.connections import Cut
+from fwknopd.endings import Endings, Tell
 from fwknopd.events import EventKind
 from fwknopd.firewall import Firewall, FirewallBarred, FirewallError, TimedDoor
-from fwknopd.grants import Door, Grant, GrantTable
-
-RECONCILE_SECONDS = 2.0
-"""The firewall is read back at most this often, however often somebody asks."""
+from fwknopd.grants import UNKNOWN_CLIENT, Door, Grant, GrantTable
 
 SETTLING_SECONDS = 1.0
 """A grant this close to its end may be gone from the firewall without anybody's doing."""
-
-Tell = Callable[[EventKind, Grant, str], None]
-"""Told of every grant that ends or changes, and why ("" when its time was over)."""
 
 
 class MonotonicClock(Protocol):
@@ -35,16 +32,28 @@ class MonotonicClock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DoorRequest:
-    """What one knock asks for: ``doors``, all or none, for ``lifetime`` seconds."""
+    """What one knock asks for: ``doors``, all or none, for ``lifetime`` seconds.
+
+    ``cut_at_expiry``: then the doors' connections are to end too.
+    """
 
     doors: Sequence[Door]
     client: str
     owner: str
     lifetime: float
+    cut_at_expiry: bool = False
 
 
 Answer = list[Grant] | FirewallError
 """What a request got, or why it got nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """How many grants ended, and what became of their connections if they were to be cut."""
+
+    doors: int
+    cut: Cut | None = None
 
 
 class OpenDoors:
@@ -54,9 +63,8 @@ class OpenDoors:
         self.table = GrantTable()
         self.firewall = firewall
         self.recover: Callable[[], bool] = lambda: False
+        self.endings = Endings(tell)
         self._clock = clock
-        self._tell = tell
-        self._reconciled_at = 0.0
 
     def open(self, requests: Sequence[DoorRequest]) -> list[Answer]:
         """Open what each of ``requests`` asks for, or tell why not, as if they came in turn.
@@ -83,15 +91,17 @@ class OpenDoors:
         rivals = [grant for r in requests for door in r.doors for grant in self.table.rivals(door)]
         self._end(rivals, "a newer knock leads this port elsewhere")
         now = self._clock.monotonic()
-        wanted = [
-            [self.table.plan(door, r.client, r.lifetime, now, r.owner) for door in r.doors]
-            for r in requests
-        ]
+        wanted = [[self._planned(r, door, now) for door in r.doors] for r in requests]
         grants = [grant for planned in wanted for grant in planned]
         self._twice(lambda: self.firewall.open(self._timed(grants)))
         for grant in grants:
             self.table.record(grant)
+        self.endings.began(grants)
         return wanted
+
+    def _planned(self, request: DoorRequest, door: Door, now: float) -> Grant:
+        planned = self.table.plan(door, request.client, request.lifetime, now, request.owner)
+        return replace(planned, cut_at_expiry=request.cut_at_expiry)
 
     def _timed(self, grants: Iterable[Grant]) -> list[TimedDoor]:
         """The doors with the time left to the last holder: no client shortens another's."""
@@ -122,28 +132,58 @@ class OpenDoors:
     def expire(self) -> None:
         """Close and tell of what ran out. Raises FirewallError: nothing is told then."""
         self.firewall.expire()
-        for grant in self.table.expire(self._clock.monotonic()):
-            self._tell(EventKind.EXPIRE, grant, "")
+        ended = self.table.expire(self._clock.monotonic())
+        self.endings.ended(EventKind.EXPIRE, [g for g in ended if not g.cut_at_expiry])
+        if cutting := [grant for grant in ended if grant.cut_at_expiry]:
+            self._close_at_once(cutting)
+            self.endings.cut(EventKind.EXPIRE, cutting, self._still_open())
 
-    def revoke(self, select: Callable[[Grant], bool], why: str = "") -> int:
-        """End the selected grants now; how many. Raises FirewallError, and tells what is left.
+    def _close_at_once(self, ended: Sequence[Grant]) -> None:
+        """A kernel that closes doors itself may need some milliseconds more."""
+        doors = [grant.door for grant in ended if self.table.open_until(grant.door) is None]
+        # If they can't be closed, the rules are gone, or they close themselves in that time.
+        with suppress(FirewallError):
+            self.firewall.close(doors)
 
-        A door another client still holds stays open until that grant's end.
+    def revoke(
+        self, select: Callable[[Grant], bool], why: str = "", *, cut: bool = False
+    ) -> Revoked:
+        """End the selected grants now. Raises FirewallError, and tells what has ended.
+
+        A door another client still holds stays open until that grant's end. With ``cut``
+        the doors' connections end too, and those of doors that closed before.
         """
         chosen = [grant for grant in self.table if select(grant)]
-        self._end(chosen, why)
-        return len(chosen)
+        if not cut:
+            self._end(chosen, why)
+            return Revoked(len(chosen))
+        past = [grant for grant in self.endings.past if select(grant)]
+        ended: list[Grant] = []
+        try:
+            for part in self._closed(chosen):
+                ended += part
+        except FirewallError:
+            self.endings.ended(EventKind.REVOKE, ended, why)
+            raise
+        made = self.endings.cut(EventKind.REVOKE, ended, self._still_open(), why, past)
+        return Revoked(len(chosen), made)
+
+    def _still_open(self) -> set[Door]:
+        return {grant.door for grant in self.table}
 
     def _end(self, chosen: Sequence[Grant], why: str) -> None:
-        if not chosen:
-            return
+        for ended in self._closed(chosen):
+            self.endings.ended(EventKind.REVOKE, ended, why)
+
+    def _closed(self, chosen: Sequence[Grant]) -> Iterator[list[Grant]]:
+        """Close the doors of ``chosen``, and take them out of the table. Raises FirewallError."""
         shared, alone = self._split(chosen)
         if shared:
             self._twice(lambda: self.firewall.open(self._remaining(shared)))
-            self._drop(shared, why)
+            yield self.table.drop(shared)
         if alone:
             self._twice(lambda: self.firewall.close([grant.door for grant in alone]))
-            self._drop(alone, why)
+            yield self.table.drop(alone)
 
     def _split(self, chosen: Sequence[Grant]) -> tuple[list[Grant], list[Grant]]:
         """Those whose door another grant still needs, and the others."""
@@ -162,24 +202,26 @@ class OpenDoors:
         doors = {grant.door for grant in leaving}
         return [TimedDoor(d, ends[d] - now) for d in doors if ends.get(d, 0.0) > now]
 
-    def _drop(self, grants: Sequence[Grant], why: str) -> None:
-        self.table.drop(grants)
-        for grant in grants:
-            self._tell(EventKind.REVOKE, grant, why)
-
     # What others do to the firewall
 
     def adopt(self) -> int:
-        """Take over the doors the firewall holds from an earlier run. Raises FirewallError.
+        """Take over the doors the firewall holds from an earlier run; how many those are.
 
-        An entry without an end is no work of ours, and would stay open for ever: it is closed.
+        Raises FirewallError.
         """
-        held = self.firewall.read()
+        return self._take_over(self.firewall.read())
+
+    def _take_over(self, held: Sequence[TimedDoor]) -> int:
+        """An entry without an end is no work of ours, and would stay open for ever."""
+        now = self._clock.monotonic()
         endless = [timed.door for timed in held if not isfinite(timed.seconds)]
         if endless:
             self.firewall.close(endless)
+            gone = [Grant(door, UNKNOWN_CLIENT, now, now) for door in endless]
+            why = "it had no end, so it was none of fwknopd's"
+            self.endings.ended(EventKind.REVOKE, gone, why)
         ending = [(timed.door, timed.seconds) for timed in held if isfinite(timed.seconds)]
-        return len(self.table.restore(ending, self._clock.monotonic()))
+        return len(self.table.restore(ending, now))
 
     def restore(self, devices: Sequence[str]) -> int:
         """Make the rules (again), with every door's remaining time; how many doors.
@@ -193,19 +235,27 @@ class OpenDoors:
             self.firewall.open(doors)
         return len(doors)
 
-    def reconcile(self) -> None:
-        """Drop grants whose door somebody else closed. Never raises; reads the firewall back."""
-        now = self._clock.monotonic()
-        if not len(self.table) or now - self._reconciled_at < RECONCILE_SECONDS:
-            return
-        self._reconciled_at = now
+    def reconcile(self) -> list[TimedDoor]:
+        """What the firewall holds now, to which the table is fitted. Raises FirewallError.
+
+        Grants end whose door somebody else closed, and doors nobody knew of are taken over.
+        """
+        held = self._read()
+        settled = self._clock.monotonic() + SETTLING_SECONDS
+        self._take_over([timed for timed in held if timed.seconds > SETTLING_SECONDS])
+        doors = {timed.door for timed in held}
+        lost = [g for g in self.table if g.door not in doors and g.expires > settled]
+        why = "somebody closed the door in the firewall"
+        self.endings.ended(EventKind.REVOKE, self.table.drop(lost), why)
+        return held
+
+    def _read(self) -> list[TimedDoor]:
         try:
-            held = {timed.door for timed in self.firewall.read()}
+            return self.firewall.read()
         except FirewallError:
-            return
-        settled = now + SETTLING_SECONDS
-        lost = [g for g in self.table if g.door not in held and g.expires > settled]
-        self._drop(lost, "somebody closed the door in the firewall")
+            if not self.recover():
+                raise
+            return self.firewall.read()
 
 
 def _independent(requests: Iterable[DoorRequest]) -> Iterator[list[DoorRequest]]:

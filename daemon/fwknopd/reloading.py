@@ -12,6 +12,7 @@ from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.engine import Engine
 from fwknopd.events import EventKind
 from fwknopd.firewall import FirewallError
+from fwknopd.grants import Grant
 from fwknopd.intake import Intake
 from fwknopd.options import Options
 from fwknopd.startup import capture_request, engine_settings, errors_of, load_configuration
@@ -100,11 +101,24 @@ class Reloading:
         self._close_doors_of_the_gone()
 
     def _close_doors_of_the_gone(self) -> None:
-        """Who may not knock any more has no open door any more either."""
+        """Who may not knock any more has no open door any more either.
+
+        Nor any connection, for then somebody shuts a client out. One that gets new keys is
+        not shut out, and may be the very connection over which they were made.
+        """
         present = {stanza.identity for stanza in self._engine.settings.stanzas if stanza.enabled}
-        why = "its client was deleted, disabled or given new keys"
+        names = {stanza.name for stanza in self._engine.settings.stanzas if stanza.enabled}
+
+        def is_gone(grant: Grant) -> bool:
+            return bool(grant.owner) and grant.owner not in present
+
+        def is_shut_out(grant: Grant) -> bool:
+            return is_gone(grant) and grant.client not in names
+
+        doors = self._engine.doors
         try:
-            self._engine.doors.revoke(lambda g: bool(g.owner) and g.owner not in present, why)
+            doors.revoke(is_shut_out, "its client was deleted or disabled", cut=True)
+            doors.revoke(is_gone, "its client was given new keys")
         except FirewallError as error:
             self._record(
                 EventKind.ERROR, f"Doors of clients that are gone stay open to their end: {error}"

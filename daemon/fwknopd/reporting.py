@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Protocol
 
-from fwknopd.events import EventKind, EventLog, RejectedTally, printable
+from fwknopd.connections import connections
+from fwknopd.events import EventKind, EventLog, JsonValue, RejectedTally, printable
 from fwknopd.firewall import Firewall
 from fwknopd.grants import Door, Grant
 from fwknopd.policy.packet import Packet
@@ -115,17 +116,38 @@ class Reporting:
 
     # Doors
 
-    def grant(self, kind: EventKind, grant: Grant, why: str = "", *, source: object = None) -> None:
-        """A door opened, or closed for the reason ``why`` ("" when its time was over)."""
+    def grant(
+        self,
+        kind: EventKind,
+        grant: Grant,
+        why: str = "",
+        *,
+        cut: int | None = None,
+        uncut: str = "",
+        source: object = None,
+    ) -> None:
+        """A door opened, or closed for the reason ``why`` ("" when its time was over).
+
+        ``cut`` are the connections that ended with it, None when they were to live on;
+        ``uncut`` says which did all the same, and why.
+        """
         detail = grant_text(grant, self.epoch(grant.expires))
+        facts: dict[str, JsonValue] = {} if cut is None else {"cut": cut}
+        if uncut:
+            facts["uncut"] = uncut
+        ended = "" if cut is None else f"{connections(cut)} cut"
+        why = "; ".join(filter(None, (why, ended, uncut)))
         self.events.record(
             kind,
             source=source,
             client=grant.client,
+            verdict=None,
+            reason=None,
             request=f"{grant.door.who},{grant.door.what}",
             detail=f"{detail} ({why})" if why else detail,
             expires=self.epoch(grant.expires),
             place=self.firewall.place(grant.door),
+            **facts,
         )
 
 

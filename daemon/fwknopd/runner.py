@@ -25,7 +25,7 @@ from fwknopd.event_sinks import (
 )
 from fwknopd.events import EventLog
 from fwknopd.firewall import Firewall, FirewallError
-from fwknopd.firewall.choice import choose_firewall
+from fwknopd.firewall.choice import choose_connections, choose_firewall
 from fwknopd.log_lines import DEBUG
 from fwknopd.loop import Loop
 from fwknopd.name_lookup import look_up
@@ -128,6 +128,7 @@ def _run_service(
         look_up=partial(look_up, workers),
         runner=CommandProcesses(workers),
     )
+    engine.doors.endings.connections = choose_connections(engine.firewall)
     _watch(engine, options, settings, configuration)
     memory.load(policy_settings(settings, test=options.test) if configuration else None)
     if options.rotate_digest_cache:

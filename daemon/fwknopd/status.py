@@ -9,8 +9,8 @@ from typing import Any
 from fwknopd import __version__
 from fwknopd.capture.reopening import CaptureState, ReopeningCapture
 from fwknopd.config.problems import Problem
+from fwknopd.door_list import Listed
 from fwknopd.firewall import Diagnosis
-from fwknopd.grants import Grant
 from fwknopd.intake import WaitingNetwork
 from fwknopd.service import Service, idle_text
 
@@ -42,6 +42,7 @@ def status(service: Service) -> Json:
             "devices": list(service.guard.devices),
             "detail": firewall.detail,
         },
+        "connections": _connections(service),
         "clients": len(engine.settings.stanzas),
         "replay": {"entries": len(engine.replay)},
         "counters": dict(engine.events.counters),
@@ -104,6 +105,11 @@ def _diagnosis(service: Service) -> Diagnosis:
     return service.guard.diagnosis()
 
 
+def _connections(service: Service) -> Json:
+    problem = service.engine.doors.endings.connections.problem()
+    return {"known": not problem, "detail": problem}
+
+
 def _waiting(service: Service, network: WaitingNetwork) -> Json:
     return {
         "name": f"network {network.name}",
@@ -129,9 +135,12 @@ def _capture(service: Service, capture: ReopeningCapture) -> Json:
     }
 
 
-def grant_json(service: Service, grant: Grant) -> Json:
-    """One open door; ``opened`` and ``expires`` are epoch seconds."""
-    door = grant.door
+def grant_json(service: Service, listed: Listed) -> Json:
+    """One door; ``opened`` and ``expires`` are epoch seconds.
+
+    ``connections`` is None when they can't be told.
+    """
+    grant, door = listed.grant, listed.grant.door
     return {
         "id": grant.id,
         "client": grant.client,
@@ -142,5 +151,6 @@ def grant_json(service: Service, grant: Grant) -> Json:
         "destination": None if door.destination is None else str(door.destination),
         "source_nat": None if door.source_nat is None else str(door.source_nat),
         "opened": service.engine.reporting.epoch(grant.opened),
-        "expires": service.engine.reporting.epoch(grant.expires),
+        "expires": service.engine.reporting.epoch(listed.ends),
+        "connections": listed.connections,
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.protocol import VerbError
+from fwknopd.door_list import DoorLister
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import Grant
 from fwknopd.policy.packet import Packet
@@ -25,6 +26,7 @@ class Verbs:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._lister = DoorLister(service.engine.doors, service.clock)
 
     def table(self) -> Mapping[str, Callable[[Json], Json]]:
         """The handlers by verb, as the control server wants them."""
@@ -42,12 +44,14 @@ class Verbs:
         return status(self._service)
 
     def grants(self, _: Json) -> Json:
-        """Every open door, as the firewall has them."""
-        service = self._service
-        service.engine.doors.reconcile()
+        """Every open door, as the kernel has them, and who is still connected through others."""
+        service, doors = self._service, self._lister.list()
         return {
             "now": service.clock.now(),
-            "grants": [grant_json(service, grant) for grant in service.engine.doors.table],
+            "grants": [grant_json(service, listed) for listed in doors.open],
+            "past": [grant_json(service, listed) for listed in doors.past],
+            "unread": doors.unread,
+            "uncounted": doors.uncounted,
         }
 
     def events(self, arguments: Json) -> Json:
@@ -57,16 +61,26 @@ class Verbs:
         return {"events": [event.as_json() for event in recent], "last": log.last_id}
 
     def revoke(self, arguments: Json) -> Json:
-        """Close doors now. Raises VerbError when the firewall refuses."""
-        select = _selection(arguments)
+        """Close doors now, and cut connections. Raises VerbError when the firewall refuses.
+
+        ``cut`` in the answer is how many; None when it was not asked for.
+        """
+        select, cut = _selection(arguments), bool(arguments.get("cut"))
         try:
-            return {"revoked": self._service.engine.doors.revoke(select)}
+            revoked = self._service.engine.doors.revoke(select, cut=cut)
         except FirewallError as error:
             raise VerbError(
                 "firewall",
                 f"the firewall did not close them: {error}",
                 "Look at `fwknopctl grants` for what is still open",
             ) from error
+        made = revoked.cut
+        return {
+            "revoked": revoked.doors,
+            "cut": None if made is None else made.count,
+            "spared": made.spared if made else 0,
+            "uncut": made.problem if made else "",
+        }
 
     def reload(self, _: Json) -> Json:
         """Read the configuration anew; the old one stays when the new one is faulty.

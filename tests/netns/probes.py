@@ -73,12 +73,14 @@ def _greet(listener: socket.socket, greeting: str) -> None:
             client.sendall(greeting.format(peer=peer[0].removeprefix("::ffff:")).encode())
 
 
-def connect(machine: Machine, source: str, address: str, port: int) -> socket.socket:
+def connect(
+    machine: Machine, source: str, address: str, port: int, source_port: int = 0
+) -> socket.socket:
     """A TCP connection from ``source`` on that machine. Raises OSError."""
     with machine.entered():
         client = socket.socket(family_of(address), socket.SOCK_STREAM)
     try:
-        client.bind((source, 0))
+        client.bind((source, source_port))
         client.settimeout(PATIENCE)
         client.connect((address, port))
     except OSError:

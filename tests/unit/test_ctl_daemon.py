@@ -82,6 +82,7 @@ GRANTS: Json = {
             "local": False,
             "opened": NOW - 3700,
             "expires": NOW + 3723,
+            "connections": 2,
         },
         {
             "id": "a1",
@@ -92,8 +93,23 @@ GRANTS: Json = {
             "local": False,
             "opened": NOW - 2,
             "expires": NOW + 28,
+            "connections": 0,
         },
     ],
+    "past": [],
+    "unread": "",
+    "uncounted": "",
+}
+PAST: Json = {
+    **GRANTS,
+    "grants": [],
+    "past": [{**GRANTS["grants"][1], "expires": NOW - 120, "connections": 1}],
+}
+UNKNOWN: Json = {
+    **GRANTS,
+    "grants": [{**GRANTS["grants"][1], "connections": None}],
+    "unread": "nftables is gone",
+    "uncounted": "a module is missing",
 }
 EVENTS: list[Json] = [
     {
@@ -131,8 +147,14 @@ def events(arguments: Json) -> Json:
 def revoke(arguments: Json) -> Json:
     if arguments.get("client") == "stuck":
         raise VerbError("firewall", "the doors are still open", "Try again")
+    cut = arguments.pop("cut", False)
     known = arguments in ({"client": "phone"}, {"id": "a1"}, {"address": "203.0.113.10"})
-    return {"revoked": 2 if arguments == {"all": True} else int(known)}
+    answer = {"revoked": 2 if arguments == {"all": True} else int(known), "cut": None}
+    if not cut:
+        return answer
+    if arguments == {"all": True}:
+        return {**answer, "cut": 0, "spared": 0, "uncut": "a module is missing"}
+    return {**answer, "cut": int(known), "spared": 2 * known, "uncut": ""}
 
 
 def reload(_: Json) -> Json:
@@ -227,10 +249,34 @@ def test_status_of_another_version_is_shown_as_far_as_it_goes(
 
 def test_grants_as_a_table(capsys: Capsys) -> None:
     assert shown(capsys, "grants").splitlines() == [
-        "CLIENT        ADDRESS       OPENS                       LEFT       OPENED         ID",
-        "phone         203.0.113.10  tcp/22                      28 s       2 s ago        a1",
-        "Ann's tablet  2001:db8::7   tcp/5555 -> 192.168.1.5:22  1 h 2 min  1 h 1 min ago  b2",
+        "CLIENT        ADDRESS       OPENS                       LEFT       OPENED         "
+        "CONNECTIONS  ID",
+        "phone         203.0.113.10  tcp/22                      28 s       2 s ago        "
+        "0            a1",
+        "Ann's tablet  2001:db8::7   tcp/5555 -> 192.168.1.5:22  1 h 2 min  1 h 1 min ago  "
+        "2            b2",
     ]
+
+
+def test_connections_that_outlived_their_door_are_listed(tmp_path: Path, capsys: Capsys) -> None:
+    with RunningServer(tmp_path / "other.sock", {"grants": lambda _: PAST}):
+        text = shown(capsys, "--control", str(tmp_path / "other.sock"), "grants")
+    assert text.splitlines() == [
+        "No door is open.",
+        "",
+        "Closed, but with connections that live on (fwknopctl revoke --cut ends them):",
+        "CLIENT  ADDRESS       OPENED  CLOSED     CONNECTIONS  ID",
+        "phone   203.0.113.10  tcp/22  2 min ago  1            a1",
+    ]
+
+
+def test_what_cannot_be_told_is_said_to_be_unknown(tmp_path: Path, capsys: Capsys) -> None:
+    with RunningServer(tmp_path / "other.sock", {"grants": lambda _: UNKNOWN}):
+        assert main(["--control", str(tmp_path / "other.sock"), "grants"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].endswith("?            a1")
+    assert "what the firewall was told to open, for it can't be read: nftables is gone" in err
+    assert "connections can't be told: a module is missing" in err
 
 
 def test_no_grants(tmp_path: Path, capsys: Capsys) -> None:
@@ -276,6 +322,25 @@ def test_revoke(capsys: Capsys, arguments: list[str], text: str) -> None:
     assert shown(capsys, "revoke", *arguments) == text
 
 
+def test_cutting_says_what_became_of_the_connections(capsys: Capsys) -> None:
+    assert shown(capsys, "revoke", "--cut", "--client", "phone") == (
+        "Closed 1 door of client phone. Cut 1 connection. "
+        "Left 2 connections alone that may have come in by a door that is open.\n"
+    )
+    assert shown(capsys, "revoke", "--client", "fone", "--cut") == (
+        "No door of client fone was open; see fwknopctl grants. Cut 0 connections.\n"
+    )
+
+
+def test_connections_that_could_not_be_cut_fail(capsys: Capsys) -> None:
+    assert main(["revoke", "--all", "--cut"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "Closed 2 doors. Cut 0 connections.\n"
+    assert err == "fwknopctl: note: connections live on: a module is missing\n"
+    answer = json.loads(shown(capsys, "revoke", "--all", "--cut", "--json", code=1))
+    assert answer["uncut"] == "a module is missing"
+
+
 def test_a_refused_verb_is_an_error_with_its_remedy(capsys: Capsys) -> None:
     text = complaint(capsys, "revoke", "--client", "stuck")
     assert text == "fwknopctl: the doors are still open.\n  Try again\n"
@@ -310,7 +375,7 @@ def test_version_names_both(capsys: Capsys) -> None:
         (["status"], STATUS),
         (["grants"], GRANTS),
         (["events"], {"events": EVENTS, "last": 3}),
-        (["revoke", "--all"], {"revoked": 2}),
+        (["revoke", "--all"], {"revoked": 2, "cut": None}),
     ],
 )
 def test_json_is_the_daemons_answer(capsys: Capsys, arguments: list[str], expected: Json) -> None:

@@ -24,6 +24,9 @@ CORE = {
     "spa": ("spa",),
     "policy": ("spa", "replay", "grants"),
     "grants": ("spa", "policy.stanza"),
+    "past_doors": ("grants",),
+    "flows": ("grants", "spa", "policy.stanza"),
+    "connections": ("grants",),
     "replay": ("spa",),
     "replay_format": ("replay",),
     "replay_blindness": (),
@@ -44,7 +47,15 @@ ADAPTERS = (
 # What edges share: starting a program or a job, and nothing that is one edge's business.
 SHARED = ("spawning", "workers", "loop", "accounts")
 # The engine sees of the edges only what a backend promises and what an event is.
-ENGINE_MODULES = ("engine", "open_doors", "reporting", "knock_commands", "command_queue")
+ENGINE_MODULES = (
+    "engine",
+    "open_doors",
+    "endings",
+    "door_list",
+    "reporting",
+    "knock_commands",
+    "command_queue",
+)
 ENGINE = (*CORE, *ENGINE_MODULES, "firewall", "events")
 WEBUI_MAY_IMPORT = (
     "config",

@@ -53,7 +53,8 @@ class Kind(StrEnum):
 class Argument:
     """One argument of a verb; numbers lie between ``minimum`` and ``maximum``.
 
-    ``longest`` is the number of characters a text may have.
+    ``longest`` is the number of characters a text may have. ``beside`` alternatives it is
+    none of them.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Argument:
     maximum: int = 2**53
     longest: int = MAX_TEXT
     needed: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ VERBS = (
             Argument("client", Kind.TEXT, "All doors of this client"),
             Argument("address", Kind.TEXT, "All doors for this address"),
             Argument("all", Kind.FLAG, "All doors"),
+            Argument("cut", Kind.FLAG, "Cut their connections too", beside=True),
         ),
         exactly_one=True,
     ),
@@ -204,15 +207,17 @@ def _check_arguments(verb: Verb, arguments: Json) -> None:
     for argument in verb.arguments:
         if argument.needed and argument.name not in arguments:
             raise _bad_argument(f"{verb.name} needs {argument.name}", argument.help)
-    if verb.exactly_one and len(_given(arguments)) != 1:
-        raise _bad_argument(
-            f"{verb.name} needs exactly one argument", f"Give one of: {_names(verb.arguments)}"
-        )
+    if verb.exactly_one:
+        _check_alternatives(verb, arguments)
 
 
-def _given(arguments: Json) -> Json:
-    """Arguments that say something: an alternative that is switched off isn't one."""
-    return {name: value for name, value in arguments.items() if value is not False}
+def _check_alternatives(verb: Verb, arguments: Json) -> None:
+    alternatives = tuple(argument for argument in verb.arguments if not argument.beside)
+    # One that is switched off says nothing.
+    given = [a for a in alternatives if arguments.get(a.name, False) is not False]
+    if len(given) != 1:
+        message = f"{verb.name} needs exactly one of {_names(alternatives)}"
+        raise _bad_argument(message, f"What it does: {verb.help}")
 
 
 def _check_value(argument: Argument, value: object) -> None:

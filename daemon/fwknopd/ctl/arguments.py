@@ -103,6 +103,11 @@ def _revoke_verb(verbs: Verbs) -> None:
     which.add_argument("--client", metavar="NAME", help="all doors of this client")
     which.add_argument("--address", metavar="ADDRESS", help="all doors for this address")
     which.add_argument("--all", action="store_true", help="all doors")
+    parser.add_argument(
+        "--cut",
+        action="store_true",
+        help="cut connections too, also those of doors that have closed since",
+    )
 
 
 def _explain_verb(verbs: Verbs) -> None:

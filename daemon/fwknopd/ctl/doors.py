@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
 
 from fwknopd.ctl.answers import Json, children, flag, number, text
 from fwknopd.ctl.daemon import ask
-from fwknopd.ctl.output import ago, duration, print_json, table
+from fwknopd.ctl.output import ago, counted, duration, print_json, print_note, table
 from fwknopd.ctl.status import problem_line
 
-_HEAD = ("CLIENT", "ADDRESS", "OPENS", "LEFT", "OPENED", "ID")
+_HEAD = ("CLIENT", "ADDRESS", "OPENS", "LEFT", "OPENED", "CONNECTIONS", "ID")
+_PAST_HEAD = ("CLIENT", "ADDRESS", "OPENED", "CLOSED", "CONNECTIONS", "ID")
 
 
 def show_grants(options: Namespace) -> int:
@@ -18,26 +20,57 @@ def show_grants(options: Namespace) -> int:
     if options.json:
         print_json(answer)
         return 0
-    grants = sorted(children(answer, "grants"), key=lambda grant: number(grant, "expires"))
     now = number(answer, "now")
+    grants, past = (
+        sorted(children(answer, name), key=lambda grant: number(grant, "expires"))
+        for name in ("grants", "past")
+    )
     print(table(_HEAD, [_row(grant, now) for grant in grants]) if grants else "No door is open.")
+    if past:
+        print("\nClosed, but with connections that live on (fwknopctl revoke --cut ends them):")
+        print(table(_PAST_HEAD, [_past_row(grant, now) for grant in past]))
+    for told, note in _NOTES.items():
+        if why := text(answer, told):
+            print_note(f"{note}: {why}")
     return 0
+
+
+_NOTES = {
+    "unread": "this is what the firewall was told to open, for it can't be read",
+    "uncounted": "connections can't be told",
+}
 
 
 def revoke(options: Namespace) -> int:
-    """The verb ``revoke``; closing nothing is no error, because the door is closed."""
+    """The verb ``revoke``; closing nothing is no error, because the door is closed.
+
+    1 when connections that were to be cut live on.
+    """
     name, value = _selection(options)
-    answer = ask(options, "revoke", **{name: value})
+    answer = ask(options, "revoke", **{name: value}, **({"cut": True} if options.cut else {}))
+    uncut = text(answer, "uncut")
     if options.json:
         print_json(answer)
-        return 0
-    closed = int(number(answer, "revoked"))
-    which = "" if name == "all" else f" of {name} {value}"
-    if closed:
-        print(f"Closed {closed} door{'' if closed == 1 else 's'}{which}.")
     else:
-        print(f"No door{which} was open; see fwknopctl grants.")
-    return 0
+        print(" ".join(_revoked(answer, "" if name == "all" else f" of {name} {value}")))
+        if uncut:
+            print_note(f"connections live on: {uncut}")
+    return 1 if uncut else 0
+
+
+def _revoked(answer: Json, which: str) -> Iterator[str]:
+    closed, cut, spared = (int(number(answer, name)) for name in ("revoked", "cut", "spared"))
+    if closed:
+        yield f"Closed {counted(closed, 'door')}{which}."
+    else:
+        yield f"No door{which} was open; see fwknopctl grants."
+    if answer.get("cut") is not None:
+        yield f"Cut {counted(cut, 'connection')}."
+    if spared:
+        yield (
+            f"Left {counted(spared, 'connection')} alone that may have come in by a door "
+            "that is open."
+        )
 
 
 def reload(options: Namespace) -> int:
@@ -59,15 +92,24 @@ def reload(options: Namespace) -> int:
 
 def _row(grant: Json, now: float) -> tuple[str, ...]:
     left = number(grant, "expires") - now
-    nat = text(grant, "nat")
     return (
-        text(grant, "client"),
-        text(grant, "address"),
-        text(grant, "port") + (f" -> {nat}" if nat else ""),
+        *_door(grant),
         duration(left) if left > 0 else "closing",
         ago(now - number(grant, "opened")),
+        text(grant, "connections") or "?",
         text(grant, "id"),
     )
+
+
+def _past_row(grant: Json, now: float) -> tuple[str, ...]:
+    closed = ago(now - number(grant, "expires"))
+    return (*_door(grant), closed, text(grant, "connections"), text(grant, "id"))
+
+
+def _door(grant: Json) -> tuple[str, str, str]:
+    nat = text(grant, "nat")
+    what = text(grant, "port") + (f" -> {nat}" if nat else "")
+    return text(grant, "client"), text(grant, "address"), what
 
 
 def _selection(options: Namespace) -> tuple[str, str | bool]:

@@ -66,6 +66,11 @@ def ago(seconds: float) -> str:
     return "just now" if seconds < 1 else f"{duration(seconds)} ago"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 door", "2 doors"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def moment(epoch: float, now: float) -> str:
     """Local time of day, with the date unless it is today's."""
     when, today = time.localtime(epoch), time.localtime(now)

@@ -52,6 +52,9 @@ def _lines(status: Json) -> Iterator[tuple[str, str]]:
     yield "Firewall", _health(child(status, "firewall"), "ready", "not ready", "backend")
     yield "Clock", _health(child(status, "clock"), "ok", "not believable yet")
     yield "Open doors", text(status, "grants")
+    connections = child(status, "connections")
+    if connections and not flag(connections, "known"):
+        yield "Connections", _health(connections, "known", "unknown")
     yield "Replay memory", f"{text(child(status, 'replay'), 'entries')} packets"
     yield "Packets", _counters(child(status, "counters"))
     if flag(status, "test"):

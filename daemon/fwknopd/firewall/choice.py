@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fwknopd.connections import Connections, NoConnections
 from fwknopd.firewall import Firewall, FirewallError
+from fwknopd.firewall.conntrack import Conntrack
 from fwknopd.firewall.iptables_process import FW4, Programs
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.firewall.log_only import LogOnlyFirewall
@@ -44,6 +46,13 @@ def choose_firewall(
 
         return IptablesFirewall(iptables)
     raise FirewallError(f"no firewall is called {kind!r}: use one of {', '.join(KINDS)}")
+
+
+def choose_connections(firewall: Firewall) -> Connections:
+    """Whom to ask about the connections of doors that ``firewall`` opens."""
+    if isinstance(firewall, LogOnlyFirewall):
+        return NoConnections()
+    return Conntrack()
 
 
 def _best_kind(fw4: Path, mark: int) -> str:

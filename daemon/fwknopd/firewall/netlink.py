@@ -1,8 +1,7 @@
 """Netlink framing: messages and their attributes. Pure: bytes in, bytes out.
 
-What every subsystem of nfnetlink has in common. Numbers are those of the kernel's uapi
-headers netlink.h and nfnetlink.h. Headers are in host order; nfnetlink puts numbers
-inside attributes in network order.
+Numbers are those of the kernel's uapi headers netlink.h and nfnetlink.h. Headers are in
+host order; netfilter puts numbers inside attributes in network order.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ NLMSG_DONE = 3
 NLM_F_REQUEST = 0x001
 NLM_F_ACK = 0x004
 NLM_F_DUMP_INTR = 0x010
+NLM_F_DUMP_FILTERED = 0x020
 NLM_F_DUMP = 0x300
 NLM_F_EXCL = 0x200
 NLM_F_CREATE = 0x400
@@ -29,12 +29,11 @@ _ERROR = struct.Struct("=i")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A message to a subsystem of nfnetlink, before it has its sequence number."""
+    """A message before it has its sequence number; ``payload`` is what follows its header."""
 
     kind: int
     flags: int
     payload: bytes
-    family: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +54,20 @@ class Message:
         return -code
 
     def attributes(self) -> dict[int, bytes]:
-        """The attributes of a message of a subsystem. Raises ValueError."""
+        """The attributes of a message of netfilter's. Raises ValueError."""
         return dict(attributes(self.payload[4:]))
 
 
 def encode(request: Request, sequence: int, extra_flags: int = 0) -> bytes:
     """One message as it goes to the kernel."""
-    length = HEADER.size + 4 + len(request.payload)
+    length = HEADER.size + len(request.payload)
     flags = request.flags | extra_flags | NLM_F_REQUEST
-    header = HEADER.pack(length, request.kind, flags, sequence, 0)
-    return header + bytes((request.family, 0, 0, 0)) + request.payload
+    return HEADER.pack(length, request.kind, flags, sequence, 0) + request.payload
+
+
+def family_header(family: int) -> bytes:
+    """What every payload of netfilter's begins with, before its attributes."""
+    return bytes((family, 0, 0, 0))
 
 
 def parse_messages(data: bytes) -> list[Message]:

@@ -1,4 +1,4 @@
-"""A raw netlink socket to one of netfilter's subsystems: a request, and its answers.
+"""A raw netlink socket: requests, and the kernel's answers.
 
 Thin: bytes go through netlink.py, and failures stay OSErrors for the caller to put into
 words.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from fwknopd.firewall.netlink import (
+    NLM_F_ACK,
     NLM_F_DUMP,
     NLM_F_DUMP_INTR,
     NLMSG_DONE,
@@ -23,6 +24,7 @@ from fwknopd.firewall.netlink import (
     parse_messages,
 )
 
+NETLINK_ROUTE = 0
 NETLINK_NETFILTER = 12
 SOL_NETLINK = 270
 NETLINK_CAP_ACK = 10
@@ -32,13 +34,15 @@ TIME_LIMIT = 5.0
 # The kernel cuts dumps to 32 KiB.
 DATAGRAM = 32768
 DUMP_ATTEMPTS = 5
+# Requests sent at once, so that their answers fit the receive buffer of any kernel.
+AT_ONCE = 64
 
 
 class NetlinkSocket:
     """Requests and their answers. Every method raises OSError."""
 
-    def __init__(self) -> None:
-        self._socket = open_socket(TIME_LIMIT)
+    def __init__(self, protocol: int = NETLINK_NETFILTER) -> None:
+        self._socket = open_socket(TIME_LIMIT, protocol)
         with suppress(OSError):  # An answer that quotes the request is only longer.
             self._socket.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
         self._sequence = 1
@@ -69,6 +73,25 @@ class NetlinkSocket:
             if answered and request.flags & NLM_F_DUMP != NLM_F_DUMP:
                 return
 
+    def do(self, requests: Sequence[Request]) -> list[int]:
+        """Do each of ``requests`` by itself, in this order; the errno of each, 0 for success."""
+        errors: list[int] = []
+        for start in range(0, len(requests), AT_ONCE):
+            errors += self._do_at_once(requests[start : start + AT_ONCE])
+        return errors
+
+    def _do_at_once(self, requests: Sequence[Request]) -> list[int]:
+        first = self.next_sequence(len(requests))
+        numbered = enumerate(requests, first)
+        self._socket.send(b"".join(encode(each, number, NLM_F_ACK) for number, each in numbered))
+        errors: dict[int, int] = {}
+        while len(errors) < len(requests):
+            for message in self.receive():
+                number = message.sequence - first
+                if message.kind == NLMSG_ERROR and 0 <= number < len(requests):
+                    errors[number] = message.error
+        return [errors[number] for number in range(len(requests))]
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
@@ -93,9 +116,9 @@ class NetlinkSocket:
         return sequence
 
 
-def open_socket(time_limit: float) -> socket.socket:
-    """A socket to netfilter that waits so many seconds for an answer; 0 is not at all."""
-    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+def open_socket(time_limit: float, protocol: int = NETLINK_NETFILTER) -> socket.socket:
+    """A socket that waits so many seconds for an answer; 0 is not at all."""
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
     opened.settimeout(time_limit)
     opened.bind((0, 0))
     return opened

@@ -24,6 +24,7 @@ from fwknopd.firewall.netlink import (
     attribute,
     attributes,
     encode,
+    family_header,
     nested,
 )
 
@@ -192,7 +193,7 @@ def table_of_deletion(message: Message) -> str | None:
 
 
 def _request(kind: Nft, flags: int, payload: bytes) -> Request:
-    return Request(kind, flags, payload, NFPROTO_INET)
+    return Request(kind, flags, family_header(NFPROTO_INET) + payload)
 
 
 def _loaded(told: dict[int, bytes]) -> LoadedElement:

@@ -71,6 +71,7 @@ class Stanza:
     it may ask to be led anywhere. ``widen_ipv4`` and ``widen_ipv6`` are prefix lengths: a
     door opens for the whole network around the address; None is the address alone.
     ``schedule`` None is any time. ``log_only``: its knocks are judged, and nothing comes of it.
+    ``cut_at_expiry``: connections end with the door they came in by.
     ``cmd_*`` are names as in access.conf, "" when unset; ``allowed_commands`` is None when the
     client may run anything.
     """
@@ -105,6 +106,7 @@ class Stanza:
     widen_ipv6: int | None = None
     schedule: Schedule | None = None
     log_only: bool = False
+    cut_at_expiry: bool = False
 
     @property
     def identity(self) -> str:

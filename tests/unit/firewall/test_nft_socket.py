@@ -10,7 +10,13 @@ from collections.abc import Iterator
 import pytest
 
 from fwknopd.firewall import netlink_socket
-from fwknopd.firewall.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR
+from fwknopd.firewall.netlink import (
+    NLM_F_DUMP_INTR,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    parse_messages,
+)
+from fwknopd.firewall.netlink_socket import AT_ONCE
 from fwknopd.firewall.nfnetlink import Element, Nft, add_element, dump_elements
 from fwknopd.firewall.nft_socket import NftSocket, OutcomeUnknown
 
@@ -23,7 +29,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """The other end of the next NftSocket: what is sent here are the kernel's answers."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(0.1)
-    monkeypatch.setattr(netlink_socket, "open_socket", lambda _: ours)
+    monkeypatch.setattr(netlink_socket, "open_socket", lambda *_: ours)
     with ours, theirs:
         yield theirs
 
@@ -87,3 +93,31 @@ def test_a_dump_that_fails_is_an_error(kernel: socket.socket) -> None:
     kernel.send(answer(NLMSG_ERROR, 1, errno.ENOENT))
     with pytest.raises(FileNotFoundError):
         NftSocket().ask(DUMP)
+
+
+def test_requests_by_themselves_get_their_own_errors_in_their_own_order(
+    kernel: socket.socket,
+) -> None:
+    # The first two in one datagram and out of order, behind the late answer to another.
+    kernel.send(
+        answer(NLMSG_ERROR, 77, errno.EPERM)
+        + answer(NLMSG_ERROR, 2, errno.ENOENT)
+        + answer(NLMSG_ERROR, 1)
+    )
+    kernel.send(answer(NLMSG_ERROR, 3, errno.EBUSY))
+    assert NftSocket().do([REQUEST] * 3) == [0, errno.ENOENT, errno.EBUSY]
+
+
+def test_many_requests_are_sent_in_parts_the_answers_to_which_fit(kernel: socket.socket) -> None:
+    count = AT_ONCE + 1
+    for number in range(1, count + 1):
+        kernel.send(answer(NLMSG_ERROR, number))
+    assert NftSocket().do([REQUEST] * count) == [0] * count
+    assert [len(parse_messages(kernel.recv(65536))) for _ in range(2)] == [AT_ONCE, 1]
+
+
+def test_no_request_is_no_message(kernel: socket.socket) -> None:
+    kernel.setblocking(False)
+    assert NftSocket().do([]) == []
+    with pytest.raises(BlockingIOError):
+        kernel.recv(1)

@@ -8,9 +8,14 @@ import signal
 import pytest
 
 from fwknopd.policy.authorizer import Authorizer
+from fwknopd.spa.packet import SpaKeys
+from tests.unit.connection_table import Table
+from tests.unit.firewall.doors import door
 from tests.unit.service.configs import LAPTOP, PHONE, stanza, uci_client, uci_network
 from tests.unit.service.rig import Rig
 from tests.unit.service.ubus import Ubus
+
+DEVICE = "config config\n\toption PCAP_INTF 'eth1'\n"
 
 
 def test_a_new_filter_means_a_new_capture_and_the_end_of_the_old(rig: Rig) -> None:
@@ -180,27 +185,25 @@ def test_doors_of_a_deleted_client_are_closed_and_others_stay(rig: Rig) -> None:
     assert rig.doors() == ["192.0.2.8 tcp/22"]
     [told] = rig.events("revoke")
     assert "192.0.2.7" in told
-    assert "deleted, disabled or given new keys" in told
+    assert "its client was deleted or disabled" in told
     assert [g["address"] for g in rig.ask("grants")["grants"]] == ["192.0.2.8"]
 
 
 def test_doors_of_a_disabled_client_are_closed(uci_rig: Rig) -> None:
-    device = "config config\n\toption PCAP_INTF 'eth1'\n"
-    uci_rig.uci(device, uci_client("phone"))
+    uci_rig.uci(DEVICE, uci_client("phone"))
     uci_rig.start()
     assert uci_rig.knock() == "accepted"
-    uci_rig.uci(device, uci_client("phone", PHONE, "enabled '0'"))
+    uci_rig.uci(DEVICE, uci_client("phone", PHONE, "enabled '0'"))
     assert uci_rig.ask("reload")["reloaded"] is True
     assert uci_rig.doors() == []
     assert len(uci_rig.events("revoke")) == 1
 
 
 def test_a_renamed_client_keeps_its_doors(uci_rig: Rig) -> None:
-    device = "config config\n\toption PCAP_INTF 'eth1'\n"
-    uci_rig.uci(device, uci_client("phone"))
+    uci_rig.uci(DEVICE, uci_client("phone"))
     uci_rig.start()
     uci_rig.knock()
-    uci_rig.uci(device, uci_client("telephone"))
+    uci_rig.uci(DEVICE, uci_client("telephone"))
     uci_rig.ask("reload")
     assert uci_rig.doors() == ["192.0.2.7 tcp/22"]
 
@@ -250,3 +253,50 @@ def test_overwrite_off_without_classic_files_guards_nothing(uci_rig: Rig) -> Non
     assert uci_rig.devices.on("eth1") == []
     assert uci_rig.doors() == []
     assert any("Nothing to guard" in text for text in uci_rig.events("reload"))
+
+
+@pytest.fixture
+def table(uci_rig: Rig) -> Table:
+    """Connections of the phone and the laptop, whose doors are open."""
+    uci_rig.uci(DEVICE, uci_client("phone"), uci_client("laptop", LAPTOP))
+    service = uci_rig.start()
+    made = Table({door(f"192.0.2.{n}", "tcp/22"): n for n in (7, 8)})
+    service.engine.doors.endings.connections = made
+    uci_rig.knock(message="192.0.2.7,tcp/22")
+    uci_rig.knock(message="192.0.2.8,tcp/22", keys=LAPTOP)
+    return made
+
+
+@pytest.mark.parametrize("remains", [(), (uci_client("phone", PHONE, "enabled '0'"),)])
+def test_who_is_shut_out_is_cut_off(uci_rig: Rig, table: Table, remains: tuple[str, ...]) -> None:
+    uci_rig.uci(DEVICE, *remains, uci_client("laptop", LAPTOP))
+    uci_rig.ask("reload")
+    assert table.cuts == [({door("192.0.2.7", "tcp/22")}, {door("192.0.2.8", "tcp/22")})]
+    [told] = uci_rig.events("revoke")
+    assert told.endswith("(its client was deleted or disabled; 7 connections cut)")
+
+
+def test_who_is_shut_out_after_the_door_closed_is_cut_off_too(uci_rig: Rig, table: Table) -> None:
+    uci_rig.pass_time(31)
+    uci_rig.uci(DEVICE, uci_client("laptop", LAPTOP))
+    uci_rig.ask("reload")
+    assert table.cuts == [({door("192.0.2.7", "tcp/22")}, set())]
+    assert len(uci_rig.events("cut")) == 1
+
+
+def test_new_keys_close_the_door_and_leave_its_connections(uci_rig: Rig, table: Table) -> None:
+    other = SpaKeys(b"i" * 31 + b"x", b"j" * 63 + b"y")
+    uci_rig.uci(DEVICE, uci_client("phone", other), uci_client("laptop", LAPTOP))
+    uci_rig.ask("reload")
+    assert uci_rig.doors() == ["192.0.2.8 tcp/22"]
+    assert table.cuts == []
+    [told] = uci_rig.events("revoke")
+    assert told.endswith("(its client was given new keys)")
+    # They can still be cut, by the client's name.
+    assert uci_rig.ask("revoke", client="phone", cut=True)["cut"] == 7
+
+
+def test_a_reload_that_shuts_nobody_out_cuts_nothing(uci_rig: Rig, table: Table) -> None:
+    uci_rig.pass_time(31)
+    uci_rig.ask("reload")
+    assert table.cuts == []

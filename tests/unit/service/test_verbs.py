@@ -7,6 +7,8 @@ import os
 import pytest
 
 from fwknopd.control.protocol import VerbError, encode_result
+from tests.unit.connection_table import Table
+from tests.unit.firewall.doors import door
 from tests.unit.service.configs import LAPTOP, stanza
 from tests.unit.service.doubles import NOW
 from tests.unit.service.rig import Rig
@@ -93,7 +95,7 @@ def with_two_doors(rig: Rig) -> list[str]:
 def test_revoke_closes_what_is_named_and_nothing_else(rig: Rig, argument: str) -> None:
     first, _ = with_two_doors(rig)
     named = {"id": first, "client": "#1", "address": "192.0.2.7"}[argument]
-    assert rig.ask("revoke", **{argument: named}) == {"revoked": 1}
+    assert rig.ask("revoke", **{argument: named})["revoked"] == 1
     assert rig.doors() == ["192.0.2.8 tcp/22"]
     assert [g["address"] for g in rig.ask("grants")["grants"]] == ["192.0.2.8"]
     [told] = rig.events("revoke")
@@ -102,16 +104,45 @@ def test_revoke_closes_what_is_named_and_nothing_else(rig: Rig, argument: str) -
 
 def test_revoke_all(rig: Rig) -> None:
     with_two_doors(rig)
-    assert rig.ask("revoke", all=True) == {"revoked": 2}
+    assert rig.ask("revoke", all=True)["revoked"] == 2
     assert rig.doors() == []
 
 
 def test_revoking_what_is_not_there_says_so(rig: Rig) -> None:
     with_two_doors(rig)
-    assert rig.ask("revoke", client="nobody") == {"revoked": 0}
+    assert rig.ask("revoke", client="nobody")["revoked"] == 0
     assert len(rig.doors()) == 2
     with pytest.raises(VerbError, match="needs an id"):
         rig.ask("revoke", address="nonsense")
+
+
+def test_connections_are_cut_only_when_that_is_asked_for(rig: Rig) -> None:
+    first, _ = with_two_doors(rig)
+    phone = door("192.0.2.7", "tcp/22")
+    rig.service.engine.doors.endings.connections = table = Table({phone: 2}, spared=1)
+    [grant] = [g for g in rig.ask("grants")["grants"] if g["id"] == first]
+    assert grant["connections"] == 2
+    assert rig.ask("revoke", id=first) == {"revoked": 1, "cut": None, "spared": 0, "uncut": ""}
+    [past] = rig.ask("grants")["past"]
+    assert (past["id"], past["connections"]) == (first, 2)
+    assert rig.ask("revoke", id=first, cut=True) == {
+        "revoked": 0,
+        "cut": 2,
+        "spared": 1,
+        "uncut": "",
+    }
+    assert len(table.cuts) == 1
+
+
+def test_what_cannot_be_told_of_connections_is_said(rig: Rig) -> None:
+    first, _ = with_two_doors(rig)
+    rig.service.engine.doors.endings.connections = Table(fault="a module is missing")
+    answer = rig.ask("grants")
+    assert {grant["connections"] for grant in answer["grants"]} == {None}
+    assert (answer["uncounted"], answer["unread"]) == ("a module is missing", "")
+    assert rig.ask("status")["connections"] == {"known": False, "detail": "a module is missing"}
+    assert rig.ask("revoke", id=first, cut=True)["uncut"] == "a module is missing"
+    assert len(rig.doors()) == 1
 
 
 def test_a_firewall_that_does_not_close_is_an_error(rig: Rig) -> None:
