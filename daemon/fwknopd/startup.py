@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from fwknopd.capture.bpf import capture_filter
+from fwknopd.capture.bpf import MAX_PAYLOAD, capture_filter
 from fwknopd.capture.device import ANY_DEVICE
 from fwknopd.capture.link_layer import MAX_FRAME
 from fwknopd.capture.plan import DEFAULT_DEVICE, CaptureRequest, Sniffing
@@ -20,9 +20,18 @@ from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.option_table import DEFAULT_ACCESS, OPTIONS
 from fwknopd.options import Options
 from fwknopd.policy.settings import PolicySettings
+from fwknopd.spa.mode import EncryptionMode
 
 FRAME_OVERHEAD = 22
 """Bytes of an Ethernet header with two VLAN tags, beside MAX_SNIFF_BYTES."""
+
+SHORT_PACKETS = (780, 944)
+"""Bytes of payload, and of the whole frame, of what is captured where all packets are AES.
+
+From 400 characters on those are refused anyway; the rest is room for a reason to be told.
+Each packet takes the whole length in the kernel's ring until it is fetched, and what libpcap
+adds makes it 1 KiB: so the ring holds half as many packets again as with whole frames.
+"""
 
 
 def load_configuration(options: Options) -> Configuration | None:
@@ -185,16 +194,29 @@ def capture_request(options: Options, configuration: Configuration | None) -> Ca
         devices = devices if devices or networks else (ANY_DEVICE,)
         return CaptureRequest(devices, networks, udp_port=settings.udpserv_port, tcp_port=tcp_port)
     devices = devices if devices or networks else (DEFAULT_DEVICE,)
-    return CaptureRequest(devices, networks, how=_sniffing(settings), tcp_port=tcp_port)
+    return CaptureRequest(devices, networks, how=_sniffing(configuration), tcp_port=tcp_port)
 
 
-def _sniffing(settings: ServerSettings) -> Sniffing:
+def _sniffing(configuration: Configuration) -> Sniffing:
+    settings = configuration.settings
+    http = settings.enable_spa_over_http
+    payload, frame = (
+        (MAX_PAYLOAD, MAX_FRAME) if http or _has_long_packets(configuration) else SHORT_PACKETS
+    )
     return Sniffing(
-        filter=capture_filter(settings.pcap_filter, spa_over_http=settings.enable_spa_over_http),
+        filter=capture_filter(settings.pcap_filter, spa_over_http=http, max_payload=payload),
         # The C daemon's default cuts the last bytes of a full frame; ours must not.
-        snaplen=min(settings.max_sniff_bytes + FRAME_OVERHEAD, MAX_FRAME),
+        snaplen=min(settings.max_sniff_bytes + FRAME_OVERHEAD, frame),
         promiscuous=settings.enable_pcap_promisc,
         any_direction=settings.enable_pcap_any_direction,
+    )
+
+
+def _has_long_packets(configuration: Configuration) -> bool:
+    """May packets come that are longer than any knock with AES: of GPG, or with commands?"""
+    return any(
+        stanza.enable_cmd_exec or stanza.keys.mode is EncryptionMode.ASYMMETRIC
+        for stanza in configuration.stanzas
     )
 
 

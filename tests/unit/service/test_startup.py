@@ -103,13 +103,39 @@ def test_no_device_named_anywhere_is_the_c_daemons(rig: Rig) -> None:
     assert rig.knock("eth0") == "accepted"
 
 
-def test_the_whole_packet_is_captured(rig: Rig) -> None:
+def plan_of(rig: Rig) -> PcapPlan:
+    """How the only device is captured, once started."""
     rig.start()
     [plan] = rig.devices.plans
     assert isinstance(plan, PcapPlan)
-    assert plan.how.snaplen >= 1500 + 14
-    assert plan.how.promiscuous is False
-    assert plan.how.any_direction is False
+    return plan
+
+
+def test_only_what_comes_in_is_captured(rig: Rig) -> None:
+    how = plan_of(rig).how
+    assert (how.promiscuous, how.any_direction) == (False, False)
+
+
+def test_frames_are_captured_as_long_as_an_aes_knock_may_be(rig: Rig) -> None:
+    how = plan_of(rig).how
+    # Two VLAN tags, PPPoE, and all the options that IP and TCP may have.
+    assert how.snaplen >= 22 + 8 + 60 + 60 + 780
+    assert "<= 780" in how.filter.kernel
+
+
+@pytest.mark.parametrize(
+    ("setting", "directive"),
+    [("ENABLE_SPA_OVER_HTTP Y;", "OPEN_PORTS tcp/22"), ("", "ENABLE_CMD_EXEC Y")],
+    ids=["web knocks", "commands"],
+)
+def test_whole_frames_are_captured_where_packets_may_be_long(
+    rig: Rig, setting: str, directive: str
+) -> None:
+    rig.conf(f"PCAP_INTF eth1;\n{setting}\n")
+    rig.access(stanza(PHONE, directive))
+    how = plan_of(rig).how
+    assert how.snaplen >= 1500 + 14
+    assert "<= 1472" in how.filter.kernel
 
 
 def test_files_that_are_missing_are_named(rig: Rig) -> None:
