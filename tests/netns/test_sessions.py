@@ -68,6 +68,20 @@ def test_a_session_lives_until_it_is_cut(lab: Lab, session: Session) -> None:
     assert listed(lab, "past") == []
 
 
+def test_a_client_may_be_cut_off_when_its_door_closes(lab: Lab) -> None:
+    edit(lab, "\toption SOURCE 'ANY'\n", "\toption SOURCE 'ANY'\n\toption cut_at_expiry '1'\n")
+    edit(lab, "option FW_ACCESS_TIMEOUT '30'", "option FW_ACCESS_TIMEOUT '2'")
+    assert lab.daemon.ask("reload")["reloaded"] is True
+    mark = lab.events.mark()
+    lab.knock(Ask("tcp/22"))
+    lab.events.wait_for(event_is("grant"), since=mark)
+    with lab.phone.open_session(lab.router.address, 22) as session:
+        assert is_up(session)
+        told = lab.events.wait_for(event_is("expire", client="phone"), since=mark)
+        assert told["cut"] == 1
+        assert not is_up(session)
+
+
 def test_a_lost_phone_is_out_when_its_client_is_deleted(lab: Lab, session: Session) -> None:
     mark = lab.events.mark()
     edit(lab, "config access", "config was_access")

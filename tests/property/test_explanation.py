@@ -47,6 +47,7 @@ stanza_options = st.fixed_dictionaries(
         "access_expire": st.sampled_from([None, NOW - 1, NOW, NOW + 1]),
         "schedule": st.sampled_from([None, NEVER_NOW, ALWAYS]),
         "log_only": st.booleans(),
+        "cut_at_expiry": st.booleans(),
         "force_nat": st.sampled_from([None, NatTarget(IPv4Address("192.168.1.2"), 22)]),
         "disable_dnat": st.booleans(),
     },

@@ -266,12 +266,13 @@ def test_expired_client_is_marked(
     assert "Expired" in visitor.get("/clients").text
 
 
-def test_hours_days_and_log_only_are_fields_like_others(
+def test_our_own_options_are_fields_like_others(
     visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
 ) -> None:
     write_uci(ANNA)
     (anna, _) = sections(uci)
     typed = {"allowed_hours": "08:00-18:00", "allowed_days": "mon-fri", "log_only": "1"}
+    typed["cut_at_expiry"] = "1"
     edit(visitor, anna.id, **typed)
     assert values(sections(uci)[0]) == values(anna) | typed
     assert "Log only" in visitor.get("/clients").text

@@ -101,6 +101,7 @@ TABS: tuple[tuple[str, str, tuple[Field, ...]], ...] = (
         N_("Time"),
         (
             _field("MAX_FW_TIMEOUT", N_("Longest time on request"), Widget.NUMBER),
+            _field("cut_at_expiry", N_("Cut connections at the end"), Widget.FLAG),
             _field(
                 "ACCESS_EXPIRE",
                 N_("Access ends on"),

@@ -39,6 +39,7 @@ _PLAIN_FIELDS = {
     "widen_ipv4": "widen_ipv4",
     "widen_ipv6": "widen_ipv6",
     "log_only": "log_only",
+    "cut_at_expiry": "cut_at_expiry",
     **COMMAND_FIELDS,
 }
 

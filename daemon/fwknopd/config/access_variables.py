@@ -81,6 +81,16 @@ _TIME_VARIABLES = (
         example="300",
     ),
     access(
+        "cut_at_expiry",
+        Kind.SWITCH,
+        "Cut this client's connections when the door closes by which they came in. Else they "
+        "live on. One that may have come in by another open door is left alone.",
+        TIME,
+        default=False,
+        example="1",
+        uci_only=True,
+    ),
+    access(
         "ACCESS_EXPIRE",
         Kind.DATE,
         "The day from whose first minute on this client is refused, as month/day/year.",

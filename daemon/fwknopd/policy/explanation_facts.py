@@ -142,7 +142,8 @@ def decision_text(decision: AccessDecision | CommandDecision) -> str:
 def _deed(decision: AccessDecision | CommandDecision) -> str:
     if isinstance(decision, CommandDecision):
         return f"runs {run_text(decision.command)}"
-    return f"opens {_doors_text(decision)}, for {decision.lifetime} s"
+    end = ", and cuts connections then" if decision.stanza.cut_at_expiry else ""
+    return f"opens {_doors_text(decision)}, for {decision.lifetime} s{end}"
 
 
 def _doors_text(decision: AccessDecision) -> str:

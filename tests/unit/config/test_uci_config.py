@@ -289,6 +289,11 @@ def test_which_interface() -> None:
     assert [p.option for p in worth_a_look(both)] == ["network"]
 
 
+def test_connections_are_cut_at_expiry_only_where_that_is_wished() -> None:
+    assert only_client(CLIENT).cut_at_expiry is False
+    assert only_client(CLIENT + "\toption cut_at_expiry '1'\n").cut_at_expiry is True
+
+
 def test_our_own_server_options() -> None:
     settings = load(
         "config config\n\toption firewall 'log-only'\n\toption mark '0x10000'\n"

@@ -42,3 +42,10 @@ def test_what_became_of_the_header_of_a_proxy(header: bytes, said: str) -> None:
     assert step(believing, "address").startswith(f"lets in {address}")
     unbelieving = explained(payload, phone, enable_spa_over_http=True)
     assert step(unbelieving, "http") == "a GET request with the packet in its path"
+
+
+def test_connections_that_will_be_cut_are_no_surprise() -> None:
+    phone = client(cut_at_expiry=True)
+    told = explained(knock(phone), phone).as_json()
+    assert "for 30 s, and cuts connections then" in str(told)
+    assert "cuts connections" not in str(explained(knock(client()), client()).as_json())
