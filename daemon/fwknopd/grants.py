@@ -204,6 +204,10 @@ class GrantTable:
         self.record(grant)
         return grant
 
+    def of(self, door: Door) -> list[Grant]:
+        """The grants of one door."""
+        return list(self._by_door.get(door, {}).values())
+
     def open_until(self, door: Door) -> float | None:
         """When the last client's grant of this door ends; None when nobody holds it."""
         held = self._by_door.get(door)

@@ -187,20 +187,24 @@ class OpenDoors:
 
     def _split(self, chosen: Sequence[Grant]) -> tuple[list[Grant], list[Grant]]:
         """Those whose door another grant still needs, and the others."""
-        leaving = {(grant.door, grant.holder) for grant in chosen}
-        needed = {g.door for g in self.table if (g.door, g.holder) not in leaving}
+        staying = self._staying(chosen)
+        needed = {grant.door for grant in staying}
         shared = [grant for grant in chosen if grant.door in needed]
         return shared, [grant for grant in chosen if grant.door not in needed]
 
     def _remaining(self, leaving: Sequence[Grant]) -> list[TimedDoor]:
-        gone = {(grant.door, grant.holder) for grant in leaving}
         ends: dict[Door, float] = {}
-        for grant in self.table:
-            if (grant.door, grant.holder) not in gone:
-                ends[grant.door] = max(grant.expires, ends.get(grant.door, 0.0))
+        for grant in self._staying(leaving):
+            ends[grant.door] = max(grant.expires, ends.get(grant.door, 0.0))
         now = self._clock.monotonic()
+        return [TimedDoor(door, end - now) for door, end in ends.items() if end > now]
+
+    def _staying(self, leaving: Sequence[Grant]) -> list[Grant]:
+        """The other grants of the same doors."""
+        gone = {(grant.door, grant.holder) for grant in leaving}
         doors = {grant.door for grant in leaving}
-        return [TimedDoor(d, ends[d] - now) for d in doors if ends.get(d, 0.0) > now]
+        held = [grant for door in doors for grant in self.table.of(door)]
+        return [grant for grant in held if (grant.door, grant.holder) not in gone]
 
     # What others do to the firewall
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
+from array import array
 from collections.abc import Sequence
 from contextlib import suppress
 
 from fwknopd.firewall.netlink import NLMSG_ERROR, Message, Request, parse_messages
+from fwknopd.firewall.netlink_filter import only
 from fwknopd.firewall.netlink_socket import (
     DATAGRAM,
     SOL_NETLINK,
@@ -20,9 +23,12 @@ from fwknopd.firewall.netlink_socket import (
     open_socket,
     os_error,
 )
-from fwknopd.firewall.nfnetlink import NFNLGRP_NFTABLES, encode_batch
+from fwknopd.firewall.nfnetlink import DELETIONS, NFNLGRP_NFTABLES, encode_batch
 
 NETLINK_ADD_MEMBERSHIP = 1
+SO_ATTACH_FILTER = 26
+_FILTER_HEADER = struct.Struct("@HP")
+_INSTRUCTION_BYTES = 8
 # The one socket option family that MIPS, a common router, numbers its own way.
 SO_SNDBUFFORCE = 31 if os.uname().machine.startswith("mips") else 32
 
@@ -74,10 +80,13 @@ class NftSocket(NetlinkSocket):
 
 
 class NftNotices:
-    """What others, and we, change in nftables, as the kernel announces it."""
+    """What others, and we, delete in nftables, as the kernel announces it."""
 
     def __init__(self) -> None:
         self._socket = open_socket(0.0)
+        # Without it we would hear of every door we open, and it would be as well.
+        with suppress(OSError):
+            attach_filter(self._socket, only(DELETIONS))
         self._socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
 
     def fileno(self) -> int:
@@ -101,3 +110,10 @@ class NftNotices:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+def attach_filter(opened: socket.socket, program: bytes) -> None:
+    """Have the kernel drop what ``program`` doesn't let through. Raises OSError."""
+    code = array("B", program)
+    header = _FILTER_HEADER.pack(len(program) // _INSTRUCTION_BYTES, code.buffer_info()[0])
+    opened.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, header)
