@@ -26,6 +26,7 @@ class FirewallGuard:
         self.retry_at: float | None = None
         self._diagnosis: Diagnosis | None = None
         self._diagnosed_at = 0.0
+        self._told: frozenset[str] = frozenset()
         engine.doors.recover = self.recover
 
     def start(self, devices: Sequence[str]) -> int:
@@ -33,12 +34,14 @@ class FirewallGuard:
         self._engine.firewall.start(devices)
         adopted = self._engine.doors.adopt()
         self._stands(devices)
+        self._tell_of_others()
         return adopted
 
     def cover(self, devices: Sequence[str]) -> None:
         """Guard these devices from now on; a fault is reported and tried again."""
         if tuple(devices) != self.devices or not self.ready:
             self._restore(tuple(devices))
+            self._tell_of_others()
 
     def notified(self) -> None:
         """The firewall's descriptor is readable: put lost rules and doors back."""
@@ -67,6 +70,17 @@ class FirewallGuard:
             return self._engine.firewall.diagnose()
         except FirewallError as error:
             return Diagnosis(False, str(error))
+
+    def _tell_of_others(self) -> None:
+        """Say what others' rules do to ours, once and when it is something else."""
+        if not self.devices or not self.ready:
+            return
+        diagnosis = self.diagnosis()
+        texts = [*([] if diagnosis.ready else [diagnosis.detail]), *diagnosis.warnings]
+        for text in texts:
+            if text not in self._told:
+                self._report(text)
+        self._told = frozenset(texts)
 
     def retry(self, now: float) -> None:
         """Try again what failed, when its time has come."""

@@ -174,7 +174,12 @@ def _run_file(
 
 def _firewall(options: Options, settings: ServerSettings) -> Firewall:
     kind = "log-only" if options.test else options.firewall or settings.firewall
-    return choose_firewall(kind, settings.mark, iptables_settings(settings))
+    return choose_firewall(
+        kind,
+        settings.mark,
+        iptables_settings(settings),
+        forwards=settings.enable_ipt_forwarding,
+    )
 
 
 def _watch(

@@ -41,6 +41,7 @@ def status(service: Service) -> Json:
             "ready": firewall.ready,
             "devices": list(service.guard.devices),
             "detail": firewall.detail,
+            "warnings": list(firewall.warnings),
         },
         "connections": _connections(service),
         "clients": len(engine.settings.stanzas),

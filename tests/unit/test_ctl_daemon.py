@@ -236,6 +236,16 @@ def test_status_of_an_idle_daemon(
     assert "  Capture         none: no knock can arrive\n" in text
 
 
+def test_status_tells_what_others_do_to_our_mark(
+    running: RunningServer, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firewall = {"backend": "nftables", "ready": True, "detail": "", "warnings": ["pbr", 3, "x"]}
+    monkeypatch.setitem(STATUS, "firewall", firewall)
+    text = shown(capsys, "status")
+    shows = "  Firewall        nftables: ready\n                  warning: pbr\n"
+    assert f"{shows}                  warning: x\n" in text
+
+
 @pytest.mark.parametrize(
     "answer", [{}, {"captures": [None, 3], "configuration": [], "uptime": "x"}]
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fwknop_webui.reasons import Explanation, explain
-from fwknop_webui.untyped import Json, child, children, flag, number, text
+from fwknop_webui.untyped import Json, child, children, flag, number, text, texts
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.client import ControlClient, ControlError
 from fwknopd.policy.verdict import Reason
@@ -53,6 +53,7 @@ class Status:
     firewall: str
     firewall_ready: bool
     firewall_detail: str
+    firewall_warnings: tuple[str, ...]
     clients: int
     replay_entries: int
     accepted: int
@@ -175,6 +176,7 @@ def _status(data: Json) -> Status:
         firewall=text(firewall, "backend"),
         firewall_ready=flag(firewall, "ready"),
         firewall_detail=text(firewall, "detail"),
+        firewall_warnings=tuple(texts(firewall, "warnings")),
         clients=int(number(data, "clients")),
         replay_entries=int(number(child(data, "replay"), "entries")),
         accepted=int(number(child(data, "counters"), "accepted")),

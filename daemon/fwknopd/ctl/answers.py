@@ -38,3 +38,9 @@ def children(data: Json, name: str) -> list[Json]:
     """The objects in a list; what is no object is left out."""
     value = data.get(name)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def texts(data: Json, name: str) -> list[str]:
+    """The texts in a list; what is no text is left out."""
+    value = data.get(name)
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

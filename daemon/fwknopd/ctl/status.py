@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 
 from fwknopd import __version__
-from fwknopd.ctl.answers import Json, child, children, flag, number, text
+from fwknopd.ctl.answers import Json, child, children, flag, number, text, texts
 from fwknopd.ctl.daemon import ask
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import GREEN, RED, YELLOW, ago, clean, colour, duration, print_json
@@ -49,7 +49,10 @@ def _lines(status: Json) -> Iterator[tuple[str, str]]:
     yield from _configuration(status)
     yield "Clients", text(status, "clients")
     yield from _captures(status)
-    yield "Firewall", _health(child(status, "firewall"), "ready", "not ready", "backend")
+    firewall = child(status, "firewall")
+    yield "Firewall", _health(firewall, "ready", "not ready", "backend")
+    for warning in texts(firewall, "warnings"):
+        yield "", f"{colour('warning', YELLOW)}: {clean(warning)}"
     yield "Clock", _health(child(status, "clock"), "ok", "not believable yet")
     yield "Open doors", text(status, "grants")
     connections = child(status, "connections")

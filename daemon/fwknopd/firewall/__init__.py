@@ -34,10 +34,14 @@ class TimedDoor:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Whether a packet let through by a door will really get in; ``detail`` says what to do."""
+    """Whether a packet let through by a door will really get in; ``detail`` says what to do.
+
+    ``warnings`` are what else others' rules have to do with ours, each with a remedy.
+    """
 
     ready: bool
     detail: str
+    warnings: tuple[str, ...] = ()
 
 
 class Firewall(Protocol):

@@ -10,7 +10,7 @@ from fwknopd.firewall.conntrack import Conntrack
 from fwknopd.firewall.iptables_process import FW4, Programs
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.firewall.log_only import LogOnlyFirewall
-from fwknopd.firewall.nft_process import MISSING, find_nft, run_nft
+from fwknopd.firewall.nft_process import MISSING, find_nft, list_rules
 from fwknopd.firewall.nft_ruleset import DEFAULT_MARK
 from fwknopd.firewall.nftables import NftablesFirewall
 from fwknopd.firewall.process import find_program
@@ -24,13 +24,15 @@ def choose_firewall(
     mark: int = DEFAULT_MARK,
     iptables: IptablesSettings | None = None,
     *,
+    forwards: bool = True,
     fw4: Path = FW4,
 ) -> Firewall:
     """The backend called ``kind``.
 
     ``auto`` is nftables where the router has fw4, where only nft is installed, or where
     rules made with nft decide what comes in; else iptables, as with the C daemon.
-    Nothing is changed yet. Raises FirewallError for a backend that can't be had.
+    ``forwards``: doors may lead through this router. Nothing is changed yet. Raises
+    FirewallError for a backend that can't be had.
     """
     if kind == "auto":
         kind = _best_kind(fw4, mark)
@@ -38,7 +40,7 @@ def choose_firewall(
         return LogOnlyFirewall()
     if kind == "nftables":
         find_nft()
-        return NftablesFirewall(mark)
+        return NftablesFirewall(mark, forwards=forwards)
     if kind == "iptables":
         _IPTABLES.require()
         # Most routers have nftables, and no memory to spare for the other.
@@ -70,7 +72,9 @@ def _best_kind(fw4: Path, mark: int) -> str:
 
 def _nft_guards_input(mark: int) -> bool:
     # No router with fw4 comes here.
-    from fwknopd.firewall.native_chains import guards_input
+    from fwknopd.firewall.nft_judging import guards_input
 
-    # Without the content of sets, which may be long.
-    return guards_input(run_nft(["-t", "list", "ruleset"]).output, mark)
+    try:
+        return guards_input(list_rules(), mark)
+    except FirewallError:
+        return False  # Whatever ails nft, it would ail the backend too.

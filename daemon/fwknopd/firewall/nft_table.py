@@ -24,17 +24,12 @@ from fwknopd.firewall.nfnetlink import (
     parse_set,
     table_of_deletion,
 )
-from fwknopd.firewall.nft_process import NftAnswer, run_nft
+from fwknopd.firewall.nft_process import NOT_ALLOWED, NftAnswer, is_forbidden, run_nft
 from fwknopd.firewall.nft_ruleset import check_table
 from fwknopd.firewall.nft_socket import NftNotices, NftSocket, OutcomeUnknown
 
 # How often rules are made anew that somebody deletes at the same time.
 ATTEMPTS = 3
-NOT_ALLOWED = (
-    "not allowed to change nftables: needs CAP_NET_ADMIN. "
-    "Start fwknopd as root, or give its service that capability"
-)
-_NFT_NOT_ALLOWED = ("Operation not permitted", "Permission denied", "must be root")
 
 
 class OwnTable:
@@ -198,11 +193,6 @@ class OwnTable:
         if self._requests is None:
             raise FirewallError("the firewall was not started: this is a mistake in fwknopd")
         return self._requests
-
-
-def is_forbidden(answer: NftAnswer) -> bool:
-    """Whether nft failed for want of privilege."""
-    return any(text in answer.errors for text in _NFT_NOT_ALLOWED)
 
 
 def _complaint(answer: NftAnswer) -> str:

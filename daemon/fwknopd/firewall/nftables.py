@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Sequence
 from math import isfinite
 
 from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
-from fwknopd.firewall.fw4 import CHAINS, judge_chains
 from fwknopd.firewall.netlink import Request
 from fwknopd.firewall.nfnetlink import (
     Element,
@@ -31,9 +30,10 @@ from fwknopd.firewall.nft_elements import (
     lookups_of,
     opposites_of,
 )
-from fwknopd.firewall.nft_lookups import BASIC, Lookup, lookup_named
+from fwknopd.firewall.nft_judging import Ways, judge
+from fwknopd.firewall.nft_lookups import BASIC, Chain, Lookup, lookup_named
 from fwknopd.firewall.nft_opening import DELETE, Opening, Step
-from fwknopd.firewall.nft_process import run_nft
+from fwknopd.firewall.nft_process import list_rules
 from fwknopd.firewall.nft_ruleset import (
     DEFAULT_MARK,
     DEFAULT_TABLE,
@@ -42,7 +42,7 @@ from fwknopd.firewall.nft_ruleset import (
     rules_of,
     setup_script,
 )
-from fwknopd.firewall.nft_table import NOT_ALLOWED, OwnTable, is_forbidden
+from fwknopd.firewall.nft_table import OwnTable
 from fwknopd.grants import Door
 
 # Each turn ends with more known than before, unless doors expire at that very moment.
@@ -58,8 +58,11 @@ class NftablesFirewall:
 
     name = "nftables"
 
-    def __init__(self, mark: int = DEFAULT_MARK, table: str = DEFAULT_TABLE) -> None:
+    def __init__(
+        self, mark: int = DEFAULT_MARK, table: str = DEFAULT_TABLE, *, forwards: bool = True
+    ) -> None:
         self.mark = check_mark(mark)
+        self.forwards = forwards
         self._table = OwnTable(table)
         self._devices: tuple[str, ...] = ()
         self._lookups: frozenset[Lookup] = BASIC
@@ -145,8 +148,13 @@ class NftablesFirewall:
         return self._table.lost()
 
     def diagnose(self) -> Diagnosis:
-        """Whether fw4 accepts what our table marks. Runs nft twice; raises FirewallError."""
-        return judge_chains({chain: _list_fw4_chain(chain) for chain in CHAINS}, self.mark)
+        """Whether all chains that refuse packets accept what our table marks.
+
+        Runs nft once; raises FirewallError.
+        """
+        forwards = self.forwards or any(look.kind.chain is Chain.FORWARD for look in self._lookups)
+        table = f"inet {self._table.name}"
+        return judge(list_rules(), Ways(self.mark, self._devices, forwards, table))
 
     # Rules
 
@@ -245,12 +253,3 @@ def _fitting(found: LoadedSet) -> Lookup | None:
         return None
     sizes = [sum(map(lookup.size, parts)) for parts in (lookup.kind.key, lookup.kind.data)]
     return lookup if sizes == [found.key_size, found.data_size] else None
-
-
-def _list_fw4_chain(chain: str) -> str | None:
-    answer = run_nft(["list", "chain", "inet", "fw4", chain])
-    if answer.status == 0:
-        return answer.output
-    if is_forbidden(answer):
-        raise FirewallError(NOT_ALLOWED)
-    return None

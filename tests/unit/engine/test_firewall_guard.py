@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fwknopd.firewall import Diagnosis
 from fwknopd.firewall_guard import RETRY_SECONDS, FirewallGuard
 
@@ -54,3 +56,29 @@ def test_a_door_opened_while_the_rules_are_missing_is_an_error(rig: Rig, knock: 
     guard.cover(("eth2",))
     rig.engine.handle(knock())
     assert rig.events("verdict")[-1]["reason"] == "firewall-error"
+
+
+def told(rig: Rig) -> list[str]:
+    return [str(event["detail"]) for event in rig.events("firewall")]
+
+
+def test_what_others_rules_do_is_told_once_and_anew_when_it_changes(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judgement = Diagnosis(False, "the chain inet filter input lacks the rule", ("pbr uses it",))
+    monkeypatch.setattr(rig.firewall, "diagnose", lambda: judgement)
+    guard = guard_of(rig)
+    assert told(rig) == [judgement.detail, *judgement.warnings]
+    guard.cover(("eth1", "eth2"))
+    assert len(told(rig)) == 2
+    judgement = Diagnosis(True, "all accept", ("mwan3 uses it",))
+    guard.cover(("eth1",))
+    assert told(rig)[2:] == ["mwan3 uses it"]
+
+
+def test_without_a_device_there_is_nothing_to_judge(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig.firewall, "diagnose", lambda: Diagnosis(False, "no fw4"))
+    FirewallGuard(rig.engine, rig.clock.monotonic).start(())
+    assert told(rig) == []

@@ -1,0 +1,108 @@
+"""The chains of a ruleset, as ``nft list ruleset`` prints them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+_BLOCK = r"(?P<name>{}) \{{[^\n]*\n(?P<body>.*?)^"
+_TABLE = re.compile("^table " + _BLOCK.format(r"\S+ \S+") + r"\}", re.MULTILINE | re.DOTALL)
+_CHAIN = re.compile("^\tchain " + _BLOCK.format(r"\S+") + r"\t\}", re.MULTILINE | re.DOTALL)
+_BASE = re.compile(
+    r"type (?P<type>\w+) hook (?P<hook>\w+) .*?priority (?P<priority>[^;]+);"
+    r"(?: policy (?P<policy>\w+);)?"
+)
+_PRIORITY = re.compile(r"(?P<name>[a-z]+)?(?: ?(?P<sign>[+-]) ?)?(?P<number>\d+)?")
+_PRIORITIES = {
+    "raw": -300,
+    "mangle": -150,
+    "dstnat": -100,
+    "filter": 0,
+    "security": 50,
+    "srcnat": 100,
+}
+_GOES_TO = re.compile(r"\b(?:jump|goto) (?P<chain>[^\s,}]+)")
+# Names of what iptables makes; its rules are printed with less than they do.
+_BY_IPTABLES = re.compile(r"ip6? (?:filter|mangle|nat|raw|security)")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedChain:
+    """One chain. ``hook`` is "" for one that packets only get to by a jump."""
+
+    table: str
+    name: str
+    hook: str
+    priority: int
+    policy: str
+    rules: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Its name with its table's."""
+        return f"{self.table} {self.name}"
+
+    @property
+    def is_by_iptables(self) -> bool:
+        """It is one of those that the iptables programs make, or looks like it."""
+        return self.name.isupper() and _BY_IPTABLES.fullmatch(self.table) is not None
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The IP versions whose packets it sees."""
+        return {"ip": (4,), "ip6": (6,), "inet": (4, 6)}.get(self.table.split()[0], ())
+
+
+class Ruleset:
+    """All chains of a listing."""
+
+    def __init__(self, listing: str) -> None:
+        self._tables: dict[str, dict[str, ListedChain]] = {}
+        for table in _TABLE.finditer(listing):
+            chains = (_chain(table["name"], found) for found in _CHAIN.finditer(table["body"]))
+            self._tables[table["name"]] = {chain.name: chain for chain in chains}
+
+    def __iter__(self) -> Iterator[ListedChain]:
+        return iter([chain for chains in self._tables.values() for chain in chains.values()])
+
+    def neighbours(self, chain: ListedChain) -> Mapping[str, ListedChain]:
+        """The chains that ``chain`` can jump to, by name."""
+        return self._tables[chain.table]
+
+    def bases(self, hook: str) -> list[ListedChain]:
+        """The base chains of a hook in which packets can be refused, first comes first."""
+        bases = (chain for chain in self if chain.hook == hook and chain.versions)
+        return sorted(bases, key=lambda chain: chain.priority)
+
+    def reached_from(self, hooks: Iterable[str]) -> list[ListedChain]:
+        """The base chains of these hooks, and all chains to which packets get from there."""
+        found: dict[str, ListedChain] = {}
+        todo = [chain for hook in hooks for chain in self.bases(hook)]
+        while todo:
+            chain = todo.pop()
+            if chain.title not in found:
+                found[chain.title] = chain
+                names = {m["chain"] for rule in chain.rules for m in _GOES_TO.finditer(rule)}
+                todo += [c for name, c in self.neighbours(chain).items() if name in names]
+        return [chain for chain in self if chain.title in found]
+
+
+def _chain(table: str, found: re.Match[str]) -> ListedChain:
+    lines = [line.strip() for line in found["body"].splitlines()]
+    base = next((match for line in lines if (match := _BASE.match(line))), None)
+    rules = tuple(line for line in lines if line and not _BASE.match(line))
+    if base is None:
+        return ListedChain(table, found["name"], "", 0, "", rules)
+    policy = base["policy"] or "accept"
+    return ListedChain(
+        table, found["name"], base["hook"], _priority(base["priority"]), policy, rules
+    )
+
+
+def _priority(text: str) -> int:
+    match = _PRIORITY.fullmatch(text.strip())
+    if match is None:
+        return 0
+    number = int(match["number"] or 0)
+    return _PRIORITIES.get(match["name"] or "", 0) + (-number if match["sign"] == "-" else number)
