@@ -82,10 +82,18 @@ class FirewallGuard:
                 self._report(text)
         self._told = frozenset(texts)
 
-    def retry(self, now: float) -> None:
-        """Try again what failed, when its time has come."""
+    def next_due(self) -> float | None:
+        """Monotonic second at which `run_timers` has something to do, None when never."""
+        dues = (self.retry_at, self._engine.firewall.look_at())
+        return min((due for due in dues if due is not None), default=None)
+
+    def run_timers(self, now: float) -> None:
+        """Try again what failed, and look after the rules, when the time has come."""
         if self.retry_at is not None and self.retry_at <= now:
             self._restore(self.devices)
+        look_at = self._engine.firewall.look_at()
+        if look_at is not None and look_at <= now:
+            self.recover()
 
     def _restore(self, devices: tuple[str, ...]) -> None:
         self.devices = devices

@@ -183,7 +183,7 @@ class Service:
             return 0
         dues = (
             self.engine.next_due(),
-            self.guard.retry_at,
+            self.guard.next_due(),
             self.intake.next_due(),
             self.workers.next_due(),
         )
@@ -193,7 +193,7 @@ class Service:
     def _run_timers(self) -> None:
         now = self.clock.monotonic()
         self.engine.tick()
-        self.guard.retry(now)
+        self.guard.run_timers(now)
         self.intake.run_timers(now)
         self.workers.run_timers(now)
 

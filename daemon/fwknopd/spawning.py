@@ -68,6 +68,11 @@ class Child:
         )
         self._descriptor = os.pidfd_open(self._pid)
 
+    @property
+    def pid(self) -> int:
+        """The number of its process, which may become another's once it is reaped."""
+        return self._pid
+
     def fileno(self) -> int:
         """Readable when the program has ended."""
         return self._descriptor

@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from fwknopd.firewall import TimedDoor
+from fwknopd.firewall import Diagnosis, TimedDoor
 from fwknopd.firewall.iptables import IptablesFirewall
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.grants import Door
@@ -47,9 +47,16 @@ class IptablesSite(Site):
     """The machines, and which iptables rules them."""
 
     variant: str = ""
+    firewalls: list[RouterFirewall] = field(default_factory=list)
+
+    def end_daemons(self) -> None:
+        """What a daemon that was killed held open, the kernel closes."""
+        while self.firewalls:
+            self.firewalls.pop().die()
 
     def reset(self, scenario: str = "") -> None:
         """Nothing but the admin's rules."""
+        self.end_daemons()
         for stem, icmp in (("iptables", "icmp"), ("ip6tables", "ipv6-icmp")):
             script = ADMIN_RULES.format(icmp=icmp)
             self.router.run(f"{stem}{self.variant}-restore", script=script)
@@ -82,6 +89,7 @@ def iptables_site(variant: str) -> Iterator[IptablesSite]:
             servers.enter_context(greeter(site.router, port, "router"))
             servers.enter_context(greeter(site.host, port, "host"))
         yield site
+        site.end_daemons()
 
 
 class RouterFirewall(IptablesFirewall):
@@ -90,6 +98,11 @@ class RouterFirewall(IptablesFirewall):
     def __init__(self, site: IptablesSite, settings: IptablesSettings | None = None) -> None:
         super().__init__(settings, variant=site.variant)
         self._router: Machine = site.router
+        site.firewalls.append(self)
+
+    def die(self) -> None:
+        """End as by a signal that can't be caught."""
+        self._watch.close()
 
     def start(self, devices: Sequence[str] = ("eth1",)) -> None:
         with self._router.entered():
@@ -118,6 +131,14 @@ class RouterFirewall(IptablesFirewall):
     def stop(self) -> None:
         with self._router.entered():
             super().stop()
+
+    def rules_lost(self) -> bool:
+        with self._router.entered():
+            return super().rules_lost()
+
+    def diagnose(self) -> Diagnosis:
+        with self._router.entered():
+            return super().diagnose()
 
     @contextmanager
     def ticking(self) -> Iterator[None]:

@@ -108,7 +108,8 @@ def test_a_door_that_can_not_be_closed_stays_due(
 def test_a_lock_that_is_held_is_told(
     site: IptablesSite, firewall: RouterFirewall, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    stub(monkeypatch, tmp_path, f"iptables{site.variant}-restore", "exit 4")
+    said = "Another app is currently holding the xtables lock. Stopped waiting after 1s."
+    stub(monkeypatch, tmp_path, f"iptables{site.variant}-restore", f"echo {said} >&2; exit 4")
     with pytest.raises(FirewallError, match="another program held the lock"):
         firewall.open_for(SSH)
 

@@ -80,7 +80,10 @@ class Firewall(Protocol):
         """Descriptor that becomes readable when ``rules_lost`` should be asked, or None."""
 
     def rules_lost(self) -> bool:
-        """Read pending notifications: did somebody delete our rules? Never blocks."""
+        """Read pending notifications: did somebody delete our rules? Never raises."""
+
+    def look_at(self) -> float | None:
+        """Monotonic second at which ``rules_lost`` should be asked unasked, None when never."""
 
     def diagnose(self) -> Diagnosis:
         """Would a door really let somebody in, with the rules that others made?

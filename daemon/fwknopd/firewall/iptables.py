@@ -1,13 +1,16 @@
 """The iptables backend: the C daemon's chains and rules, changed by iptables-restore.
 
-One process for each knock and family, whatever it opens. iptables closes nothing by
+One process for each go and family, whatever it opens. iptables closes nothing by
 itself: `next_due` and `expire` are how the engine has it done in time. A rule whose
 daemon died is closed, or taken over, when the next one starts.
+
+Rules of ours that are gone were deleted on purpose, by somebody who closes a door by hand,
+as long as chains and jumps stand. When these are gone, or were made anew, a firewall was
+restarted, and everything is put back.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -15,17 +18,18 @@ from contextlib import suppress
 from dataclasses import replace
 
 from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
-from fwknopd.firewall.iptables_family import FamilyRules
-from fwknopd.firewall.iptables_held import Held, HeldDoors, rules_in, take_all
-from fwknopd.firewall.iptables_process import FW4, Programs
+from fwknopd.firewall.iptables_diagnosis import diagnosed
+from fwknopd.firewall.iptables_family import FamilyRules, Wanted
+from fwknopd.firewall.iptables_held import Held, HeldDoors, planned, rules_in
+from fwknopd.firewall.iptables_process import Programs
 from fwknopd.firewall.iptables_reading import doors_of
-from fwknopd.firewall.iptables_rules import DoorRule, IptablesSettings, Role, Rules, rules_of
+from fwknopd.firewall.iptables_rules import IptablesSettings, Role, Rules, rules_of
 from fwknopd.firewall.iptables_saved import Saved
+from fwknopd.firewall.iptables_watch import RuleWatch
 from fwknopd.grants import Door
 
 # Doors that end within this time of each other cost one process, not one each.
 TOGETHER_SECONDS = 0.05
-LONGEST_SECONDS = 1 << 30
 
 
 class IptablesFirewall:
@@ -51,11 +55,12 @@ class IptablesFirewall:
         self._held = HeldDoors()
         self._started = False
         self._fault6 = ""
+        self._watch = RuleWatch(monotonic)
         # Not every kernel can translate IPv6: those chains wait for a door that needs them.
         without_nat = replace(self.settings, enable_nat=False)
         self._families = (
-            FamilyRules(4, Programs(f"iptables{variant}"), self.settings),
-            FamilyRules(6, Programs(f"ip6tables{variant}"), without_nat),
+            FamilyRules(4, Programs(f"iptables{variant}", self._watch.passed), self.settings),
+            FamilyRules(6, Programs(f"ip6tables{variant}", self._watch.passed), without_nat),
         )
 
     def start(self, devices: Sequence[str]) -> None:
@@ -64,6 +69,9 @@ class IptablesFirewall:
         The chains of IPv6 wait for the first door of that family. Raises FirewallError.
         """
         ipv4, ipv6 = self._families
+        chains = [self.settings.chain(role) for role in Role]
+        self._watch.open(chains, nft=ipv4.programs.are_nft)
+        self._watch.listen()
         self._start(ipv4)
         self._fault6 = ""
         try:
@@ -72,6 +80,7 @@ class IptablesFirewall:
         except FirewallError as error:
             self._fault6 = str(error)
         self._started = True
+        self._watch.mended()
 
     def open(self, doors: Sequence[TimedDoor]) -> None:
         """Open all ``doors`` or none; an open one gets the new time. Raises FirewallError.
@@ -81,24 +90,26 @@ class IptablesFirewall:
         """
         if not self._started:
             raise FirewallError("the firewall was not started: this is a mistake in fwknopd")
-        wanted = self._planned(doors)
+        self._watch.listen()
+        wanted = planned(doors, self._monotonic(), self._wall(), self.settings)
         replaced = [old for held in wanted for old in self._held.replaced_by(held.door)]
-        touched: list[FamilyRules] = []
+        changed: list[FamilyRules] = []
         try:
             for family in self._families:
                 if any(held.version == family.version for held in wanted):
-                    touched.append(family)
                     self._change(family, replaced, wanted)
+                    changed.append(family)
         except FirewallError:
-            for family in touched:
+            for family in changed:
                 added = rules_in(wanted, family.version)
-                family.undo(added, self._wanted(family), self._epoch())
+                family.undo(added, self._all(family), self._epoch())
             raise
         for held in wanted:
             self._held.put(held)
 
     def close(self, doors: Sequence[Door]) -> None:
         """Close ``doors`` at once for new connections. Raises FirewallError."""
+        self._watch.listen()
         self._shut([held for held in map(self._held.get, dict.fromkeys(doors)) if held])
 
     def read(self) -> list[TimedDoor]:
@@ -106,15 +117,15 @@ class IptablesFirewall:
         doors: list[TimedDoor] = []
         for family in self._families:
             if family.stands:
-                doors += self._found(self._ours(family.read()), family.version)
+                doors += self._found(family.read().ours(self.settings), family.version)
         return doors
 
     def _found(self, rules: Rules, version: int) -> Iterator[TimedDoor]:
         """Our doors whose rules are all there, and what the other rules make."""
         now, epoch = self._monotonic(), self._wall()
-        for held in self._held:
-            if held.version == version and take_all(rules, held.rules):
-                yield TimedDoor(held.door, max(held.due - now, 0.0))
+        there, _ = self._held.parted(rules, version)
+        for held in there:
+            yield TimedDoor(held.door, max(held.due - now, 0.0))
         for found in doors_of(rules.elements()):
             yield TimedDoor(found.door, max(found.expiry - epoch, 0.0))
 
@@ -134,6 +145,7 @@ class IptablesFirewall:
         due = self.next_due()
         horizon = self._monotonic() + TOGETHER_SECONDS
         if due is not None and due <= horizon:
+            self._watch.listen()
             self._shut(self._held.due(horizon))
 
     def stop(self) -> None:
@@ -144,6 +156,7 @@ class IptablesFirewall:
                 with suppress(FirewallError):
                     family.flush()
         self._held.clear()
+        self._watch.close()
         self._started = False
 
     def place(self, door: Door) -> str:
@@ -151,35 +164,54 @@ class IptablesFirewall:
         role = Role.DNAT if door.redirects else Role.FORWARD if door.forwarded else Role.INPUT
         return self.settings.chain(role).chain
 
+    # What others do
+
     def fileno(self) -> int | None:
-        """None: iptables announces nothing. Lost rules are put back at the next knock."""
-        return None
+        """Readable when somebody changes rules, None before ``start`` or if that can't be told."""
+        return self._watch.fileno()
+
+    def look_at(self) -> float | None:
+        """Monotonic second at which ``rules_lost`` is to be asked, None when never."""
+        return self._watch.look_at(doors=len(self._held) > 0)
 
     def rules_lost(self) -> bool:
-        """False: `open` itself finds out, and mends it."""
+        """Whether chains or jumps of ours are gone, when it is time to look. Never raises.
+
+        A look runs iptables-save. What else isn't right is put right by the way.
+        """
+        self._watch.listen()
+        due = self.look_at()
+        if due is None or due > self._monotonic():
+            return False
+        try:
+            lost = any([self._is_lost(family) for family in self._families if family.stands])
+        except FirewallError:
+            self._watch.put_off()
+            return False
+        self._watch.looked(lost=lost)
+        return lost
+
+    def _is_lost(self, family: FamilyRules) -> bool:
+        saved = family.read()
+        if self._watch.remade or not self._is_whole(family, saved):
+            return True
+        family.mend(saved, self._wanted(family), self._epoch())
         return False
+
+    def _is_whole(self, family: FamilyRules, saved: Saved) -> bool:
+        """Whether the chains that stand, and those of open doors, are there and asked."""
+        roles = {rule.role for held in self._held.of(family.version) for rule in held.rules}
+        roles.update(family.settings.standing())
+        return all(saved.holds(self.settings.chain(role)) for role in roles)
 
     def diagnose(self) -> Diagnosis:
         """Whether our chains are asked. Runs iptables-save; raises FirewallError."""
-        if FW4.exists():
-            return Diagnosis(
-                False,
-                "this router's firewall is fw4, which drops what iptables accepts: "
-                "set firewall to nftables",
-            )
-        saved = self._families[0].read()
-        chains = [self.settings.chain(role) for role in self.settings.standing()]
-        lost = [chain for chain in chains if saved.position(chain) is None]
-        if lost:
-            names = " and ".join(f"{chain.parent} to {chain.chain}" for chain in lost)
-            return Diagnosis(
-                False, f"the jump from {names} was deleted; the next knock, or a restart, mends it"
-            )
-        places = [f"{c.chain} is rule {saved.position(c)} of {c.parent}" for c in chains]
-        return Diagnosis(True, "; ".join((*places, *self._note6())))
+        found = diagnosed(self._families[0].read(), self.settings, self._fault6)
+        if not found.ready:
+            self._watch.suspect()
+        return found
 
-    def _note6(self) -> tuple[str, ...]:
-        return (f"no doors over IPv6: {self._fault6}",) if self._fault6 else ()
+    # Start
 
     def _start(self, family: FamilyRules) -> None:
         if family.version == 6 and not family.programs.is_installed:
@@ -202,7 +234,7 @@ class IptablesFirewall:
         """Hold the doors that an earlier daemon left, each until the latest of its ends."""
         now = self._wall()
         offset = self._monotonic() - now
-        left = doors_of(self._ours(family.read()).elements())
+        left = doors_of(family.read().ours(self.settings).elements())
         for found in sorted(left, key=lambda item: item.expiry):
             if found.expiry > now:
                 for old in self._held.replaced_by(found.door):
@@ -212,34 +244,16 @@ class IptablesFirewall:
                 family.doom((Counter(found.rules) - Counter(rules)).elements())
                 self._held.put(Held(found.door, rules, found.expiry + offset))
 
-    def _ours(self, saved: Saved) -> Rules:
-        chains = ((role, self.settings.chain(role)) for role in Role)
-        return Counter(rule for role, chain in chains for rule in saved.rules(role, chain))
-
-    def _planned(self, doors: Iterable[TimedDoor]) -> list[Held]:
-        """What opening ``doors`` adds. Raises FirewallError if two contradict."""
-        planned = HeldDoors()
-        now = self._monotonic()
-        for timed in doors:
-            door = timed.door
-            seconds = _checked(timed.seconds)
-            for other in planned.replaced_by(door):
-                if other.door != door:
-                    raise FirewallError(
-                        f"{door.what} of {door.who} can't lead to two targets at once: "
-                        "ask for one of them"
-                    )
-                seconds = max(seconds, other.due - now)
-            rules = rules_of(door, int(self._wall() + seconds), self.settings)
-            planned.put(Held(door, rules, now + seconds))
-        return list(planned)
+    # Changes
 
     def _change(self, family: FamilyRules, removed: list[Held], added: list[Held]) -> None:
         family.change(
             rules_in(removed, family.version),
             rules_in(added, family.version),
             self._wanted(family, {held.door for held in removed}, added),
+            self._all(family),
             self._epoch(),
+            sure=self._watch.is_sure,
         )
 
     def _shut(self, doors: list[Held]) -> None:
@@ -247,7 +261,7 @@ class IptablesFirewall:
         error = None
         for family in self._families:
             theirs = [held for held in doors if held.version == family.version]
-            if theirs or self._is_overdue(family):
+            if theirs or family.has_leftovers or family.is_overdue(self._wall()):
                 try:
                     self._change(family, theirs, [])
                 except FirewallError as refused:
@@ -258,26 +272,28 @@ class IptablesFirewall:
         if error is not None:
             raise error
 
-    def _is_overdue(self, family: FamilyRules) -> bool:
-        end = family.next_end
-        return family.has_leftovers or (end is not None and end <= self._wall())
-
     def _wanted(
         self, family: FamilyRules, without: Collection[Door] = (), also: Iterable[Held] = ()
-    ) -> Callable[[], Counter[DoorRule]]:
-        """What should be in the kernel, worked out only when asked."""
+    ) -> Wanted:
+        """What should be in the kernel, less the doors that somebody closed by hand."""
 
-        def wanted() -> Counter[DoorRule]:
+        def wanted(saved: Saved) -> Rules:
+            if self._started and not self._watch.remade and self._is_whole(family, saved):
+                self._forget_closed(family, saved)
             kept = [held for held in self._held if held.door not in without]
             return Counter(rules_in([*kept, *also], family.version))
 
         return wanted
 
+    def _all(self, family: FamilyRules) -> Wanted:
+        """The rules of every door that is held."""
+        return lambda _: Counter(rules_in(self._held, family.version))
+
+    def _forget_closed(self, family: FamilyRules, saved: Saved) -> None:
+        _, closed = self._held.parted(saved.ours(self.settings), family.version)
+        for held in closed:
+            self._held.drop(held.door)
+            family.doom(held.rules)
+
     def _epoch(self) -> int:
         return int(self._wall())
-
-
-def _checked(seconds: float) -> float:
-    if not math.isfinite(seconds) or seconds <= 0:
-        raise FirewallError(f"a door can't be opened for {seconds} seconds: ask for more than 0")
-    return min(seconds, LONGEST_SECONDS)

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from fwknopd.firewall import FirewallError
-from fwknopd.firewall.iptables_process import Programs
+from fwknopd.firewall import FirewallBarred, FirewallError
+from fwknopd.firewall.iptables_process import CLOSING_LOCK_SECONDS, LOCK_SECONDS, Programs
 from fwknopd.firewall.iptables_rules import DoorRule, IptablesSettings, Rules
 from fwknopd.firewall.iptables_saved import (
     Saved,
@@ -19,8 +19,8 @@ from fwknopd.firewall.iptables_saved import (
 
 # Another program may change rules between our look and our change.
 ATTEMPTS = 3
-Wanted = Callable[[], Rules]
-"""All rules of ours that should be there. Asked only when the short way fails."""
+Wanted = Callable[[Saved], Rules]
+"""All rules of ours that should be there, told what is. Asked only when the short way fails."""
 
 
 class FamilyRules:
@@ -34,7 +34,7 @@ class FamilyRules:
         self.programs = programs
         self.stands = False
         self.next_end: int | None = None
-        self._settings = settings
+        self.settings = settings
         self._doomed: Rules = Counter()
 
     @property
@@ -51,32 +51,57 @@ class FamilyRules:
         self._doomed.update(rules)
 
     def change(
-        self, removed: Sequence[DoorRule], added: Sequence[DoorRule], wanted: Wanted, now: int
+        self,
+        removed: Sequence[DoorRule],
+        added: Sequence[DoorRule],
+        after: Wanted,
+        before: Wanted,
+        now: int,
+        *,
+        sure: bool = False,
     ) -> None:
-        """Take rules out and put others in, at once. Raises FirewallError.
+        """Take rules out and put others in, at once. Raises FirewallError, as if never asked.
 
         Where the kernel's rules aren't as we left them, everything is put right that is
-        ours: chains, jumps, and the rules of every open door.
+        ours: chains, jumps, and the rules of every open door. ``sure`` says they are.
         """
-        overdue = self.next_end is not None and self.next_end <= now
-        if not (self._doomed or overdue):
-            batch = change_batch(removed, added, self._settings)
-            if self.programs.restore(str(batch)) is None:
+        wait = LOCK_SECONDS if added else CLOSING_LOCK_SECONDS
+        if not (self._doomed or self.is_overdue(now)):
+            known = sure and self.stands
+            batch = change_batch(removed, added, self.settings, known=known)
+            if self.programs.restore(str(batch), wait) is None:
                 return
         self._doomed.update(removed)
-        self._repair(wanted, now, build=bool(added))
+        try:
+            self._repair(after, now, build=bool(added), wait=wait)
+        except FirewallError as error:
+            self.undo(added, before, now, barred=isinstance(error, FirewallBarred))
+            raise
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether a rule that others made is to be taken away."""
+        return self.next_end is not None and self.next_end <= now
 
     def build(self, wanted: Wanted, now: int) -> None:
         """Make chains and jumps, and the rules of doors. Raises FirewallError."""
         self._repair(wanted, now, build=True)
 
-    def _repair(self, wanted: Wanted, now: int, *, build: bool) -> None:
+    def mend(self, saved: Saved, wanted: Wanted, now: int) -> None:
+        """Make ``saved``, in which chains and jumps are well, right. Raises FirewallError."""
+        found = repair(saved, wanted(saved), self._doomed, self.settings, now)
+        if found.batch or self._doomed:
+            self._repair(wanted, now, build=False)
+        else:
+            self.next_end = found.next_end
+
+    def _repair(self, wanted: Wanted, now: int, *, build: bool, wait: int = LOCK_SECONDS) -> None:
         """Look what is there, and make it what it should be. Raises FirewallError."""
-        standing = self._settings.standing() if build else ()
+        standing = self.settings.standing() if build else ()
         fault = None
         for _ in range(ATTEMPTS):
-            found = repair(self.read(), wanted(), self._doomed, self._settings, now, standing)
-            fault = self.programs.restore(str(found.batch)) if found.batch else None
+            saved = self.read()
+            found = repair(saved, wanted(saved), self._doomed, self.settings, now, standing)
+            fault = self.programs.restore(str(found.batch), wait) if found.batch else None
             if fault is None:
                 self._doomed.clear()
                 self.stands, self.next_end = self.stands or build, found.next_end
@@ -84,18 +109,21 @@ class FamilyRules:
         if fault is not None:
             raise fault
 
-    def undo(self, added: Sequence[DoorRule], wanted: Wanted, now: int) -> None:
+    def undo(
+        self, added: Sequence[DoorRule], wanted: Wanted, now: int, *, barred: bool = False
+    ) -> None:
         """Take back what a change that failed may have done. Never raises.
 
         What can't be taken back now is with the next change, or the next `expire`.
         """
         self._doomed.update(added)
-        with suppress(FirewallError):
-            self._repair(wanted, now, build=False)
+        if not barred:
+            with suppress(FirewallError):
+                self._repair(wanted, now, build=False)
 
     def try_comment(self) -> None:
         """Fail if rules can't have comments. Leaves nothing. Raises FirewallError."""
-        chain = self._settings.input
+        chain = self.settings.input
         rule = (
             f"{chain.chain} -s {'127.0.0.2/32' if self.version == 4 else '::1/128'} -p tcp "
             f"-m tcp --dport 1 -m comment --comment _exp_0 -j {chain.target}"
@@ -108,10 +136,14 @@ class FamilyRules:
             )
 
     def flush(self) -> None:
-        """Take our chains and their jumps away. Raises FirewallError."""
-        batch = flush_batch(self.read(), self._settings)
-        fault = self.programs.restore(str(batch)) if batch else None
+        """Take our rules away, and our chains with their jumps. Raises FirewallError."""
+        fault = None
+        for _ in range(ATTEMPTS):
+            batch = flush_batch(self.read(), self.settings)
+            fault = self.programs.restore(str(batch)) if batch else None
+            if fault is None:
+                self.stands, self.next_end = False, None
+                self._doomed.clear()
+                return
         if fault is not None:
             raise fault
-        self.stands, self.next_end = False, None
-        self._doomed.clear()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from fwknopd.firewall.iptables_rules import DoorRule, Rules
+from fwknopd.firewall import FirewallError, TimedDoor
+from fwknopd.firewall.iptables_rules import DoorRule, IptablesSettings, Rules, rules_of
 from fwknopd.grants import Door
+
+LONGEST_SECONDS = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Held:
 
 
 class HeldDoors:
-    """Open doors, found by identity, by outside port, and by end."""
+    """Open doors, found by identity, by what only one door can decide, and by end."""
 
     def __init__(self) -> None:
         self._by_door: dict[Door, Held] = {}
@@ -40,6 +43,17 @@ class HeldDoors:
 
     def __iter__(self) -> Iterator[Held]:
         return iter(self._by_door.values())
+
+    def of(self, version: int) -> list[Held]:
+        """Those of an address family."""
+        return [held for held in self if held.version == version]
+
+    def parted(self, rules: Rules, version: int) -> tuple[list[Held], list[Held]]:
+        """Those of a family whose rules are all among ``rules``, which are taken out; the rest."""
+        parts: tuple[list[Held], list[Held]] = ([], [])
+        for held in self.of(version):
+            parts[not _take_all(rules, held.rules)].append(held)
+        return parts
 
     def get(self, door: Door) -> Held | None:
         """The door as it is open now."""
@@ -94,12 +108,39 @@ class HeldDoors:
         return self._by_door.get(held.door) is held
 
 
-def take_all(found: Rules, rules: Iterable[DoorRule]) -> bool:
+def planned(
+    doors: Iterable[TimedDoor], now: float, epoch: float, settings: IptablesSettings
+) -> list[Held]:
+    """What opening ``doors`` adds. Raises FirewallError if two contradict."""
+    plan = HeldDoors()
+    for timed in doors:
+        door, seconds = timed.door, _checked(timed.seconds)
+        for other in plan.replaced_by(door):
+            if other.door != door:
+                raise FirewallError(
+                    f"{door.what} of {door.who} can't lead to two targets at once: "
+                    "ask for one of them"
+                )
+            seconds = max(seconds, other.due - now)
+        plan.put(Held(door, rules_of(door, int(epoch + seconds), settings), now + seconds))
+    return list(plan)
+
+
+def _checked(seconds: float) -> float:
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise FirewallError(f"a door can't be opened for {seconds} seconds: ask for more than 0")
+    return min(seconds, LONGEST_SECONDS)
+
+
+def _take_all(found: Rules, rules: Iterable[DoorRule]) -> bool:
     """Take all of ``rules`` out of ``found``, or none if one isn't there."""
-    wanted = Counter(rules)
-    if any(found[rule] < count for rule, count in wanted.items()):
-        return False
-    found.subtract(wanted)
+    taken: list[DoorRule] = []
+    for rule in rules:
+        if not found[rule]:
+            found.update(taken)
+            return False
+        found[rule] -= 1
+        taken.append(rule)
     return True
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fwknopd.firewall import FirewallBarred, FirewallError
@@ -15,10 +16,14 @@ FW4 = Path("/sbin/fw4")
 LOCK_SECONDS = 5
 """How long to wait while another program changes rules: fw3 reloads take about one."""
 
+CLOSING_LOCK_SECONDS = 1
+"""The same for a change that is tried again by itself, and again: others wait meanwhile."""
+
 TIME_LIMIT = 15.0
 # Tens of thousands of rules, some hundred bytes each.
 OUTPUT_LIMIT = 1 << 26
-_LOCKED = 4
+# The exit status alone doesn't tell: with iptables-nft it is that of every kernel's refusal.
+_LOCKED = "xtables lock"
 
 _FAILED_LINE = re.compile(r"line:? (\d+)", re.ASCII)
 _FORBIDDEN = ("Operation not permitted", "Permission denied", "must be root")
@@ -30,11 +35,20 @@ class Programs:
     """The programs of a family: ``stem`` is iptables or ip6tables, perhaps with -nft or -legacy."""
 
     stem: str
+    passed: Callable[[int], object] = field(default=lambda pid: None, compare=False, repr=False)
+    """Told the process number of each program that may have changed something."""
 
     @property
     def is_installed(self) -> bool:
         """Whether they can be run."""
         return find_program(f"{self.stem}-restore") is not None
+
+    @property
+    def are_nft(self) -> bool:
+        """Whether their rules are nftables rules: the kernel announces changes of these."""
+        program = find_program(f"{self.stem}-restore")
+        # Both iptables can be installed, and the name without suffix is a link to one.
+        return program is not None and "nft" in Path(program).resolve().name
 
     def require(self) -> None:
         """Raise FirewallError if they are missing."""
@@ -48,13 +62,14 @@ class Programs:
             raise _failed(self.stem, answer, "", "can't read the rules")
         return answer.output
 
-    def restore(self, script: str) -> FirewallError | None:
+    def restore(self, script: str, wait: int = LOCK_SECONDS) -> FirewallError | None:
         """Apply commands and leave everything else; why it failed, None if it didn't.
 
-        A table is changed as a whole or not at all. Raises FirewallError where trying
-        something else is of no use, and then nothing is changed.
+        A table is changed as a whole or not at all. Waits so many seconds for the lock.
+        Raises FirewallBarred where trying something else is of no use: nothing is changed.
         """
-        answer = self._run("restore", ["-n", "-w", str(LOCK_SECONDS)], script)
+        answer = self._run("restore", ["-n", "-w", str(wait)], script)
+        self.passed(answer.pid)
         if not answer.status:
             return None
         error = _failed(self.stem, answer, script, "refused a change")
@@ -85,9 +100,9 @@ def _failed(stem: str, answer: Answer, script: str, what: str) -> FirewallError:
             f"not allowed to change {stem}: needs CAP_NET_ADMIN. "
             "Start fwknopd as root, or give its service that capability"
         )
-    if answer.status == _LOCKED:
+    if _LOCKED in answer.errors:
         return FirewallBarred(
-            f"{stem}: another program held the lock for {LOCK_SECONDS} seconds. "
+            f"{stem}: another program held the lock and did not let go of it in time. "
             "Is a script changing rules in a loop?"
         )
     return FirewallError(

@@ -27,11 +27,19 @@ class Saved:
     """The rules of each chain, by (table, chain), as text without the chain."""
 
     chains: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _read: dict[tuple[Role, str], DoorRule | None] = field(default_factory=dict)
+
+    def rule(self, text: str, role: Role, chain: IptChain) -> DoorRule | None:
+        """A line of a chain as a rule of that role, None if it isn't one."""
+        # Asked for again and again, and there can be thousands.
+        if (role, text) not in self._read:
+            self._read[role, text] = parse_rule(text, role, chain)
+        return self._read[role, text]
 
     def rules(self, role: Role, chain: IptChain) -> Iterator[DoorRule]:
         """The rules of ours in a chain."""
         for text in self.chains.get((chain.table, chain.chain), ()):
-            rule = parse_rule(text, role, chain)
+            rule = self.rule(text, role, chain)
             if rule is not None:
                 yield rule
 
@@ -40,6 +48,15 @@ class Saved:
         parent = self.chains.get((chain.table, chain.parent), [])
         jump = f"-j {chain.chain}"
         return parent.index(jump) + 1 if jump in parent else None
+
+    def holds(self, chain: IptChain) -> bool:
+        """Whether ``chain`` is there, and asked."""
+        return (chain.table, chain.chain) in self.chains and self.position(chain) is not None
+
+    def ours(self, settings: IptablesSettings) -> Rules:
+        """The rules of ours in all chains."""
+        chains = ((role, settings.chain(role)) for role in Role)
+        return Counter(rule for role, chain in chains for rule in self.rules(role, chain))
 
 
 def parse_saved(text: str) -> Saved:
@@ -77,15 +94,22 @@ class Batch:
 
 
 def change_batch(
-    removed: Iterable[DoorRule], added: Sequence[DoorRule], settings: IptablesSettings
+    removed: Iterable[DoorRule],
+    added: Sequence[DoorRule],
+    settings: IptablesSettings,
+    *,
+    known: bool = False,
 ) -> Batch:
     """The short way: take rules out and put others in, provided all is as we left it.
 
     A chain without its jump, or a rule that is gone, fails the batch, and nothing of that
-    table is changed. With a jump checked by ``-C`` it needn't be moved.
+    table is changed. With a jump checked by ``-C`` it needn't be moved. Where jumps are
+    ``known`` to be there nothing is checked: iptables-nft would read all rules for that.
     """
     batch = Batch()
-    checked = (*settings.standing(), *(rule.role for rule in added)) if added else ()
+    checked = (*settings.standing(), *(rule.role for rule in added))
+    if known or not added:
+        checked = ()
     tables = {settings.chain(rule.role).table for rule in added}
     for chain in dict.fromkeys(settings.chain(role) for role in checked):
         if chain.table in tables:
@@ -135,7 +159,7 @@ def repair(
     missing, unwanted = Counter(wanted), Counter(doomed)
     for (table, name), texts in _ours(saved, settings):
         for text in texts:
-            readings = _readings(text, table, name, settings)
+            readings = _readings(saved, text, (table, name), settings)
             end = expiry_of(text)
             if _take(readings, missing):
                 continue
@@ -163,10 +187,12 @@ def _ours(
         yield place, saved.chains.get(place, ())
 
 
-def _readings(text: str, table: str, name: str, settings: IptablesSettings) -> list[DoorRule]:
+def _readings(
+    saved: Saved, text: str, place: tuple[str, str], settings: IptablesSettings
+) -> list[DoorRule]:
     """What the text may be: roles that share a chain can have rules that look alike."""
     chains = ((role, settings.chain(role)) for role in Role)
-    read = (parse_rule(text, r, c) for r, c in chains if (c.table, c.chain) == (table, name))
+    read = (saved.rule(text, r, c) for r, c in chains if (c.table, c.chain) == place)
     return [rule for rule in read if rule is not None]
 
 
@@ -190,13 +216,20 @@ def _stand(batch: Batch, saved: Saved, chain: IptChain) -> None:
 
 
 def flush_batch(saved: Saved, settings: IptablesSettings) -> Batch:
-    """Take our chains and their jumps away.
+    """Take our rules away, and our chains with their jumps.
 
-    A chain that rules of somebody else's jump to can't be deleted, and is only emptied.
+    A chain that rules of somebody else's jump to can't be deleted, and is only emptied. One
+    that holds rules of somebody else's stays as it is but for ours.
     """
     batch = Batch()
     for chain in dict.fromkeys(settings.chain(role) for role in Role):
-        if (chain.table, chain.chain) not in saved.chains:
+        texts = saved.chains.get((chain.table, chain.chain))
+        if texts is None:
+            continue
+        ours = [text for text in texts if expiry_of(text) is not None]
+        if len(ours) < len(texts):
+            for text in ours:
+                batch.add(chain.table, f"-D {chain.chain} {text}")
             continue
         if saved.position(chain) is not None:
             batch.add(chain.table, f"-D {chain.parent} -j {chain.chain}")

@@ -64,6 +64,10 @@ class LogOnlyFirewall:
         """False: there is nothing to lose."""
         return False
 
+    def look_at(self) -> float | None:
+        """None: there is nothing to look at."""
+        return None
+
     def diagnose(self) -> Diagnosis:
         """Always ready, and says what that is worth."""
         return Diagnosis(True, "doors are only remembered: no packet is let in or kept out")

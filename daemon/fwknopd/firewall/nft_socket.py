@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from fwknopd.firewall.netlink import NLMSG_ERROR, Message, Request, parse_messages
@@ -34,6 +34,7 @@ SO_SNDBUFFORCE = 31 if os.uname().machine.startswith("mips") else 32
 
 # Bytes. A limit, not an allocation: thousands of doors can go in one batch.
 SEND_LIMIT = 16 << 20
+SO_RCVBUFFORCE = 33
 # Notifications read per call, so that a flood of them can't hold the daemon.
 DRAIN_LIMIT = 256
 
@@ -80,13 +81,21 @@ class NftSocket(NetlinkSocket):
 
 
 class NftNotices:
-    """What others, and we, delete in nftables, as the kernel announces it."""
+    """What others, and we, change in nftables, as the kernel announces it.
 
-    def __init__(self) -> None:
+    Of some ``kinds`` only, or all of it; ``room`` is how many bytes of notices may wait, if
+    not as many as the system thinks right.
+    """
+
+    def __init__(self, kinds: Collection[int] = DELETIONS, *, room: int = 0) -> None:
         self._socket = open_socket(0.0)
         # Without it we would hear of every door we open, and it would be as well.
-        with suppress(OSError):
-            attach_filter(self._socket, only(DELETIONS))
+        if kinds:
+            with suppress(OSError):
+                attach_filter(self._socket, only(kinds))
+        if room:
+            with suppress(PermissionError):  # Then some are lost, and that is noticed.
+                self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, room)
         self._socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
 
     def fileno(self) -> int:

@@ -147,6 +147,10 @@ class NftablesFirewall:
         """
         return self._table.lost()
 
+    def look_at(self) -> float | None:
+        """None: the kernel announces what is lost."""
+        return None
+
     def diagnose(self) -> Diagnosis:
         """Whether all chains that refuse packets accept what our table marks.
 

@@ -20,11 +20,12 @@ watchers: list[Callable[[str], None]] = []
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a run ended: the exit status and the texts the program printed."""
+    """How a run ended: the exit status, the texts the program printed, its process number."""
 
     status: int
     output: str
     errors: str
+    pid: int = 0
 
     @property
     def complaint(self) -> str:
@@ -48,8 +49,10 @@ def run_program(
     """
     with memory_file(script) as source, memory_file() as output, memory_file() as errors:
         files = (source.fileno(), output.fileno(), errors.fileno())
-        status = _status(program, _start(program, arguments, files), time_limit)
-        answer = Answer(status, text_of(output, output_limit), text_of(errors, OUTPUT_LIMIT))
+        child = _start(program, arguments, files)
+        status = _status(program, child, time_limit)
+        texts = (text_of(output, output_limit), text_of(errors, OUTPUT_LIMIT))
+        answer = Answer(status, *texts, child.pid)
     for say in watchers:
         _tell(say, [program, *arguments], script, answer)
     return answer

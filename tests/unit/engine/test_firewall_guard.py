@@ -31,11 +31,11 @@ def test_a_failure_is_told_once_and_mended_later(rig: Rig) -> None:
     assert guard.diagnosis() == Diagnosis(False, "the kernel refused to start")
     assert guard.retry_at == rig.clock.monotonic() + RETRY_SECONDS
     rig.clock.advance(RETRY_SECONDS)
-    guard.retry(rig.clock.monotonic())
+    guard.run_timers(rig.clock.monotonic())
     assert len(rig.events("firewall")) == 1
     rig.firewall.refuses = frozenset()
     rig.clock.advance(RETRY_SECONDS)
-    guard.retry(rig.clock.monotonic())
+    guard.run_timers(rig.clock.monotonic())
     assert guard.diagnosis().ready
     assert guard.problem == ""
     assert "stand again" in str(rig.events("firewall")[-1]["detail"])

@@ -1,0 +1,37 @@
+"""Whether doors in iptables really let somebody in, judged by what iptables-save prints. Pure."""
+
+from __future__ import annotations
+
+from fwknopd.config.ipt_chain import IptChain
+from fwknopd.firewall import Diagnosis
+from fwknopd.firewall.iptables_process import FW4
+from fwknopd.firewall.iptables_reading import expiry_of
+from fwknopd.firewall.iptables_rules import IptablesSettings
+from fwknopd.firewall.iptables_saved import Saved
+
+
+def diagnosed(saved: Saved, settings: IptablesSettings, fault6: str = "") -> Diagnosis:
+    """What ``saved`` means for doors; ``fault6`` is why there are none over IPv6."""
+    if FW4.exists():
+        return Diagnosis(
+            False,
+            "this router's firewall is fw4, which drops what iptables accepts: "
+            "set firewall to nftables",
+        )
+    chains = [settings.chain(role) for role in settings.standing()]
+    lost = [chain for chain in chains if not saved.holds(chain)]
+    if lost:
+        names = " and ".join(f"{chain.parent} to {chain.chain}" for chain in lost)
+        return Diagnosis(False, f"the jump from {names} was deleted; it is being put back")
+    notes = [note for chain in chains for note in _notes(saved, chain)]
+    if fault6:
+        notes.append(f"no doors over IPv6: {fault6}")
+    return Diagnosis(True, "; ".join(notes))
+
+
+def _notes(saved: Saved, chain: IptChain) -> list[str]:
+    place = f"{chain.chain} is rule {saved.position(chain)} of {chain.parent}"
+    foreign = [t for t in saved.chains[chain.table, chain.chain] if expiry_of(t) is None]
+    if not foreign:
+        return [place]
+    return [place, f"{chain.chain} holds rules that are not fwknopd's: {len(foreign)}"]
