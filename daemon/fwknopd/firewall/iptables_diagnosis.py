@@ -23,15 +23,20 @@ def diagnosed(saved: Saved, settings: IptablesSettings, fault6: str = "") -> Dia
     if lost:
         names = " and ".join(f"{chain.parent} to {chain.chain}" for chain in lost)
         return Diagnosis(False, f"the jump from {names} was deleted; it is being put back")
-    notes = [note for chain in chains for note in _notes(saved, chain)]
+    notes = [f"{c.chain} is rule {saved.position(c)} of {c.parent}" for c in chains]
     if fault6:
         notes.append(f"no doors over IPv6: {fault6}")
-    return Diagnosis(True, "; ".join(notes))
+    warnings = [_warning(chain) for chain in chains if _is_shared(saved, chain)]
+    return Diagnosis(True, "; ".join(notes), tuple(warnings))
 
 
-def _notes(saved: Saved, chain: IptChain) -> list[str]:
-    place = f"{chain.chain} is rule {saved.position(chain)} of {chain.parent}"
-    foreign = [t for t in saved.chains[chain.table, chain.chain] if expiry_of(t) is None]
-    if not foreign:
-        return [place]
-    return [place, f"{chain.chain} holds rules that are not fwknopd's: {len(foreign)}"]
+def _is_shared(saved: Saved, chain: IptChain) -> bool:
+    texts = saved.chains[chain.table, chain.chain]
+    return any(expiry_of(text) is None for text in texts)
+
+
+def _warning(chain: IptChain) -> str:
+    return (
+        f"the chain {chain.chain} holds rules that are not fwknopd's, which may keep out whom a "
+        "door is for. Move them to a chain of your own"
+    )
