@@ -43,6 +43,7 @@ class _Parser(HTMLParser):
         self._select = ""
         self._chosen: str | None = None
         self._option = False
+        self._textarea: tuple[str, list[str]] | None = None
         self._button: list[str] | None = None
         self._button_attributes: dict[str, str] = {}
 
@@ -55,6 +56,8 @@ class _Parser(HTMLParser):
             self.links.append(found.get("href", ""))
         elif tag == "input" and self.forms and found.get("name"):
             self._input(found)
+        elif tag == "textarea":
+            self._textarea = found.get("name", ""), []
         elif tag == "select":
             self._select, self._chosen = found.get("name", ""), None
         elif tag == "option" and self._select:
@@ -75,6 +78,8 @@ class _Parser(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text.append(data)
+        if self._textarea is not None:
+            self._textarea[1].append(data)
         if self._button is not None:
             self._button.append(data)
         if self._option and data.strip():
@@ -84,6 +89,12 @@ class _Parser(HTMLParser):
         if tag == "select" and self._select:
             self.forms[-1].fields.append((self._select, self._chosen or ""))
             self._select = ""
+        elif tag == "textarea" and self._textarea is not None:
+            name, parts = self._textarea
+            # As browsers do: the newline behind the tag is none, the others are sent as CR LF.
+            typed = "".join(parts).removeprefix("\n").replace("\n", "\r\n")
+            self.forms[-1].fields.append((name, typed))
+            self._textarea = None
         elif tag == "button" and self._button is not None:
             found, text = self._button_attributes, " ".join("".join(self._button).split())
             if self.forms and found.get("type") == "submit" and "disabled" not in found:

@@ -17,7 +17,12 @@ from fwknop_webui.security import csrf_token
 from fwknop_webui.services import current_session, services
 from fwknopd import __version__
 
-MENU = (("overview", N_("Overview")), ("clients", N_("Clients")), ("settings", N_("Settings")))
+MENU = (
+    ("overview", N_("Overview")),
+    ("clients", N_("Clients")),
+    ("settings", N_("Settings")),
+    ("advanced", N_("Advanced")),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,14 +226,28 @@
 
 	// ---- small things ----
 
+	// Rows of a table, or fields by group: hidden while they don't have what was typed in them.
 	const startSearch = () => {
 		for (const input of all("[data-filter]")) {
-			const rows = all(`#${input.dataset.filter} tbody tr`);
-			input.parentElement.hidden = false;
-			input.addEventListener("input", () => {
-				const wanted = input.value.toLowerCase();
-				for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
-			});
+			const place = document.getElementById(input.dataset.filter);
+			const items = all("tbody tr, [data-item]", place);
+			const groups = all("[data-group]", place);
+			const folded = new Set(groups.filter((group) => group.open === false));
+			const texts = items.map((item) => item.textContent.toLowerCase());
+			const search = () => {
+				const words = input.value.toLowerCase().split(/\s+/);
+				items.forEach((item, i) => { item.hidden = !words.every((word) => texts[i].includes(word)); });
+				for (const group of groups) {
+					group.hidden = all("[data-item]", group).every((item) => item.hidden);
+					if (folded.has(group)) group.open = input.value !== "";
+				}
+				for (const note of all("[data-nothing]", place)) note.hidden = items.some((item) => !item.hidden);
+			};
+			if (input.parentElement.classList.contains("search")) input.parentElement.hidden = false;
+			input.addEventListener("input", search);
+			// All is here already: Enter need not fetch the page anew and lose what was typed.
+			input.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+			if (input.value) search();
 		}
 	};
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from fwknop_webui.routes import Route
-from fwknop_webui.views import changes, client, clients, login, overview, qr, settings, static
+from fwknop_webui.views import (
+    advanced,
+    changes,
+    client,
+    clients,
+    login,
+    overview,
+    qr,
+    settings,
+    static,
+)
 
 ROUTES: tuple[Route, ...] = (
     *static.ROUTES,
@@ -13,5 +23,6 @@ ROUTES: tuple[Route, ...] = (
     *client.ROUTES,
     *qr.ROUTES,
     *settings.ROUTES,
+    *advanced.ROUTES,
     *changes.ROUTES,
 )

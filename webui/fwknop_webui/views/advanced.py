@@ -1,0 +1,113 @@
+"""Every variable of the daemon and of one client, with what it means and what is set."""
+
+from __future__ import annotations
+
+from flask import abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui import advanced_form, variable_text
+from fwknop_webui.advanced_form import SHOW, AdvancedForm, Filter, Typed
+from fwknop_webui.advanced_rows import SERVER, Subject, client_subject, rows
+from fwknop_webui.client_rows import ACCESS, label_of
+from fwknop_webui.editing import base_seal, is_current, outdated_notice, stage_and_go
+from fwknop_webui.i18n import _
+from fwknop_webui.notices import Level, Notice
+from fwknop_webui.pages import render
+from fwknop_webui.routes import LARGE_FORM, Route
+from fwknop_webui.services import current_draft, services
+from fwknop_webui.staging import Draft
+from fwknopd.config.render import format_access_conf, section_pairs
+from fwknopd.config.uci_format import UciPackage
+
+
+def advanced() -> ResponseReturnValue:
+    """The daemon's variables; or the way to those of the client that was chosen."""
+    chosen = request.args.get("client", "")
+    draft = current_draft()
+    if any(section.id == chosen for section in draft.package.of_type(ACCESS)):
+        return redirect(url_for("client_advanced", section=chosen), 303)
+    return _stored_page(draft, SERVER)
+
+
+def save_advanced() -> ResponseReturnValue:
+    """Change what was typed."""
+    return _save(current_draft(), SERVER)
+
+
+def client_advanced(section: str) -> ResponseReturnValue:
+    """The variables of one client."""
+    draft = current_draft()
+    return _stored_page(draft, _client(draft, section))
+
+
+def save_client_advanced(section: str) -> ResponseReturnValue:
+    """Change what was typed."""
+    draft = current_draft()
+    return _save(draft, _client(draft, section))
+
+
+def _client(draft: Draft, section_id: str) -> Subject:
+    subject = client_subject(section_id)
+    return subject if subject.sections(draft.package) else abort(404)
+
+
+def _stored_page(draft: Draft, subject: Subject) -> str:
+    wanted = Filter.of(request.args)
+    form = advanced_form.stored_form(subject, draft.package, wanted, services().store.file)
+    return _page(draft, subject, form)
+
+
+def _save(draft: Draft, subject: Subject) -> ResponseReturnValue:
+    wanted, typed = Filter.of(request.args), Typed.from_form(request.form)
+    is_old = not is_current(draft, request.form.get("base", ""))
+    gone = typed.names - {row.name for row in rows(subject, draft.package)}
+    if is_old or gone:
+        form = advanced_form.typed_form(subject, draft.package, typed, wanted)
+        return _page(draft, subject, form, outdated_notice()), 409
+    changed, faulty = advanced_form.judge(typed, draft, subject, wanted, services().store.file)
+    if faulty:
+        notices = [
+            Notice(Level.ERROR, _("Not saved"), _("Mend what is marked below."), faulty.problems)
+        ]
+        return _page(draft, subject, faulty, *notices), 422
+    if subject is SERVER:
+        return stage_and_go(changed, "advanced")
+    return stage_and_go(changed, "client_advanced", subject.section_id)
+
+
+def _page(draft: Draft, subject: Subject, form: AdvancedForm, *notices: Notice) -> str:
+    return render(
+        "advanced.html",
+        "advanced",
+        form=form,
+        base=base_seal(draft),
+        warnings=notices,
+        words=variable_text,
+        show=SHOW,
+        clients=_labels(draft.package),
+        subject=subject,
+        client=_labels(draft.package).get(subject.section_id, ""),
+        preview=_preview(draft.package, subject),
+        strangers=advanced_form.strangers(draft.package) if subject is SERVER else [],
+    )
+
+
+def _labels(package: UciPackage) -> dict[str, str]:
+    """What to call the clients, by section."""
+    sections = package.of_type(ACCESS)
+    return {section.id: label_of(section, n) for n, section in enumerate(sections, 1)}
+
+
+def _preview(package: UciPackage, subject: Subject) -> str:
+    """The client as access.conf would have it, keys masked; "" for the server."""
+    if subject is SERVER:
+        return ""
+    return format_access_conf(section_pairs(section) for section in subject.sections(package))
+
+
+ROUTES = (
+    Route("GET", "/advanced", advanced),
+    Route("POST", "/advanced", save_advanced, limits=LARGE_FORM),
+    Route("GET", "/clients/<section>/advanced", client_advanced),
+    Route("POST", "/clients/<section>/advanced", save_client_advanced, limits=LARGE_FORM),
+)
