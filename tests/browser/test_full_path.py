@@ -85,11 +85,23 @@ def walk(lab: Lab, page: Page, artifacts: Path, tmp_path: Path) -> None:
         assert OPEN_FOR - 1 < lasted < OPEN_FOR + 2
         shut_to_everybody(lab)
         assert session.echo("still here") == "still here", "the open session must go on"
+        cut_off(page, lab)
+        with pytest.raises(OSError):
+            session.echo("still here?")
 
     replay(lab, packet)
     expect_on_overview(page, lab, "replay|used before")
     page.screenshot(path=str(artifacts / "full-path-replay.png"), full_page=True)
     shut_to_everybody(lab)
+
+
+def cut_off(page: Page, lab: Lab) -> None:
+    """As the owner of a lost phone does."""
+    page.goto(f"{lab.page.url}/clients")
+    page.get_by_role("link", name=f"Revoke {CLIENT}").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Cut the connections that live on?")
+    page.get_by_role("button", name="Cut").click()
+    expect(page.get_by_text("1 connection was cut.")).to_be_visible()
 
 
 def shut_to_everybody(lab: Lab) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from tests.browser.conftest import LOOKS, Look, Site, log_in
 from tests.browser.watching import faint_texts, overflow, small_targets, unlabelled_fields
+from tests.web.daemon import NOW, door
 
 pytestmark = pytest.mark.browser
 
@@ -26,6 +27,8 @@ PAGES = {
     "advanced-client": f"/clients/{ANNA}/advanced",
     "changes": "/changes",
     "revoke": "/revoke?id=g1",
+    "revoke-client": "/revoke?client=Anna's phone",
+    "cut": "/revoke?id=p1",
     "not-found": "/nothing",
 }
 
@@ -70,6 +73,8 @@ def test_all_pages(
     page.goto(site.url)
     walker.look_at("login")
     log_in(page, site)
+    site.daemon.past = [door(id="p1", expires=NOW - 3700, connections=3)]
+    site.daemon.uncounted = "one of two reasons"
     for name, path in PAGES.items():
         page.goto(site.url + path)
         walker.look_at(name)

@@ -60,6 +60,7 @@ def door(**more: object) -> Json:
         "local": False,
         "opened": NOW - 4,
         "expires": NOW + 26,
+        "connections": 2,
     }
     return usual | more
 
@@ -86,6 +87,9 @@ class StubDaemon:
     def __init__(self, path: Path) -> None:
         self.status: Json = STATUS
         self.doors: list[Json] = []
+        self.past: list[Json] = []
+        self.unread = self.uncounted = ""
+        self.cut_answer: Json = {"cut": 2, "spared": 0, "uncut": ""}
         self.events: list[Json] = []
         self.reload_answer: Json = {"reloaded": True, "problems": []}
         self.origin: Json = {"source": "uci", "file": "fwknopd"}
@@ -138,11 +142,19 @@ class StubDaemon:
         self.on_reload()
         return self.reload_answer | self.origin
 
+    def _grants(self) -> Json:
+        told = {"unread": self.unread, "uncounted": self.uncounted}
+        return {"now": NOW, "grants": self.doors, "past": self.past, **told}
+
+    def _revoke(self) -> Json:
+        cut = self.cut_answer if self.asked[-1][1].get("cut") else {"cut": None}
+        return {"revoked": len(self.doors[:1]), **cut}
+
 
 _VERBS: dict[str, Callable[[StubDaemon], Json]] = {
     "status": lambda daemon: daemon.status,
-    "grants": lambda daemon: {"now": NOW, "grants": daemon.doors},
+    "grants": StubDaemon._grants,
     "events": lambda daemon: {"events": daemon.events, "last": len(daemon.events)},
-    "revoke": lambda daemon: {"revoked": len(daemon.doors[:1])},
+    "revoke": StubDaemon._revoke,
     "reload": StubDaemon._reload,
 }

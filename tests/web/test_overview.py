@@ -39,32 +39,6 @@ def test_no_door_open_says_so(visitor: Visitor, daemon: StubDaemon) -> None:
     assert "No doors open right now" in visitor.get("/").text
 
 
-def test_door_is_closed_only_after_asking(visitor: Visitor, daemon: StubDaemon) -> None:
-    daemon.doors = [door(id="g/ 1&x")]
-    page = visitor.get("/")
-    (link,) = [item for item in page.links if item.startswith("/revoke")]
-    page = visitor.get(link)
-    assert "Close this door now?" in page.text
-    assert "Anna's phone" in page.text
-    assert ("revoke", {"id": "g/ 1&x"}) not in daemon.asked
-    page = visitor.press(page.form("/revoke"), "Revoke")
-    assert ("revoke", {"id": "g/ 1&x"}) in daemon.asked
-    assert "The door is closed." in page.text
-
-
-def test_door_that_closed_meanwhile_is_no_error(visitor: Visitor, daemon: StubDaemon) -> None:
-    assert "closed already" in visitor.get("/revoke?id=gone").text
-
-
-def test_refused_revocation_says_why(visitor: Visitor, daemon: StubDaemon) -> None:
-    daemon.doors = [door()]
-    form = visitor.get("/revoke?id=g1").form("/revoke")
-    daemon.refusal = VerbError("firewall", "the doors are still open: EPERM", "Look at nft")
-    page = visitor.press(form, "Revoke")
-    assert "could not be closed" in page.text
-    assert "EPERM" in page.text
-
-
 @pytest.mark.parametrize(
     "reason", [item for item in Reason if item not in (Reason.ACCEPTED, Reason.LOG_ONLY)]
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fwknop_webui.doors import Doors, Revoked, doors_of, revoked_of
 from fwknop_webui.reasons import Explanation, explain
 from fwknop_webui.untyped import Json, child, children, flag, number, text, texts
 from fwknopd.config.problems import Problem, Severity
@@ -62,27 +63,6 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """One open door. Times are epoch seconds of the router."""
-
-    id: str
-    client: str
-    address: str
-    port: str
-    target: str
-    opened: float
-    expires: float
-
-
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """The open doors and the router's time they were read at."""
-
-    now: float
-    doors: tuple[Door, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Knock:
     """One row of "Recent knocks"; ``count`` is above 1 for a summary of strangers' packets."""
 
@@ -132,10 +112,8 @@ class LiveDaemon:
         return _status(self._client.call("status"))
 
     def doors(self) -> Doors:
-        """The open doors, those that close last on top."""
-        answer = self._client.call("grants")
-        doors = sorted(map(_door, children(answer, "grants")), key=lambda door: -door.expires)
-        return Doors(number(answer, "now"), tuple(doors))
+        """The open doors, and who is still connected through closed ones."""
+        return doors_of(self._client.call("grants"))
 
     def knocks(self) -> tuple[Knock, ...]:
         """The newest knocks, newest first."""
@@ -143,9 +121,10 @@ class LiveDaemon:
         rows = [item for item in children(answer, "events") if text(item, "event") in KNOCK_EVENTS]
         return tuple(_knock(item) for item in reversed(rows[-KNOCKS_SHOWN:]))
 
-    def revoke(self, door_id: str) -> int:
-        """Close a door; the number of doors closed."""
-        return int(number(self._client.call("revoke", id=door_id), "revoked"))
+    def revoke(self, *, cut: bool, **which: str) -> Revoked:
+        """Close the doors with this ``id`` or of this ``client``, and cut connections."""
+        asked = {**which, "cut": True} if cut else which
+        return revoked_of(self._client.call("revoke", **asked))
 
     def reload(self) -> Reloaded:
         """Make the daemon read its configuration anew."""
@@ -193,21 +172,6 @@ def _capture(data: Json) -> Capture:
         detail=text(data, "detail"),
         received=int(number(data, "received")),
         dropped=int(number(data, "dropped")),
-    )
-
-
-def _door(data: Json) -> Door:
-    target = text(data, "nat")
-    if flag(data, "local"):
-        target = f"{target} (this router)" if target else "this router"
-    return Door(
-        id=text(data, "id"),
-        client=text(data, "client"),
-        address=text(data, "address"),
-        port=text(data, "port"),
-        target=target,
-        opened=number(data, "opened"),
-        expires=number(data, "expires"),
     )
 
 

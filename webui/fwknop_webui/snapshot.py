@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fwknop_webui.doors import Doors
 from fwknop_webui.i18n import _
-from fwknop_webui.live import Doors, Knock, LiveDaemon, Status
+from fwknop_webui.live import Knock, LiveDaemon, Status
 from fwknop_webui.trouble import Trouble, trouble_of
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.client import ControlError
@@ -41,7 +42,8 @@ class Snapshot:
         status = (self.status, self.trouble, self.checklist)
         shown = {
             "status": status,
-            "doors": (self.doors.doors, self.trouble),
+            # All but the time.
+            "doors": (replace(self.doors, now=0.0), self.trouble),
             "knocks": (self.knocks, self.trouble),
         }
         return {name: _version(shown[name]) for name in REGIONS}
@@ -58,7 +60,7 @@ def take(live: LiveDaemon, now: float, configured: Configured) -> Snapshot:
         status, doors, knocks = live.status(), live.doors(), live.knocks()
     except ControlError as error:
         trouble = trouble_of(error, live.start_command)
-        return Snapshot(now, None, Doors(now, ()), (), trouble, checklist(None, configured))
+        return Snapshot(now, None, Doors(now), (), trouble, checklist(None, configured))
     return Snapshot(doors.now or now, status, doors, knocks, None, checklist(status, configured))
 
 

@@ -11,6 +11,7 @@ from fwknop_webui.views import (
     login,
     overview,
     qr,
+    revoke,
     settings,
     static,
 )
@@ -19,6 +20,7 @@ ROUTES: tuple[Route, ...] = (
     *static.ROUTES,
     *login.ROUTES,
     *overview.ROUTES,
+    *revoke.ROUTES,
     *clients.ROUTES,
     *client.ROUTES,
     *qr.ROUTES,

@@ -24,7 +24,14 @@ def clients() -> ResponseReturnValue:
     checked = check(draft.package, services().store.file)
     rows = client_rows(draft, checked, services().clock.wall(), _last_knocks())
     warnings = problem_notices(draft, checked)
-    return render("clients.html", "clients", rows=rows, base=base_seal(draft), warnings=warnings)
+    return render(
+        "clients.html",
+        "clients",
+        rows=rows,
+        base=base_seal(draft),
+        warnings=warnings,
+        present=_present(),
+    )
 
 
 def switch_client(section: str) -> ResponseReturnValue:
@@ -64,6 +71,15 @@ def _current(section: str) -> tuple[Draft, ClientRow]:
     if not is_current(draft, request.form.get("base", "")):
         abort(409)
     return draft, row
+
+
+def _present() -> set[str]:
+    """The clients that have an open door, or are still connected by one that has closed."""
+    try:
+        doors = services().live.doors()
+    except ControlError:
+        return set()
+    return {door.client for door in (*doors.doors, *doors.past)}
 
 
 def _last_knocks() -> dict[str, float]:

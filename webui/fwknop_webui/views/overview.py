@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from flask import jsonify, redirect, render_template, request, url_for
+from flask import jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.client_keys import summarise
-from fwknop_webui.i18n import _
-from fwknop_webui.notices import Level
-from fwknop_webui.pages import notify, render
+from fwknop_webui.pages import render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.settings_form import overwrites
 from fwknop_webui.snapshot import REGIONS, Configured, Snapshot, source_text, take, worst
-from fwknop_webui.trouble import trouble_of
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_format import UciPackage
-from fwknopd.control.client import ControlError
 from fwknopd.uci_store import StoreError
 
 
@@ -34,29 +30,6 @@ def overview_data() -> ResponseReturnValue:
         if request.args.get(name) != version
     }
     return jsonify(now=snapshot.now, regions=changed)
-
-
-def revoke() -> ResponseReturnValue:
-    """Ask whether to close a door."""
-    wanted = request.args.get("id", "")
-    try:
-        doors = services().live.doors().doors
-    except ControlError as error:
-        return render("revoke.html", "overview", door=None, trouble=_words(error))
-    door = next((item for item in doors if item.id == wanted), None)
-    return render("revoke.html", "overview", door=door, trouble="")
-
-
-def revoke_now() -> ResponseReturnValue:
-    """Close a door."""
-    try:
-        closed = services().live.revoke(request.form.get("id", ""))
-    except ControlError as error:
-        notify(Level.ERROR, _("The door could not be closed"), _words(error))
-    else:
-        text = _("The door is closed.") if closed else _("This door was closed already.")
-        notify(Level.SUCCESS, text)
-    return redirect(url_for("overview"), 303)
 
 
 def _snapshot() -> Snapshot:
@@ -78,10 +51,6 @@ def _has_client(package: UciPackage) -> bool:
     return any(summarise(section).is_usable for section in package.of_type("access"))
 
 
-def _words(error: ControlError) -> str:
-    return trouble_of(error, services().live.start_command).text
-
-
 def _region(name: str, snapshot: Snapshot) -> str:
     return render_template(f"live_{name}.html", **_context(snapshot))
 
@@ -93,6 +62,4 @@ def _context(snapshot: Snapshot) -> dict[str, object]:
 ROUTES = (
     Route("GET", "/", overview),
     Route("GET", "/api/overview", overview_data, polled=True),
-    Route("GET", "/revoke", revoke),
-    Route("POST", "/revoke", revoke_now),
 )
