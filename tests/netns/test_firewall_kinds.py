@@ -307,6 +307,27 @@ def test_it_outlives_a_new_daemon(site: Site, firewall: NftablesFirewall, kind: 
     successor.stop()
 
 
+def test_no_door_is_shut_while_the_first_of_other_kinds_open(
+    site: Site, firewall: NftablesFirewall
+) -> None:
+    firewall.open([TimedDoor(door(CLIENT, "tcp/22"), 30)])
+    seen: list[Outcome] = []
+    done = threading.Event()
+
+    def try_it() -> None:
+        while not done.is_set():
+            seen.append(site.tcp(22))
+
+    trying = threading.Thread(target=try_it)
+    trying.start()
+    for number, kind in enumerate(KINDS.values()):
+        firewall.open([TimedDoor(kind.door(IPV4, prefix=24 + number % 4), 0.1)])
+    done.set()
+    trying.join()
+    assert len(seen) > len(KINDS)
+    assert set(seen) == {Outcome.CONNECTED}
+
+
 def test_all_kinds_are_open_at_once(site: Site, firewall: NftablesFirewall) -> None:
     doors = [door(side.client, "tcp/22") for side in (IPV4, IPV6)] + [
         kind.door(side) for kind in KINDS.values() for side in (IPV4, IPV6)
