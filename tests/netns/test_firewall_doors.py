@@ -32,7 +32,8 @@ from tests.netns.probes import (
     try_tcp,
     udp_server,
 )
-from tests.unit.firewall.doors import ANY_DOOR_LISTS, door
+from tests.unit.firewall.doors import door
+from tests.unit.firewall.kinds import NFT_DOOR_LISTS
 
 pytestmark = [pytest.mark.root, pytest.mark.nft]
 
@@ -208,7 +209,7 @@ def test_other_bits_of_the_mark_are_left_alone(site: Site, firewall: NftablesFir
     assert int(packets[1]) >= 1
 
 
-@given(doors=ANY_DOOR_LISTS)
+@given(doors=NFT_DOOR_LISTS)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_kernel_returns_the_doors_it_was_given(
     firewall: NftablesFirewall, doors: list[Door]

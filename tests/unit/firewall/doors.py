@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from hypothesis import strategies as st
@@ -84,31 +83,3 @@ def _is_consistent(items: list[Door]) -> bool:
 DOOR_LISTS = st.lists(
     st.one_of(PLAIN_DOORS, TRANSLATED_DOORS), min_size=1, max_size=12, unique_by=_outside
 ).filter(_is_consistent)
-
-
-def _doors_of_every_kind(version: int) -> st.SearchStrategy[Door]:
-    addresses = st.ip_addresses(v=version)  # type: ignore[arg-type]
-    targets = st.builds(NatTarget, addresses, st.integers(0, 65535))
-    masks = st.builds(SourceNat, st.none() | addresses)
-    return st.builds(
-        Door,
-        addresses,
-        st.none() | PORTS,
-        st.none() | targets,
-        st.booleans(),
-        st.sampled_from([None, 24, 28] if version == 4 else [None, 56, 64]),
-        st.booleans(),
-        st.none() | masks,
-        st.none() | addresses,
-    )
-
-
-ANY_DOORS = st.one_of(_doors_of_every_kind(4), _doors_of_every_kind(6))
-
-
-def _decides(item: Door) -> Hashable:
-    return item.claim or item
-
-
-# Of two that want to decide the same, only one can be open.
-ANY_DOOR_LISTS = st.lists(ANY_DOORS, min_size=1, max_size=12, unique_by=_decides)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Literal
 
@@ -60,6 +61,19 @@ def _way(item: Door) -> Hashable:
     return (item.address, item.prefix, item.port and item.port.protocol, host, inside)
 
 
+def _of_few_lengths(item: Door) -> Door:
+    """The same, with one of few prefix lengths."""
+    if item.prefix is None:
+        return item
+    lengths = (16, 24) if item.address.version == 4 else (56, 64)
+    return replace(item, prefix=lengths[item.prefix % 2])
+
+
 EVERY_DOOR = every_door()
 EVERY_DOOR_LISTS = st.lists(EVERY_DOOR, min_size=1, max_size=10, unique_by=(_claim, _way))
-"""Doors that don't contradict each other."""
+"""Doors that don't contradict each other, in iptables either."""
+
+NFT_DOOR_LISTS = st.lists(
+    EVERY_DOOR.map(_of_few_lengths), min_size=1, max_size=12, unique_by=_claim
+)
+"""Doors that nftables can have open together; each length of a network costs rules there."""

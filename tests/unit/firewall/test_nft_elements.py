@@ -20,7 +20,8 @@ from fwknopd.firewall.nft_elements import (
 )
 from fwknopd.firewall.nft_lookups import BASIC, FAMILIES, KINDS, Lookup, lookup_named
 from fwknopd.grants import Door
-from tests.unit.firewall.doors import ANY_DOOR_LISTS, ANY_DOORS, door
+from tests.unit.firewall.doors import door
+from tests.unit.firewall.kinds import EVERY_DOOR, NFT_DOOR_LISTS
 
 Dumps = dict[Lookup, list[LoadedElement]]
 OPEN4 = Lookup(KINDS["open"], FAMILIES[0], 32)
@@ -100,13 +101,13 @@ def test_each_kind_has_its_own_sets(item: Door, names: list[str]) -> None:
     assert [lookup.name for lookup in lookups_of(item)] == names
 
 
-@given(ANY_DOOR_LISTS)
+@given(NFT_DOOR_LISTS)
 def test_no_two_doors_share_an_element(doors: list[Door]) -> None:
     elements = [(e.set_name, e.key) for item in doors for e in elements_of(item)]
     assert len(elements) == len(set(elements))
 
 
-@given(ANY_DOORS, ANY_DOORS)
+@given(EVERY_DOOR, EVERY_DOOR)
 def test_what_makes_another_door_is_no_part_of_this_one(item: Door, other: Door) -> None:
     there = {*lookups_of(item), *lookups_of(other)}
     opposites = {(e.set_name, e.key) for e in opposites_of(item, there)}
@@ -134,7 +135,7 @@ def test_other_addresses_of_the_other_family_are_refused(item: Door) -> None:
         elements_of(item)
 
 
-@given(ANY_DOOR_LISTS)
+@given(NFT_DOOR_LISTS)
 def test_doors_survive_the_way_there_and_back(doors: list[Door]) -> None:
     dumps = as_dumps(elements_to_add([TimedDoor(item, 30) for item in doors]))
     assert {timed.door for timed in doors_of(dumps)} == set(doors)
@@ -146,7 +147,7 @@ def test_elements_that_are_no_doors_are_left_out() -> None:
     assert doors_of({OPEN4: [icmp]}) == []
 
 
-@given(ANY_DOORS)
+@given(EVERY_DOOR)
 def test_a_door_that_lacks_an_element_is_none(item: Door) -> None:
     for missing in elements_of(item):
         wanted = elements_to_add([TimedDoor(item, 30)])
@@ -154,7 +155,7 @@ def test_a_door_that_lacks_an_element_is_none(item: Door) -> None:
         assert item not in [timed.door for timed in doors_of(as_dumps(wanted))]
 
 
-@given(ANY_DOORS)
+@given(EVERY_DOOR)
 def test_a_door_is_open_as_long_as_all_of_it(item: Door) -> None:
     wanted = elements_to_add([TimedDoor(item, 30)])
     wanted[elements_of(item)[-1]] = 10_000
