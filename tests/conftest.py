@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.c_daemon import find_c_daemon
 from tests.chromium import find_chromium
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
@@ -58,10 +59,17 @@ def _missing_program(program: str, package: str) -> Callable[[], str | None]:
     return lambda: None if shutil.which(program) else f"needs {program}: install {package}"
 
 
+def _missing_c_daemon() -> str | None:
+    if find_c_daemon():
+        return None
+    return "needs fwknop's server: package/dev/prepare.py test unpacks Debian's into .venv"
+
+
 REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "root": cache(_missing_namespaces),
     "browser": cache(_missing_browser),
     "client": cache(_missing_program("fwknop", "fwknop-client")),
+    "c_daemon": cache(_missing_c_daemon),
     "nft": cache(_missing_program("nft", "nftables")),
     "iptables": cache(_missing_program("iptables", "iptables")),
     "sudo": cache(_missing_program("sudo", "sudo")),

@@ -134,7 +134,8 @@ ACCESS_REMARKS: Remarks = {
     "FORCE_SNAT": (BETTER, "acts without ENABLE_IPT_SNAT; only connections of the client change"),
     "FORCE_MASQUERADE": (
         BETTER,
-        "acts without ENABLE_IPT_SNAT; only connections of the client change",
+        "acts without ENABLE_IPT_SNAT; only connections of the client change; with FORWARD_ALL "
+        "it is not overruled by SNAT_TRANSLATE_IP",
     ),
     "FORWARD_ALL": (
         BETTER,

@@ -133,7 +133,7 @@ def prepare(profile: str) -> None:
         fill_environment(extras)
     if profile == "test":
         see_to_chromium()
-    if profile == "bench":
+    if profile in ("test", "bench"):
         see_to_c_daemon()
 
 

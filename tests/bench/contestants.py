@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.errors import BenchError
 from tests.bench.figures import REFERENCE
-from tests.lab.ruleset import PROJECT
-
-UNPACKED = PROJECT / ".venv/fwknop-server/usr/sbin/fwknopd"
-"""Where `package/dev/prepare.py bench` puts the C daemon."""
+from tests.c_daemon import find_c_daemon, is_c_daemon
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +54,15 @@ def chosen(names: list[str]) -> list[Contestant]:
 
 def yardstick(named: Path | None) -> Path:
     """The C daemon's program. Raises BenchError."""
-    installed = shutil.which("fwknopd", path="/usr/local/sbin:/usr/sbin")
-    candidates = [named] if named else [UNPACKED, *([Path(installed)] if installed else [])]
-    for path in candidates:
-        if _is_c_daemon(path):
-            return path
+    found = named or find_c_daemon()
+    if found is not None and is_c_daemon(found):
+        return found
     raise BenchError(
         "the C daemon, which everything is compared with, is not there",
         "`make bench` fetches Debian's fwknop-server where there is apt. Elsewhere build it "
         "and say where it is: make bench ARGS='--yardstick /path/to/fwknopd'; "
         "or leave it out: ARGS='--daemons nft'",
     )
-
-
-def _is_c_daemon(path: Path) -> bool:
-    if not os.access(path, os.X_OK):
-        return False
-    done = subprocess.run([path, "-V"], capture_output=True, text=True, timeout=10)
-    return done.returncode == 0 and "fwknop-wrt" not in done.stdout
 
 
 def _check_iptables(variant: str) -> None:
