@@ -46,7 +46,10 @@ def printable(text: str, limit: int = MAX_TEXT) -> str:
 
     One event must stay one line in any log or terminal, whatever a packet held.
     """
-    safe = "".join(c if " " <= c <= "~" and c != "\\" else _escaped(c) for c in text[:limit])
+    text = text[:limit]
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
+    safe = "".join(c if " " <= c <= "~" and c != "\\" else _escaped(c) for c in text)
     return safe if len(safe) <= limit else safe[: limit - 3] + "..."
 
 

@@ -170,7 +170,16 @@ class GrantTable:
         """Every grant, doors in the order they were first opened."""
         return iter([grant for held in self._by_door.values() for grant in held.values()])
 
-    def plan(self, door: Door, client: str, lifetime: float, now: float, owner: str = "") -> Grant:
+    def plan(
+        self,
+        door: Door,
+        client: str,
+        lifetime: float,
+        now: float,
+        owner: str = "",
+        *,
+        cut_at_expiry: bool = False,
+    ) -> Grant:
         """The grant this knock would make, not recorded yet.
 
         Knocking again extends: the end moves to ``now + lifetime``, and never to an
@@ -180,8 +189,9 @@ class GrantTable:
         before = held.get(owner or client) or held.get(UNKNOWN_CLIENT)
         expires = now + lifetime
         if before is None or before.expires <= now:
-            return Grant(door, client, now, expires, owner)
-        return Grant(door, client, before.opened, max(before.expires, expires), owner)
+            return Grant(door, client, now, expires, owner, cut_at_expiry)
+        expires = max(before.expires, expires)
+        return Grant(door, client, before.opened, expires, owner, cut_at_expiry)
 
     def record(self, grant: Grant) -> None:
         """Take in a grant the firewall has opened; it takes over a door of unknown owner."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from typing import Protocol
 
@@ -100,8 +100,14 @@ class OpenDoors:
         return wanted
 
     def _planned(self, request: DoorRequest, door: Door, now: float) -> Grant:
-        planned = self.table.plan(door, request.client, request.lifetime, now, request.owner)
-        return replace(planned, cut_at_expiry=request.cut_at_expiry)
+        return self.table.plan(
+            door,
+            request.client,
+            request.lifetime,
+            now,
+            request.owner,
+            cut_at_expiry=request.cut_at_expiry,
+        )
 
     def _timed(self, grants: Iterable[Grant]) -> list[TimedDoor]:
         """The doors with the time left to the last holder: no client shortens another's."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
 
 from fwknopd.policy.addresses import HostName
 from fwknopd.policy.command_rules import decide_command
@@ -174,6 +175,7 @@ def listed(ports: Iterable[object]) -> str:
     return ", ".join(texts[:_PORTS_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+@lru_cache(maxsize=16)  # a flood of copies asks for the same few again and again
 def utc(epoch: int) -> str:
     """An epoch second as people write it; the bare number when no calendar reaches it."""
     try:

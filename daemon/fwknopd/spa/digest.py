@@ -6,6 +6,7 @@ Both are compared as base64 text, in constant time.
 from __future__ import annotations
 
 import hashlib
+from binascii import b2a_base64
 from enum import StrEnum
 from hmac import compare_digest
 
@@ -112,5 +113,11 @@ class Authenticator:
 
     def matches(self, text: bytes) -> bool:
         """True when the wire text ends in its own MAC: the cheap first test of a stanza."""
+        # As `tag` does it, written out: of all code this runs most often by far.
         length = self.mac_length
-        return compare_digest(self.tag(text[:-length]), text[-length:])
+        inner = self._inner.copy()
+        inner.update(text[:-length])
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        mac = b2a_base64(outer.digest(), newline=False)[:length]
+        return compare_digest(mac, text[-length:])
