@@ -173,7 +173,7 @@ def test_rules_that_somebody_keeps_deleting_are_told(
 ) -> None:
     monkeypatch.setattr(nft_table, "run_nft", deleting_a_rule_after(99, site))
     firewall = NftablesFirewall()
-    with site.router.entered(), pytest.raises(FirewallError, match="another program deletes"):
+    with site.router.entered(), pytest.raises(FirewallError, match="another program changes"):
         firewall.start(["eth1"])
     firewall.stop()
 

@@ -20,7 +20,7 @@ from fwknopd.firewall.nft_marks import (
     wanted_bit,
 )
 from fwknopd.firewall.nft_ruleset import EVERY_DEVICE, PRIORITY
-from fwknopd.firewall.nft_walk import Outcome, Walk
+from fwknopd.firewall.nft_walk import Outcome, Place, Walk
 
 INPUT = "input"
 FORWARD = "forward"
@@ -54,7 +54,8 @@ def judge(listing: str, ways: Ways) -> Diagnosis:
     ruleset = Ruleset(listing)
     hooks = (INPUT, FORWARD) if ways.forwards else (INPUT,)
     faults = [fault for hook in hooks for fault in _faults(ruleset, hook, ways)]
-    warnings = tuple(_clashes(ruleset, ways))
+    doubts = (doubt for hook in hooks for doubt in _doubts(ruleset, hook, ways))
+    warnings = tuple(dict.fromkeys([*_clashes(ruleset, ways), *doubts]))
     if faults:
         return Diagnosis(False, "; ".join(dict.fromkeys(faults)), warnings)
     guards = [guard for hook in hooks for guard in _guards(ruleset, hook, ways)]
@@ -130,6 +131,20 @@ def _faults(ruleset: Ruleset, hook: str, ways: Ways) -> Iterator[str]:
                 break
 
 
+def _doubts(ruleset: Ruleset, hook: str, ways: Ways) -> Iterator[str]:
+    """Rules that take the mark away from packets of some kind before it is accepted."""
+    for guard in _guards(ruleset, hook, ways):
+        for walk in _walks(guard, ways, marked=True):
+            _pass_earlier(ruleset, guard, walk, ways)
+            _refuses(ruleset, guard, walk)
+            if walk.doubted_by:
+                yield (
+                    f"the rule {_told_of(walk.doubted_by)} takes mark {ways.mark:#010x} away "
+                    f"from some packets before {guard.title} can accept it: give fwknopd a bit "
+                    "that it leaves alone (option mark), or let that rule keep other bits"
+                )
+
+
 def _pass_earlier(ruleset: Ruleset, guard: ListedChain, walk: Walk, ways: Ways) -> None:
     """Let the packet pass the chains between ours and ``guard``, which may change its mark."""
     for base in ruleset.bases(guard.hook):
@@ -140,7 +155,7 @@ def _pass_earlier(ruleset: Ruleset, guard: ListedChain, walk: Walk, ways: Ways) 
 def _fault(guard: ListedChain, walk: Walk, ways: Ways) -> str:
     if walk.cleared_by:
         return (
-            f"the rule `{_short(walk.cleared_by)}` takes away mark {ways.mark:#010x} before "
+            f"the rule {_told_of(walk.cleared_by)} takes away mark {ways.mark:#010x} before "
             f"{guard.title} can accept it: give fwknopd a bit that it leaves alone (option "
             "mark), or let that rule keep other bits"
         )
@@ -210,10 +225,15 @@ def _clashes(ruleset: Ruleset, ways: Ways) -> Iterator[str]:
 
 def _told(chain: ListedChain, rule: str, ways: Ways, does: str, so: str) -> str:
     return (
-        f"the rule `{_short(rule)}` in {chain.title} {does} mark {ways.mark:#010x}, the bit of "
+        f"the rule {_told_of((rule, chain.title))} {does} mark {ways.mark:#010x}, the bit of "
         f"fwknopd: {so}. Give one of them another bit (for fwknopd: the option mark, and the "
         "rule that accepts it)"
     )
+
+
+def _told_of(place: Place) -> str:
+    rule, title = place
+    return f"`{_short(rule)}` in {title}"
 
 
 def _short(rule: str) -> str:

@@ -67,7 +67,7 @@ class OwnTable:
             if len(self._identity) == rules + 1:
                 return ""
         raise FirewallError(
-            f"another program deletes rules from nftables table inet {self.name} as fast as "
+            f"another program changes the rules in nftables table inet {self.name} as fast as "
             "they are made. Find it with `nft monitor`"
         )
 

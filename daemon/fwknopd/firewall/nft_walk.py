@@ -15,8 +15,9 @@ from enum import Enum
 from fwknopd.firewall.nft_listing import ListedChain
 from fwknopd.firewall.nft_marks import SETS, TEST, Effect, effect_on_mark, is_met
 
-# As deep as the kernel lets chains jump.
+# As deep as the kernel lets chains jump, and more rules than any packet should have to pass.
 _DEPTH = 16
+_LONGEST_WAY = 20_000
 _NEUTRAL = re.compile(
     r'counter packets \d+ bytes \d+|counter(?: name "[^"]*")?(?= |$)|comment "[^"]*"'
     r'|log(?: prefix "[^"]*"| level \w+| flags [\w ,]+?(?= |$)| group \d+| snaplen \d+'
@@ -31,6 +32,10 @@ _VERDICT = re.compile(r"(?P<word>accept|drop|reject|return)(?= |$)")
 _WORD = re.compile(r'"[^"]*"|\S+')
 
 
+Place = tuple[str, str]
+"""A rule, and the chain it stands in."""
+
+
 class Outcome(Enum):
     """How far a packet gets."""
 
@@ -41,14 +46,21 @@ class Outcome(Enum):
 
 @dataclass
 class Walk:
-    """One packet on its way. ``marked`` may change; ``cleared_by`` says by which rule."""
+    """One packet on its way.
+
+    ``marked`` may change: ``cleared_by`` says by which rule, and ``doubted_by`` which rule
+    changes it for packets of some kind; each with the chain it stands in.
+    """
 
     device: str | None
     version: int
     bit: int
     marked: bool
-    cleared_by: str = ""
+    cleared_by: Place | None = None
+    doubted_by: Place | None = None
     refused_by: str = ""
+    _here: Place = field(default=("", ""), repr=False)
+    _passed: int = field(default=0, repr=False)
     _depth: int = field(default=0, repr=False)
 
     def through(self, base: ListedChain, chains: Mapping[str, ListedChain]) -> Outcome:
@@ -72,7 +84,9 @@ class Walk:
         self, rule: str, chain: ListedChain, chains: Mapping[str, ListedChain]
     ) -> Outcome | None:
         """What the rule does to the packet; None sends it back to where the chain was called."""
-        action = self._action(rule, chain)
+        self._here = (rule, chain.title)
+        self._passed += 1
+        action = self._action(rule, chain) if self._passed <= _LONGEST_WAY else ""
         if action in ("drop", "reject"):
             self.refused_by = rule
             return Outcome.REFUSED
@@ -91,19 +105,26 @@ class Walk:
 
     def _action(self, rule: str, chain: ListedChain) -> str:
         """The verdict that is certain to be passed on the packet; "" for none."""
-        rest, certain = rule, True
+        rest = rule
         while rest:
-            found = _VERDICT.match(rest) or _GO.match(rest)
-            if found:
-                return found[0] if certain else ""
+            verdict = _VERDICT.match(rest) or _GO.match(rest)
+            if verdict:
+                return verdict[0]
             mapped = _VMAP.match(rest)
             if mapped:
-                return self._mapped(mapped) if certain else ""
+                return self._mapped(mapped)
             rest, met = self._statement(rest, chain)
-            if met is False:
+            if met is None:
+                self._doubt(rest, chain)
+            if met is not True:
                 return ""
-            certain = certain and met is True
         return ""
+
+    def _doubt(self, rest: str, chain: ListedChain) -> None:
+        """Note what a rule that may match or not would do to the mark."""
+        effect = effect_on_mark(rest, self.bit, by_iptables=chain.is_by_iptables)
+        if self.marked and effect in (Effect.CLEARED, Effect.UNKNOWN):
+            self.doubted_by = self._here
 
     def _statement(self, rest: str, chain: ListedChain) -> tuple[str, bool | None]:
         """What follows the next statement, and whether the packet meets it."""
@@ -147,7 +168,7 @@ class Walk:
     def _sets_mark(self, match: re.Match[str], chain: ListedChain) -> bool | None:
         effect = effect_on_mark(match[0], self.bit, by_iptables=chain.is_by_iptables)
         if effect in (Effect.CLEARED, Effect.UNKNOWN) and self.marked:
-            self.marked, self.cleared_by = False, f"{match.string} in {chain.title}"
+            self.marked, self.cleared_by = False, self._here
         return True
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fwknopd.firewall.nft_judging import Ways, guards_input, judge
 
@@ -225,9 +228,32 @@ def test_a_chain_that_jumps_in_circles_is_survived() -> None:
     assert not judge(text, HERE_ONLY).ready
 
 
-def test_whatever_the_listing_a_judgement_comes_of_it() -> None:
-    for text in ("table inet x {\n", "\tchain a {\n\t}\n", "}" * 20, "table inet x {\n}\n"):
-        assert judge(text, WAYS).ready
+def test_a_huge_ruleset_is_judged_in_time() -> None:
+    """Whoever asks for the status waits for it, and the daemon with him."""
+    listing = chain(*(f"ip saddr 10.0.{n >> 8}.{n & 255} tcp dport 22 drop" for n in range(10000)))
+    started = time.monotonic()
+    assert not judge(listing, WAYS).ready
+    assert time.monotonic() - started < 5
+
+
+WORDS = (
+    *("meta mark", "ct mark", "set", "&", "0x40000000", "!=", "0", "|", "(", "jump input", "goto"),
+    *("accept", "drop", "reject", "return", "iifname", '"eth1"', "{ lo, eth1 }", "vmap", "{", "}"),
+    *("ct state", "new", "counter packets 1 bytes 2", "log prefix", '"a { b"', "comment", "x"),
+)
+RULES = st.lists(st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join), max_size=6)
+
+
+@given(RULES)
+def test_whatever_the_rules_a_judgement_comes_of_them(rules: list[str]) -> None:
+    for base in ("type filter hook input priority filter; policy drop;", BETWEEN, OPEN, ""):
+        diagnosis = judge(chain(*rules, base=base), WAYS)
+        assert diagnosis.detail
+
+
+@given(st.text(alphabet='tablechin xf{}\n\t;"@', max_size=200))
+def test_whatever_the_text_a_judgement_comes_of_it(text: str) -> None:
+    assert judge(text, WAYS).detail
 
 
 # Who else uses the bit
@@ -313,8 +339,18 @@ def test_who_takes_the_mark_away_before_fw4_sees_it_is_told(rule: str) -> None:
     theirs = chain(rule, base=BETWEEN).replace("inet filter", "inet theirs")
     diagnosis = judge(recorded("default-with-includes") + theirs, WAYS)
     assert not diagnosis.ready
-    assert f"`{rule} in inet theirs input` takes away mark 0x40000000" in diagnosis.detail
+    assert f"`{rule}` in inet theirs input takes away mark 0x40000000" in diagnosis.detail
     assert "option mark" in diagnosis.detail
+
+
+def test_who_takes_it_away_from_some_packets_is_warned_of() -> None:
+    rule = "ip saddr 10.0.0.0/8 meta mark set 0x00000001"
+    theirs = chain(rule, base=BETWEEN).replace("inet filter", "inet theirs")
+    diagnosis = judge(recorded("default-with-includes") + theirs, WAYS)
+    assert diagnosis.ready
+    (warning,) = diagnosis.warnings
+    assert f"the rule `{rule}` in inet theirs input takes mark" in warning
+    assert "from some packets" in warning
 
 
 @pytest.mark.parametrize(
