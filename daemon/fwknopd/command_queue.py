@@ -31,6 +31,9 @@ class CommandRunner(Protocol):
     def start(self, command: Command, closing: bool, done: Done) -> None:
         """Run it and tell ``done`` later, once. What closes something has processes of its own."""
 
+    def wait(self, over: Callable[[], bool], seconds: float) -> None:
+        """Let commands run and end until ``over``, for ``seconds`` at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Turn:

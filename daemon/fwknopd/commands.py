@@ -38,12 +38,17 @@ class CommandProcesses:
     """
 
     def __init__(self, workers: Workers) -> None:
+        self._workers = workers
         self._asked = workers.lane(RUNNING_LIMIT, WAITING_LIMIT, outlive=True)
         self._closing = workers.lane(RUNNING_LIMIT, WAITING_LIMIT, outlive=True)
 
     def start(self, command: Command, closing: bool, done: Callable[[Ended], None]) -> None:
         """Run it and tell ``done`` later, once."""
         run(self._closing if closing else self._asked, command, done)
+
+    def wait(self, over: Callable[[], bool], seconds: float) -> None:
+        """Let commands run and end until ``over``, for ``seconds`` at most."""
+        self._workers.wait(over, seconds)
 
 
 def run(workers: Workers, command: Command, done: Callable[[Ended], None]) -> None:

@@ -14,13 +14,22 @@ from fwknopd.command_queue import CommandRunner
 from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.knock_commands import KnockCommands
+from fwknopd.open_cycles import CycleMemory
 from fwknopd.open_doors import Answer, DoorRequest, OpenDoors
 from fwknopd.policy.authorizer import NO_MATCH, Authorizer
 from fwknopd.policy.doors import resolved
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.policy.stanza import Address, Stanza
-from fwknopd.policy.verdict import AccessDecision, CommandDecision, Reason, Refusal, Verdict
+from fwknopd.policy.verdict import (
+    AccessDecision,
+    CommandDecision,
+    CycleDecision,
+    Decision,
+    Reason,
+    Refusal,
+    Verdict,
+)
 from fwknopd.replay import ReplayCache, ReplayEntry
 from fwknopd.reporting import Reporting
 
@@ -90,10 +99,12 @@ class Engine:
         memory: Memory,
         look_up: LookUp,
         runner: CommandRunner,
+        cycles: CycleMemory | None = None,
     ) -> None:
+        """Without ``cycles`` open command cycles end with this process."""
         self.events = events
         self.reporting = Reporting(events, clock, firewall)
-        self.commands = KnockCommands(runner, events)
+        self.commands = KnockCommands(runner, events, clock.monotonic, cycles)
         self.doors = OpenDoors(firewall, clock, self.reporting.grant)
         self.replay = memory.cache
         self.settings = EngineSettings(PolicySettings(), ())
@@ -201,20 +212,20 @@ class Engine:
             self._only_report(packet, verdict)
         elif isinstance(verdict, AccessDecision):
             self._grant(packet, verdict)
-        elif isinstance(verdict, CommandDecision):
+        elif isinstance(verdict, CommandDecision | CycleDecision):
             self._command(packet, verdict)
         else:
             self.reporting.refuse(packet, verdict)
 
     # Verdicts
 
-    def _only_report(self, packet: Packet, decision: AccessDecision | CommandDecision) -> None:
+    def _only_report(self, packet: Packet, decision: Decision) -> None:
         # Few clients are log-only: loaded with the first such knock.
         from fwknopd.policy.explanation_facts import decision_text
 
         self.reporting.accept(packet, decision, decision_text(decision))
 
-    def _command(self, packet: Packet, decision: CommandDecision) -> None:
+    def _command(self, packet: Packet, decision: CommandDecision | CycleDecision) -> None:
         if self.settings.test:
             self.reporting.accept(packet, decision, "test mode: the command is not run")
         elif refusal := self.commands.no_room(decision):
@@ -259,17 +270,21 @@ class Engine:
         due = self.doors.next_due()
         # After a failure to close doors, not before its retry.
         dues = [] if due is None else [max(due, self._close_at)]
-        summary = self.reporting.summary_due
-        return min(dues if summary is None else [*dues, summary], default=None)
+        dues += [due for due in self._other_dues() if due is not None]
+        return min(dues, default=None)
+
+    def _other_dues(self) -> tuple[float | None, ...]:
+        return self.reporting.summary_due, self.commands.next_due()
 
     def tick(self) -> None:
-        """Close and report grants that ran out, and sums of junk."""
+        """Close and report grants and cycles that ran out, and sums of junk."""
         now = self._clock.monotonic()
         if now >= self._close_at:
             self._expire(now)
         due = self.reporting.summary_due
         if due is not None and due <= now:
             self.reporting.summarize()
+        self.commands.tick(now)
 
     def _expire(self, now: float) -> None:
         try:

@@ -1,59 +1,86 @@
-"""Running what knocks ask for, and telling what became of it."""
+"""Running what knocks ask for: the command of a packet, or a configured one and its undoing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from fwknopd.command_queue import CommandQueue, CommandRunner
-from fwknopd.events import EventKind, EventLog, printable
-from fwknopd.policy.command import Command, Ended
+from fwknopd.command_reporting import CommandReporting
+from fwknopd.cycle_table import OpenCycle
+from fwknopd.events import EventLog
+from fwknopd.open_cycles import CycleMemory, Forgetful, OpenCycles
+from fwknopd.policy.command import Command
 from fwknopd.policy.packet import Packet
-from fwknopd.policy.verdict import CommandDecision, Reason, Refusal
+from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.verdict import CommandDecision, CycleDecision, Reason, Refusal
+
+STOP_SECONDS = 2.0
+"""How long the end of the daemon waits for closing commands. Who stops it has patience for four
+seconds, and the firewall's rules are still to be removed; what is not closed by then is closed
+at the next start."""
 
 
 class KnockCommands:
     """Commands of authorised knocks."""
 
-    def __init__(self, runner: CommandRunner, events: EventLog) -> None:
-        self.queue = CommandQueue(runner)
-        self._events = events
+    def __init__(
+        self,
+        runner: CommandRunner,
+        events: EventLog,
+        monotonic: Callable[[], float],
+        memory: CycleMemory | None = None,
+    ) -> None:
+        self._runner = runner
+        self._queue = CommandQueue(runner)
+        self._reporting = CommandReporting(events)
+        self.cycles = OpenCycles(self._queue, self._reporting, monotonic, memory or Forgetful())
 
-    def no_room(self, decision: CommandDecision) -> Refusal | None:
+    def no_room(self, decision: CommandDecision | CycleDecision) -> Refusal | None:
         """The refusal of a command that can't be run now."""
         stanza = decision.stanza
-        why = self.queue.why_full(stanza.identity)
+        why = self._queue.why_full(stanza.label)
+        if not why and isinstance(decision, CycleDecision):
+            why = self.cycles.why_full(decision)
         return Refusal(Reason.TOO_MANY_COMMANDS, why, stanza, decision.message) if why else None
 
-    def run(self, packet: Packet, decision: CommandDecision) -> None:
+    def run(self, packet: Packet, decision: CommandDecision | CycleDecision) -> None:
         """Run the command; an event tells how it ended."""
-        command, stanza = decision.command, decision.stanza
-        told = partial(self._ended, "knock", command, stanza.label, packet.source)
-        self.queue.add(stanza.identity, command, told)
+        if isinstance(decision, CycleDecision):
+            self.cycles.open(decision)
+            self._add("open", decision.opening, packet, decision.stanza)
+        else:
+            self._add("knock", decision.command, packet, decision.stanza)
 
-    def _ended(
-        self, purpose: str, command: Command, client: str, source: object, ended: Ended
-    ) -> None:
-        self._events.record(
-            EventKind.COMMAND,
-            source=source,
-            client=client,
-            request=command.text,
-            detail=ended_text(command, ended),
-            purpose=purpose,
-            account=printable(command.account),
-            status=ended.status,
-            signal=ended.signal,
-            late=ended.late,
-            seconds=round(ended.seconds, 3),
-        )
+    def _add(self, purpose: str, command: Command, packet: Packet, stanza: Stanza) -> None:
+        label = stanza.label
+        told = partial(self._reporting.ended, purpose, command, label, packet.source)
+        self._queue.add(label, command, told)
 
+    # Cycles
 
-def ended_text(command: Command, ended: Ended) -> str:
-    """How a command ended, for people."""
-    if ended.fault:
-        return f"could not be run: {ended.fault}"
-    if ended.late:
-        return f"took more than {command.seconds} s and was killed (CMD_EXEC_TIMEOUT)"
-    if ended.signal:
-        return f"was ended by signal {ended.signal} after {ended.seconds:.1f} s"
-    return f"ended with status {ended.status} after {ended.seconds:.1f} s"
+    def adopt(self, cycles: Iterable[OpenCycle], fault: str) -> None:
+        """Go on with the cycles an earlier process has left; ``fault``: what is wrong with them."""
+        if fault:
+            self._reporting.trouble(f"Command cycles of an earlier run: {fault}")
+        self.cycles.adopt(cycles)
+
+    def close_of_the_gone(self, stanzas: Iterable[Stanza], why: str) -> None:
+        """Close at once what clients have opened that may not knock any more."""
+        present = {
+            name for stanza in stanzas if stanza.enabled for name in (stanza.identity, stanza.label)
+        }
+        self.cycles.revoke(lambda cycle: (cycle.owner or cycle.client) not in present, why)
+
+    def next_due(self) -> float | None:
+        """Monotonic second at which `tick` has something to do, None when never."""
+        return self.cycles.next_due()
+
+    def tick(self, now: float) -> None:
+        """Close cycles that are over."""
+        self.cycles.tick(now)
+
+    def stop(self) -> None:
+        """Close all cycles, as far as that is done soon."""
+        if self.cycles.revoke(lambda cycle: True, "the daemon stops"):
+            self._runner.wait(lambda: not self.cycles.closing, STOP_SECONDS)

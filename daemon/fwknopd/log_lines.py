@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from fwknopd.command_lines import ended_text, running_texts, went_well
+from fwknopd.command_lines import command_text, running_texts, went_well
 from fwknopd.connections import connections
 from fwknopd.events import Event, EventKind, JsonValue
 from fwknopd.policy.verdict import Reason
@@ -64,7 +64,7 @@ def log_lines(event: Event) -> list[Line]:
         return [(ERROR, _marked(event, event.detail))]
     if event.event is EventKind.COMMAND:
         severity = INFO if went_well(event) else WARNING
-        return [(severity, _marked(event, ended_text(event)))]
+        return [(severity, _marked(event, command_text(event)))]
     if event.event is EventKind.CAPTURE:
         return [(WARNING, _marked(event, event.detail))]
     if event.event is EventKind.REJECTED:
@@ -111,13 +111,9 @@ def _verdict_lines(event: Event) -> list[Line]:
     if event.verdict == "accept":
         if event.detail:
             return [*lines, (WARNING, _unused(event))]
-        return [*lines, *((INFO, _marked(event, text)) for text in _running(event))]
+        return [*lines, *((INFO, _marked(event, text)) for text in running_texts(event))]
     template = _REFUSALS.get(event.reason or "", "SPA packet refused ({reason}): {detail}")
     return [*lines, (WARNING, _marked(event, _filled(template, event)))]
-
-
-def _running(event: Event) -> list[str]:
-    return running_texts(event) if dict(event.extra).get("command") else []
 
 
 def _introduction(event: Event) -> str:

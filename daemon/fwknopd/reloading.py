@@ -12,10 +12,19 @@ from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.engine import Engine
 from fwknopd.events import EventKind
 from fwknopd.firewall import FirewallError
+from fwknopd.firewall.unused import UnusedFirewall
 from fwknopd.grants import Grant
 from fwknopd.intake import Intake
 from fwknopd.options import Options
-from fwknopd.startup import capture_request, engine_settings, errors_of, load_configuration
+from fwknopd.startup import (
+    capture_request,
+    engine_settings,
+    errors_of,
+    load_configuration,
+    needs_firewall,
+)
+
+GONE = "its client was deleted, disabled or given new keys"
 
 
 class Reloading:
@@ -89,7 +98,19 @@ class Reloading:
             self.file_of(configuration),
             iptables=self._engine.firewall.name == "iptables",
         )
+        if self._engine.firewall.name == UnusedFirewall.name and needs_firewall(configuration):
+            waiting = (*waiting, self._firewall_problem(configuration))
         return replace(configuration, problems=(*configuration.problems, *waiting))
+
+    def _firewall_problem(self, configuration: Configuration) -> Problem:
+        return Problem(
+            Severity.WARNING,
+            self.file_of(configuration),
+            None,
+            "",
+            "there is a client that opens doors now, and the daemon was started without a firewall",
+            "Restart the daemon; on OpenWrt: /etc/init.d/fwknopd restart",
+        )
 
     def _succeeded(self) -> None:
         self.errors = ()
@@ -100,12 +121,17 @@ class Reloading:
                 self._record(EventKind.RELOAD, str(problem))
         self._close_doors_of_the_gone()
 
+    def close_cycles_of_the_gone(self) -> None:
+        """What the commands of such clients have opened is closed at once."""
+        self._engine.commands.close_of_the_gone(self._engine.settings.stanzas, GONE)
+
     def _close_doors_of_the_gone(self) -> None:
         """Who may not knock any more has no open door any more either.
 
         Nor any connection, for then somebody shuts a client out. One that gets new keys is
         not shut out, and may be the very connection over which they were made.
         """
+        self.close_cycles_of_the_gone()
         present = {stanza.identity for stanza in self._engine.settings.stanzas if stanza.enabled}
         names = {stanza.name for stanza in self._engine.settings.stanzas if stanza.enabled}
 

@@ -9,8 +9,9 @@ from fwknopd.connections import connections
 from fwknopd.events import EventKind, EventLog, JsonValue, RejectedTally, printable
 from fwknopd.firewall import Firewall
 from fwknopd.grants import Door, Grant
+from fwknopd.policy.command import Command
 from fwknopd.policy.packet import Packet
-from fwknopd.policy.verdict import AccessDecision, CommandDecision, Reason, Refusal
+from fwknopd.policy.verdict import AccessDecision, CommandDecision, Decision, Reason, Refusal
 from fwknopd.spa.message import SpaMessage
 
 REPEATABLE = frozenset(
@@ -49,9 +50,7 @@ class Reporting:
 
     # Verdicts
 
-    def accept(
-        self, packet: Packet, decision: AccessDecision | CommandDecision, detail: str = ""
-    ) -> None:
+    def accept(self, packet: Packet, decision: Decision, detail: str = "") -> None:
         """A client got what it asked for; ``detail`` says if nothing came of it, and why."""
         self.events.count(decision.reason)
         self.events.record(
@@ -161,11 +160,20 @@ def request_text(message: SpaMessage | None) -> str | None:
     return asked
 
 
-def command_facts(decision: AccessDecision | CommandDecision) -> dict[str, str]:
+def command_facts(decision: Decision) -> dict[str, JsonValue]:
     """What is run for an accepted knock, and as whom; nothing when it only opens doors."""
     if isinstance(decision, AccessDecision):
         return {}
-    command = decision.command
+    if isinstance(decision, CommandDecision):
+        return _run_facts(decision.command)
+    closing = decision.closing
+    if closing is None:
+        return {**_run_facts(decision.opening), "closing": None}
+    later: dict[str, JsonValue] = {"closing": printable(closing.text)}
+    return {**_run_facts(decision.opening), **later, "closes_in": decision.lifetime}
+
+
+def _run_facts(command: Command) -> dict[str, JsonValue]:
     return {"command": printable(command.text), "account": printable(command.account)}
 
 

@@ -18,6 +18,7 @@ class RunPaths:
     """Absolute paths. The command line wins over the settings, as for everything.
 
     - ``trace``: the file by which a daemon knows that one ran here before
+    - ``cycles``: commands that are to be run later, so that a crash doesn't lose them
     - ``former_digest_file``: where the C daemon has the used packets, when it isn't
       ``digest_file``; None when somebody named the place
     """
@@ -27,6 +28,7 @@ class RunPaths:
     digest_file: Path
     control: Path
     trace: Path
+    cycles: Path
     former_digest_file: Path | None = None
 
 
@@ -43,6 +45,7 @@ def run_paths(options: Options, settings: ServerSettings) -> RunPaths:
         digest_file,
         Path(options.control or run_dir / "control.sock").absolute(),
         run_dir / "fwknopd.ran",
+        run_dir / "command.cycles",
         None if named or digest_file == usual else usual,
     )
 

@@ -13,6 +13,7 @@ from fwknopd.commands import CommandProcesses
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.control.server import ControlServer, ControlSocketError
+from fwknopd.cycle_journal import CycleJournal
 from fwknopd.detach import Foreground, detach
 from fwknopd.digest_cache import rotate
 from fwknopd.engine import Engine
@@ -26,6 +27,7 @@ from fwknopd.event_sinks import (
 from fwknopd.events import EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.choice import choose_connections, choose_firewall
+from fwknopd.firewall.unused import UnusedFirewall
 from fwknopd.log_lines import DEBUG
 from fwknopd.loop import Loop
 from fwknopd.name_lookup import look_up
@@ -37,7 +39,12 @@ from fwknopd.replay_memory import ReplayMemory
 from fwknopd.run_paths import RunPaths, run_paths
 from fwknopd.service import Service
 from fwknopd.signals import SignalPipe
-from fwknopd.startup import iptables_settings, load_configuration, policy_settings
+from fwknopd.startup import (
+    iptables_settings,
+    load_configuration,
+    needs_firewall,
+    policy_settings,
+)
 from fwknopd.verbs import Verbs
 from fwknopd.workers import Workers
 
@@ -119,16 +126,20 @@ def _run_service(
         former=paths.former_digest_file,
     )
     loop = Loop()
-    workers = Workers(loop)
+    workers, journal = Workers(loop), CycleJournal(paths.cycles)
     engine = Engine(
         clock=clock,
         events=events,
-        firewall=_firewall(options, settings),
+        firewall=_firewall(options, settings, needed=needs_firewall(configuration)),
         memory=memory,
         look_up=partial(look_up, workers),
         runner=CommandProcesses(workers),
+        cycles=None if options.test else journal,
     )
     engine.doors.endings.connections = choose_connections(engine.firewall)
+    if not options.test:
+        loaded = journal.load()
+        engine.commands.adopt(loaded.cycles, loaded.fault)
     _watch(engine, options, settings, configuration)
     memory.load(policy_settings(settings, test=options.test) if configuration else None)
     if options.rotate_digest_cache:
@@ -172,8 +183,10 @@ def _run_file(
         judge_file(options, configuration, engine)
 
 
-def _firewall(options: Options, settings: ServerSettings) -> Firewall:
+def _firewall(options: Options, settings: ServerSettings, *, needed: bool = True) -> Firewall:
     kind = "log-only" if options.test else options.firewall or settings.firewall
+    if kind == "auto" and not needed:
+        return UnusedFirewall()
     return choose_firewall(
         kind,
         settings.mark,

@@ -99,6 +99,7 @@ class Service:
         self.engine.configure(
             engine_settings(self.options, self.configuration, self.engine.settings.policy)
         )
+        self.reloading.close_cycles_of_the_gone()
         request = capture_request(self.options, self.configuration)
         self.intake.adopt(self.intake.prepare(request))
         adopted = self.guard.start(self.intake.devices())
@@ -150,6 +151,12 @@ class Service:
             ending.callback(self.intake.close)
             ending.callback(self._stop_firewall)
             ending.callback(self.engine.reporting.summarize)
+            # While the loop can still wait for something.
+            ending.callback(self._close_cycles)
+
+    def _close_cycles(self) -> None:
+        if self._running:
+            self.engine.commands.stop()
 
     def _stop_firewall(self) -> None:
         try:

@@ -162,6 +162,12 @@ def engine_settings(
     return EngineSettings(policy, configuration.stanzas, test=options.test)
 
 
+def needs_firewall(configuration: Configuration | None) -> bool:
+    """Is there a client that opens doors? Behaviour notes 10: without one no firewall is used."""
+    stanzas = configuration.stanzas if configuration else ()
+    return not stanzas or any(not stanza.cmd_cycle_open for stanza in stanzas)
+
+
 def iptables_settings(settings: ServerSettings) -> IptablesSettings:
     """What of the settings the iptables backend looks at."""
     return IptablesSettings(

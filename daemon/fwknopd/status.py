@@ -9,7 +9,9 @@ from typing import Any
 from fwknopd import __version__
 from fwknopd.capture.reopening import CaptureState, ReopeningCapture
 from fwknopd.config.problems import Problem
+from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import Listed
+from fwknopd.events import printable
 from fwknopd.firewall import Diagnosis
 from fwknopd.intake import WaitingNetwork
 from fwknopd.service import Service, idle_text
@@ -47,7 +49,7 @@ def status(service: Service) -> Json:
         "clients": len(engine.settings.stanzas),
         "replay": {"entries": len(engine.replay)},
         "counters": dict(engine.events.counters),
-        "grants": len(engine.doors.table),
+        "grants": len(engine.doors.table) + len(engine.commands.cycles.table),
         "clock": _clock(service),
         "test": service.options.test,
     }
@@ -154,4 +156,23 @@ def grant_json(service: Service, listed: Listed) -> Json:
         "opened": service.engine.reporting.epoch(grant.opened),
         "expires": service.engine.reporting.epoch(listed.ends),
         "connections": listed.connections,
+    }
+
+
+def cycle_json(service: Service, cycle: OpenCycle) -> Json:
+    """One open command cycle, like a door; ``command`` is what will close it."""
+    epoch = service.engine.reporting.epoch
+    return {
+        "id": cycle.id,
+        "client": cycle.client,
+        "address": str(cycle.address),
+        "port": cycle.port,
+        "nat": None,
+        "local": False,
+        "destination": None,
+        "source_nat": None,
+        "opened": epoch(cycle.opened),
+        "expires": epoch(cycle.expires),
+        "connections": None,
+        "command": printable(cycle.closing.text),
     }

@@ -9,12 +9,13 @@ from typing import Any
 
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.protocol import VerbError
+from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import DoorLister
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import Grant
 from fwknopd.policy.packet import Packet
 from fwknopd.service import Service, idle_text
-from fwknopd.status import grant_json, origin, problems_json, status
+from fwknopd.status import cycle_json, grant_json, origin, problems_json, status
 
 Json = dict[str, Any]
 
@@ -44,11 +45,18 @@ class Verbs:
         return status(self._service)
 
     def grants(self, _: Json) -> Json:
-        """Every open door, as the kernel has them, and who is still connected through others."""
+        """Every open door, as the kernel has them, and who is still connected through others.
+
+        Open command cycles stand among the doors.
+        """
         service, doors = self._service, self._lister.list()
+        cycles = service.engine.commands.cycles.table
         return {
             "now": service.clock.now(),
-            "grants": [grant_json(service, listed) for listed in doors.open],
+            "grants": [
+                *(grant_json(service, listed) for listed in doors.open),
+                *(cycle_json(service, cycle) for cycle in cycles),
+            ],
             "past": [grant_json(service, listed) for listed in doors.past],
             "unread": doors.unread,
             "uncounted": doors.uncounted,
@@ -61,13 +69,15 @@ class Verbs:
         return {"events": [event.as_json() for event in recent], "last": log.last_id}
 
     def revoke(self, arguments: Json) -> Json:
-        """Close doors now, and cut connections. Raises VerbError when the firewall refuses.
+        """Close doors, end command cycles, and cut connections, now. Raises VerbError.
 
         ``cut`` in the answer is how many; None when it was not asked for.
         """
         select, cut = _selection(arguments), bool(arguments.get("cut"))
+        engine = self._service.engine
+        cycles = engine.commands.cycles.revoke(select)
         try:
-            revoked = self._service.engine.doors.revoke(select, cut=cut)
+            revoked = engine.doors.revoke(select, cut=cut)
         except FirewallError as error:
             raise VerbError(
                 "firewall",
@@ -76,7 +86,7 @@ class Verbs:
             ) from error
         made = revoked.cut
         return {
-            "revoked": revoked.doors,
+            "revoked": cycles + revoked.doors,
             "cut": None if made is None else made.count,
             "spared": made.spared if made else 0,
             "uncut": made.problem if made else "",
@@ -139,8 +149,8 @@ def _packet(arguments: Json) -> Packet:
     return Packet(payload, source, destination, None, None, UDP, "udp")
 
 
-def _selection(arguments: Json) -> Callable[[Grant], bool]:
-    """Which grants the arguments of `revoke` mean. Raises VerbError."""
+def _selection(arguments: Json) -> Callable[[Grant | OpenCycle], bool]:
+    """Which grants and cycles the arguments of `revoke` mean. Raises VerbError."""
     if arguments.get("all"):
         return lambda grant: True
     if "id" in arguments:
@@ -155,4 +165,8 @@ def _selection(arguments: Json) -> Callable[[Grant], bool]:
             "revoke needs an id, a client, an address or all",
             "Look at `fwknopctl grants` for what is open",
         ) from None
-    return lambda grant: grant.door.address == address
+    return lambda grant: _address(grant) == address
+
+
+def _address(grant: Grant | OpenCycle) -> object:
+    return grant.address if isinstance(grant, OpenCycle) else grant.door.address

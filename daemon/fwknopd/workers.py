@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import FileIO
+from math import inf
 from time import monotonic
 
 from fwknopd.loop import Loop
@@ -145,9 +146,18 @@ class Workers:
     def finish(self) -> None:
         """Wait for every job to end: for a capture file, whose end is the program's."""
         while self._running or self._waiting:
-            due = self.next_due()
-            self._loop.turn(None if due is None else max(0.0, due - self._clock()))
-            self.run_timers(self._clock())
+            self._turn(inf)
+
+    def wait(self, over: Callable[[], bool], seconds: float) -> None:
+        """Go on with the jobs until ``over``, for ``seconds`` at most."""
+        end = self._clock() + seconds
+        while not over() and self._clock() < end:
+            self._turn(end)
+
+    def _turn(self, end: float) -> None:
+        due = min(end, inf if (due := self.next_due()) is None else due)
+        self._loop.turn(None if due == inf else max(0.0, due - self._clock()))
+        self.run_timers(self._clock())
 
     def close(self) -> None:
         """Kill every job, or let it go; nobody is told."""

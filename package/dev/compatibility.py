@@ -146,9 +146,24 @@ ACCESS_REMARKS: Remarks = {
         "a command delays nobody, and gets nothing of the daemon's. Not from files that others "
         "than root may write. UCI can list what may be run (`allowed_commands`)",
     ),
-    "CMD_EXEC_USER": (BETTER, _UNKNOWN_ACCOUNT),
+    "CMD_EXEC_USER": (BETTER, f"counts for command cycles too; {_UNKNOWN_ACCOUNT}"),
     "CMD_EXEC_GROUP": (BETTER, f"a group that is no user's name is found too; {_UNKNOWN_ACCOUNT}"),
     "ENABLE_CMD_SUDO_EXEC": (BETTER, "a client can't give sudo options of its own"),
+    "CMD_CYCLE_OPEN": (
+        BETTER,
+        "OPEN_PORTS, RESTRICT_PORTS and `--test` apply; IPv6 addresses too. Where all clients have "
+        "one no firewall is needed",
+    ),
+    "CMD_CYCLE_CLOSE": (
+        BETTER,
+        "runs in time even if the daemon was killed meanwhile, and at once when it is stopped, "
+        "when somebody revokes, or when the client is deleted. Knocking again extends instead "
+        "of having it run twice",
+    ),
+    "CMD_CYCLE_TIMER": (
+        BETTER,
+        "MAX_FW_TIMEOUT caps what the client asks for; `$CLIENT_TIMEOUT` is never 0",
+    ),
     "CMD_SUDO_EXEC_USER": (BETTER, _UNKNOWN_ACCOUNT),
     "CMD_SUDO_EXEC_GROUP": (
         BETTER,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,9 @@ class AtOnce:
     def start(self, command: Command, closing: bool, done: Done) -> None:
         done(self._ended)
 
+    def wait(self, over: Callable[[], bool], seconds: float) -> None:
+        """There is nothing to wait for."""
+
 
 ENDS = st.builds(
     Ended,
@@ -63,8 +67,8 @@ def test_an_event_is_one_line_whatever_the_command(text: bytes, ended: Ended) ->
     decision = Gate(phone).judge(sent.payload)
     assert isinstance(decision, CommandDecision)
     assert decision.command.words == split(text)
-    KnockCommands(AtOnce(ended), log).run(sent, decision)
+    KnockCommands(AtOnce(ended), log, lambda: 0.0).run(sent, decision)
     (event,) = log.recent(10)
     assert "\n" not in json.dumps(event.as_json(), ensure_ascii=True)
-    told = [line for _, line in log_lines(event)] + [*command_facts(decision).values()]
+    told = [line for _, line in log_lines(event)] + [*map(str, command_facts(decision).values())]
     assert all(line.isprintable() and line.isascii() for line in told)

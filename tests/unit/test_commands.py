@@ -32,7 +32,7 @@ PROBE = """\
 #!/bin/sh
 {
     for word; do printf 'word=%s\\n' "$word"; done
-    grep -E '^(Uid|Gid|Groups|CapEff|SigBlk|SigIgn):' /proc/$$/status
+    grep -E '^(Uid|Gid|Groups|CapEff):' /proc/$$/status
     printf 'folder=%s\\n' "$(pwd)"
     printf 'umask=%s\\n' "$(umask)"
     tr '\\0' '\\n' </proc/$$/environ | sed 's/^/environment=/'
@@ -123,18 +123,22 @@ def test_nothing_around_it_but_a_path(desk: Desk, folder: Path) -> None:
     assert found["environment"] == ["PATH=/usr/sbin:/sbin:/usr/bin:/bin"]
     assert found["folder"] == ["/"]
     assert found["umask"] == ["0022"]
-    assert set(found["SigBlk"] + found["SigIgn"]) == {"0" * 16}
     assert "terminal" not in found
 
 
-def test_no_signal_the_daemon_ignores_stays_ignored(desk: Desk, folder: Path) -> None:
+def test_no_signal_the_daemon_ignores_or_blocks_stays_so(desk: Desk, tmp_path: Path) -> None:
     ignored = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGTTOU)
     before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
-        assert probe(desk, folder)["SigIgn"] == ["0" * 16]
+        # A shell would show what it blocks itself at that moment.
+        assert desk.run("cp", "/proc/self/status", str(tmp_path / "status")).well
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in before.items():
             signal.signal(number, handler)
+    lines = (tmp_path / "status").read_text().splitlines()
+    assert {f"Sig{name}:\t{0:016x}" for name in ("Blk", "Ign")} <= set(lines)
 
 
 def test_no_descriptor_but_three_to_nowhere(desk: Desk, tmp_path: Path) -> None:
@@ -347,12 +351,14 @@ def test_where_user_and_group_share_a_name_the_users_group_counts(
 
 def test_what_closes_does_not_wait_for_what_was_asked_for(desk: Desk, tmp_path: Path) -> None:
     processes = CommandProcesses(desk.workers)
-    slow = Command((b"sleep", b"%d" % SOON), "", "", SOON)
+    slow = Command((b"sleep", b"%d" % SOON), "", "", 1)
     for _ in range(6):
         processes.start(slow, False, desk.ended.append)
     processes.start(Command((b"true",), "", "", SOON), True, desk.ended.append)
     turn_until(desk, lambda: len(desk.ended) == 1)
     assert desk.ended[0].well
+    turn_until(desk, lambda: len(desk.ended) == 7)
+    assert all(ended.late for ended in desk.ended[1:])
 
 
 def test_a_running_command_outlives_the_daemon(desk: Desk, tmp_path: Path) -> None:
@@ -373,7 +379,7 @@ def turn_until(desk: Desk, condition: Callable[[], bool]) -> None:
     end = time.monotonic() + SOON
     while not condition():
         assert time.monotonic() < end, "it never happens"
-        desk.loop.turn(0.02)
+        desk.workers.wait(condition, 0.02)
 
 
 def is_gone_or_reaped(pid: int) -> bool:

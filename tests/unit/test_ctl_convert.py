@@ -317,17 +317,16 @@ def test_clients_are_left_out_rather_than_written_with_fewer_rules(
     assert "__CHANGEME__" not in access
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [("GPG_REMOTE_ID", "AAAAAAAA;"), ("CMD_CYCLE_CLOSE", "a; b")]
-)
+GPG = {"GPG_DECRYPT_PW": "b", "GPG_REMOTE_ID": "AAAAAAAA;"}
+CYCLE = {"CMD_CYCLE_OPEN": "a", "CMD_CYCLE_TIMER": "5", "CMD_CYCLE_CLOSE": "a; b"}
+
+
+@pytest.mark.parametrize("options", [GPG, CYCLE], ids=["gpg", "cycle"])
 def test_a_client_of_the_c_daemon_loses_no_rule_of_its_own(
-    files: Files, capsys: Capsys, option: str, value: str
+    files: Files, capsys: Capsys, options: dict[str, str]
 ) -> None:
-    # This version doesn't use these clients, but the daemon one goes back to does.
-    text = STOCK.replace(
-        "option REQUIRE_USERNAME 'e;ve'",
-        f"option CMD_CYCLE_OPEN 'a'\n\toption GPG_DECRYPT_PW 'b'\n\toption {option} '{value}'",
-    )
+    lines = "\n\t".join(f"option {name} '{value}'" for name, value in options.items())
+    text = STOCK.replace("option REQUIRE_USERNAME 'e;ve'", lines)
     files.put(files.uci, text)
     assert files.export("--output", str(files.output)) == 0
     assert "client Eve is left out, as a comment" in told(capsys)

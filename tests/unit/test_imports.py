@@ -29,6 +29,8 @@ CORE = {
     "connections": ("grants",),
     "replay": ("spa",),
     "replay_format": ("replay",),
+    "cycle_table": ("policy.command", "policy.stanza"),
+    "cycle_format": ("cycle_table", "policy.command"),
     "replay_blindness": (),
     "keys": ("spa",),
     "config": ("spa", "keys", "policy.stanza", "policy.schedule", "policy.settings"),
@@ -41,6 +43,7 @@ ADAPTERS = (
     ("events", "event_sinks", "log_lines", "command_lines"),
     ("uci_store", "classic_files", "regular_file"),
     ("replay_journal",),
+    ("cycle_journal",),
     ("clock", "time_sources", "time_zone"),
     ("commands",),
 )
@@ -48,13 +51,8 @@ ADAPTERS = (
 SHARED = ("spawning", "workers", "loop", "accounts")
 # The engine sees of the edges only what a backend promises and what an event is.
 ENGINE_MODULES = (
-    "engine",
-    "open_doors",
-    "endings",
-    "door_list",
-    "reporting",
-    "knock_commands",
-    "command_queue",
+    *("engine", "open_doors", "endings", "door_list", "reporting"),
+    *("knock_commands", "command_queue", "command_reporting", "open_cycles"),
 )
 ENGINE = (*CORE, *ENGINE_MODULES, "firewall", "events")
 WEBUI_MAY_IMPORT = (
@@ -68,7 +66,7 @@ WEBUI_MAY_IMPORT = (
 # Parts of the standard library that touch nothing outside the process.
 PURE = {"__future__", "base64", "binascii", "collections", "dataclasses", "datetime", "enum"}
 PURE |= {"functools", "hashlib", "heapq", "hmac", "ipaddress", "itertools", "operator", "re"}
-PURE |= {"shlex", "string", "struct", "typing"}
+PURE |= {"json", "math", "shlex", "string", "struct", "typing"}
 # Of time only what is told the time: see CLOCK_CALLS.
 PURE |= {"time"}
 ONLY_IN = {

@@ -98,7 +98,6 @@ def _build(
     values = typed_values(Scope.ACCESS, directives, findings)
     if not any(item.name == "SOURCE" for item in directives):
         findings.error(text.head, "SOURCE is missing", "Set SOURCE, to ANY for everywhere.")
-    _refuse_cycles(directives)
     _refuse_gpg_only(text.head, directives, values)
     keys = build_keys(text.head, values, placeholders, findings)
     _check_nat(values, settings, findings)
@@ -118,17 +117,6 @@ def _build(
         schedule=_schedule(values),
         **chosen,
     )
-
-
-def _refuse_cycles(directives: Sequence[Directive]) -> None:
-    """Opening ports for a client that was to run a command instead would be a surprise."""
-    for item in directives:
-        if item.name == "CMD_CYCLE_OPEN":
-            raise Unusable(
-                item,
-                "commands that open and close are not supported yet",
-                "Delete the CMD_CYCLE lines to let the client open ports instead.",
-            )
 
 
 def _refuse_gpg_only(
@@ -193,16 +181,18 @@ def _schedule(values: dict[str, TypedValue]) -> Schedule | None:
 
 def _timeouts(values: dict[str, TypedValue], findings: Findings) -> dict[str, int]:
     timeout = _seconds(values, "FW_ACCESS_TIMEOUT", DEFAULT_TIMEOUT, findings)
+    timer = values["CMD_CYCLE_TIMER"].value if "CMD_CYCLE_TIMER" in values else 0
     # Every lifetime is capped here, not only the client's wish as in fwknopd; so a long
-    # FW_ACCESS_TIMEOUT alone must raise the cap that nobody set.
-    maximum = _seconds(values, "MAX_FW_TIMEOUT", max(DEFAULT_MAX_TIMEOUT, timeout), findings)
-    if timeout > maximum:
-        findings.warn(
-            values["MAX_FW_TIMEOUT"].place,
-            f"it is shorter than FW_ACCESS_TIMEOUT ({timeout}), so doors close after {maximum} "
-            "seconds",
-            "Raise it, or lower FW_ACCESS_TIMEOUT.",
-        )
+    # FW_ACCESS_TIMEOUT or CMD_CYCLE_TIMER alone must raise the cap that nobody set.
+    usual = max(DEFAULT_MAX_TIMEOUT, timeout, timer)
+    maximum = _seconds(values, "MAX_FW_TIMEOUT", usual, findings)
+    for name, seconds in (("FW_ACCESS_TIMEOUT", timeout), ("CMD_CYCLE_TIMER", timer)):
+        if seconds > maximum:
+            findings.warn(
+                values["MAX_FW_TIMEOUT"].place,
+                f"it is shorter than {name} ({seconds}), so doors close after {maximum} seconds",
+                f"Raise it, or lower {name}.",
+            )
     return {"fw_access_timeout": timeout, "max_fw_timeout": maximum}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fwknopd.config.variable import (
-    NO_COMMANDS,
+    MAX_C_INT,
     NO_GPG,
     Kind,
     Variable,
@@ -67,22 +67,34 @@ COMMAND_VARIABLES: tuple[Variable, ...] = (
         COMMANDS,
         example="nogroup",
     ),
-    access_later(
+    access(
         "CMD_CYCLE_OPEN",
-        Kind.TEXT,
+        Kind.COMMAND,
+        "A command that each knock of this client runs instead of opening a door. $SRC, $PORT, "
+        "$PROTO and $CLIENT_TIMEOUT in it stand for what the knock asks for.",
         COMMANDS,
-        "A command to run at each knock instead of opening a door.",
-        NO_COMMANDS,
+        maximum=255,
+        unit="bytes",
+        example="nft add element inet fw4 friends { $SRC timeout $CLIENT_TIMEOUTs }",
     ),
-    access_later(
-        "CMD_CYCLE_CLOSE", Kind.TEXT, COMMANDS, "The command that undoes it.", NO_COMMANDS
+    access(
+        "CMD_CYCLE_CLOSE",
+        Kind.COMMAND,
+        "The command that undoes it when the time is over; NONE if nothing has to be undone.",
+        COMMANDS,
+        maximum=255,
+        unit="bytes",
+        example="nft delete element inet fw4 friends { $SRC }",
     ),
-    access_later(
+    access(
         "CMD_CYCLE_TIMER",
         Kind.INTEGER,
+        "The time between the two commands.",
         COMMANDS,
-        "Seconds between the two commands.",
-        NO_COMMANDS,
+        minimum=1,
+        maximum=MAX_C_INT,
+        unit="seconds",
+        example="30",
     ),
 )
 

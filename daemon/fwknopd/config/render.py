@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from fwknopd.config.stanza_commands import COMMAND_FIELDS
 from fwknopd.config.uci_config import DROPPED_OPTIONS
 from fwknopd.config.uci_format import encode_text
 from fwknopd.config.uci_model import UciSection
@@ -94,8 +95,7 @@ def _rule_pairs(stanza: Stanza) -> Iterator[tuple[str, str]]:
         yield "REQUIRE_USERNAME", stanza.require_username
     if stanza.require_source_address:
         yield "REQUIRE_SOURCE_ADDRESS", "Y"
-    if stanza.enable_cmd_exec:
-        yield "ENABLE_CMD_EXEC", "Y"
+    yield from _command_pairs(stanza)
     if stanza.force_nat is not None:
         yield "FORCE_NAT", f"{stanza.force_nat.address} {stanza.force_nat.port}"
     if stanza.disable_dnat:
@@ -103,6 +103,15 @@ def _rule_pairs(stanza: Stanza) -> Iterator[tuple[str, str]]:
     if stanza.access_expire is not None:
         yield "", f"refused from {datetime.fromtimestamp(stanza.access_expire, UTC)} on"
         yield "ACCESS_EXPIRE_EPOCH", str(stanza.access_expire)
+
+
+def _command_pairs(stanza: Stanza) -> Iterator[tuple[str, str]]:
+    for name, field in COMMAND_FIELDS.items():
+        value = getattr(stanza, field)
+        if isinstance(value, tuple):
+            yield "", f"{name}: {'; '.join(value)}"
+        elif value:
+            yield name, "Y" if value is True else str(value)
 
 
 def section_pairs(section: UciSection) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.settings import Configuration
 from fwknopd.config.stanza_keys import Unusable
 from fwknopd.config.typed_values import TypedValue
-from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.stanza import NEVER, Stanza
 
 Values = Mapping[str, TypedValue]
 
@@ -23,6 +23,9 @@ COMMAND_FIELDS = {
         "ENABLE_CMD_SUDO_EXEC",
         "CMD_SUDO_EXEC_USER",
         "CMD_SUDO_EXEC_GROUP",
+        "CMD_CYCLE_OPEN",
+        "CMD_CYCLE_CLOSE",
+        "CMD_CYCLE_TIMER",
         "allowed_commands",
     )
 }
@@ -39,14 +42,62 @@ class NoAccount(Unusable):
 def check_commands(values: Values, accounts: Accounts, findings: Findings) -> None:
     """Report what is wrong or dangerous. Raises NoAccount."""
     _check_accounts(values, accounts)
+    _check_cycle(values, findings)
     if not _is_on(values, "ENABLE_CMD_EXEC"):
         return
-    if "allowed_commands" not in values:
+    if "CMD_CYCLE_OPEN" in values:
+        findings.warn(
+            values["ENABLE_CMD_EXEC"].place,
+            "it has no effect: this client's knocks run CMD_CYCLE_OPEN, and no command of theirs",
+            "Delete it, or make a second client for commands.",
+        )
+    elif "allowed_commands" not in values:
         whose = _account(values)
         findings.warn(
             values["ENABLE_CMD_EXEC"].place,
             f"whoever has this client's keys can run any command on this router, as {whose}",
             "List what it may run in allowed_commands (an option of UCI), or set CMD_EXEC_USER.",
+        )
+
+
+def _check_cycle(values: Values, findings: Findings) -> None:
+    """What the C daemon demands, and who the commands run as, which is different here."""
+    opening, closing = values.get("CMD_CYCLE_OPEN"), values.get("CMD_CYCLE_CLOSE")
+    if opening is None and closing is None:
+        return
+    if opening is None or closing is None:
+        _one_alone(opening, closing, findings)
+        return
+    for typed in (opening, closing):
+        if not typed.value.replace("$", "").split():
+            findings.error(typed.place, "it names no program", "Write a command.")
+    if not closing.value.startswith(NEVER) and "CMD_CYCLE_TIMER" not in values:
+        findings.error(
+            opening.place,
+            "CMD_CYCLE_TIMER is missing: when is CMD_CYCLE_CLOSE to run?",
+            "Set it to a number of seconds.",
+        )
+    for name in ("CMD_EXEC_USER", "CMD_EXEC_GROUP"):
+        if name in values:
+            findings.note(
+                values[name].place,
+                "the commands of the cycle run so too; the C daemon runs them as root",
+                "Delete it if they need root.",
+            )
+
+
+def _one_alone(opening: TypedValue | None, closing: TypedValue | None, findings: Findings) -> None:
+    if opening is not None:
+        findings.error(
+            opening.place,
+            "CMD_CYCLE_CLOSE is missing: what undoes this?",
+            "Write the command that does, or NONE if none has to.",
+        )
+    elif closing is not None:
+        findings.error(
+            closing.place,
+            "CMD_CYCLE_OPEN is missing: what does this undo?",
+            "Write the command that a knock is to run, or delete this one.",
         )
 
 
@@ -95,12 +146,13 @@ def without_commands(configuration: Configuration, file: str) -> Configuration:
 
 
 def _without_commands(stanza: Stanza, file: str, findings: Findings) -> Stanza | None:
-    if not stanza.enable_cmd_exec:
+    if not stanza.enable_cmd_exec and not stanza.cmd_cycle_open:
         return stanza
     findings.warn(
-        Directive("ENABLE_CMD_EXEC", "", file),
+        Directive("CMD_CYCLE_OPEN" if stanza.cmd_cycle_open else "ENABLE_CMD_EXEC", "", file),
         f"client {stanza.label} can run no command, as others than root may write this file: "
         "they would become root by it",
         f"Run `chown root {file}` and `chmod 600 {file}`.",
     )
-    return replace(stanza, enable_cmd_exec=False)
+    # Opening doors instead of what it was to run would be a surprise.
+    return None if stanza.cmd_cycle_open else replace(stanza, enable_cmd_exec=False)

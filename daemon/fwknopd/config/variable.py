@@ -11,7 +11,6 @@ Default = str | int | bool | None
 MAX_C_INT = 8388608
 """The upper end of most ranges of fwknopd (2 to the 23rd)."""
 
-NO_COMMANDS = "no commands are run"
 NO_GPG = "GPG packets are refused"
 
 

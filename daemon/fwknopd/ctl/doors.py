@@ -108,7 +108,8 @@ def _past_row(grant: Json, now: float) -> tuple[str, ...]:
 
 def _door(grant: Json) -> tuple[str, str, str]:
     nat = text(grant, "nat")
-    what = text(grant, "port") + (f" -> {nat}" if nat else "")
+    how = f" -> {nat}" if nat else " (by command)" if text(grant, "command") else ""
+    what = text(grant, "port") + how
     return text(grant, "client"), text(grant, "address"), what
 
 

@@ -11,6 +11,8 @@ from fwknopd.spa.request import CommandRequest
 def command_allowed(knock: Knock, request: CommandRequest) -> Refusal | None:
     """ENABLE_CMD_EXEC, and the client's list of commands if it has one."""
     stanza, words = knock.stanza, split(request.command)
+    if stanza.cmd_cycle_open:
+        return _refused(knock, "this client's knocks run the command of CMD_CYCLE_OPEN only")
     if not stanza.enable_cmd_exec:
         return _refused(knock, "commands are off for this client (ENABLE_CMD_EXEC)")
     if not words:

@@ -253,6 +253,9 @@ class _Trial:
             return
         ports = request.ports
         self._step("ports", ports_allowed(knock, ports), lambda: facts.ports_fact(stanza, ports))
+        if stanza.cmd_cycle_open:
+            self._note("cycle", facts.cycle_fact(stanza, knock.message.client_timeout))
+            return
         doors, target = doors_of_knock(knock, ports), target_of(knock)
         refused = doors if isinstance(doors, Refusal) else None
         led = None if isinstance(target, Refusal) else target

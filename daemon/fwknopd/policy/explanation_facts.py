@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from fwknopd.policy.addresses import HostName
 from fwknopd.policy.command import Command
+from fwknopd.policy.cycle import lifetime as cycle_lifetime
 from fwknopd.policy.knock import FORWARDED, LOCAL, Knock
 from fwknopd.policy.rules import (
     RULES,
@@ -17,8 +18,8 @@ from fwknopd.policy.rules import (
     utc,
 )
 from fwknopd.policy.schedule import local_time
-from fwknopd.policy.stanza import NatTarget, Stanza
-from fwknopd.policy.verdict import AccessDecision, CommandDecision
+from fwknopd.policy.stanza import NEVER, NatTarget, Stanza
+from fwknopd.policy.verdict import AccessDecision, CommandDecision, CycleDecision, Decision
 from fwknopd.spa.message import MessageType, SpaMessage
 from fwknopd.spa.request import UNSPECIFIED, PortSpec
 
@@ -125,6 +126,20 @@ def command_fact(stanza: Stanza) -> str:
     return "commands are on (ENABLE_CMD_EXEC), and it is among allowed_commands"
 
 
+def cycle_fact(stanza: Stanza, client_timeout: int) -> str:
+    """What a knock does instead of opening doors, and what its time comes from."""
+    instead = "CMD_CYCLE_OPEN is run instead of opening doors"
+    if stanza.cmd_cycle_close.startswith(NEVER):
+        return f"{instead}; nothing undoes it (CMD_CYCLE_CLOSE NONE)"
+    timer = "CMD_CYCLE_TIMER" if stanza.cmd_cycle_timer else "FW_ACCESS_TIMEOUT"
+    whose = "as the client asks" if client_timeout else timer
+    seconds = cycle_lifetime(stanza, client_timeout)
+    wish = client_timeout or stanza.cmd_cycle_timer or stanza.fw_access_timeout
+    if seconds < wish:
+        whose = f"MAX_FW_TIMEOUT, instead of {wish} s ({whose})"
+    return f"{instead}, and CMD_CYCLE_CLOSE after {seconds} s: {whose}"
+
+
 def run_text(command: Command) -> str:
     """What would be run, word by word."""
     words = " ".join(ascii(word.decode("latin-1")) for word in command.words)
@@ -132,14 +147,18 @@ def run_text(command: Command) -> str:
     return f"{words}{whose}, for {command.seconds} s at most"
 
 
-def decision_text(decision: AccessDecision | CommandDecision) -> str:
+def decision_text(decision: Decision) -> str:
     """What would be done."""
     if decision.stanza.log_only:
         return f"nothing is done (log_only); otherwise it {_deed(decision)}"
     return _deed(decision)
 
 
-def _deed(decision: AccessDecision | CommandDecision) -> str:
+def _deed(decision: Decision) -> str:
+    if isinstance(decision, CycleDecision):
+        later = decision.closing
+        end = f", and after {decision.lifetime} s {run_text(later)}" if later else ""
+        return f"runs {run_text(decision.opening)}{end}"
     if isinstance(decision, CommandDecision):
         return f"runs {run_text(decision.command)}"
     end = ", and cuts connections then" if decision.stanza.cut_at_expiry else ""

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from fwknopd.policy.addresses import HostName
 from fwknopd.policy.command_rules import decide_command
+from fwknopd.policy.cycle import decide_cycle
 from fwknopd.policy.doors import doors_of_knock, target_of
 from fwknopd.policy.knock import FORWARDED, LOCAL, Knock
 from fwknopd.policy.schedule import local_time
@@ -134,6 +135,8 @@ def _access(knock: Knock, asked: tuple[PortSpec, ...]) -> Verdict:
     refused = ports_allowed(knock, asked)
     if refused is not None:
         return refused
+    if knock.stanza.cmd_cycle_open:
+        return decide_cycle(knock, asked)
     doors = doors_of_knock(knock, tuple(dict.fromkeys(asked)))
     if isinstance(doors, Refusal):
         return doors

@@ -13,6 +13,9 @@ from fwknopd.spa.request import PortSpec
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+NEVER = "NONE"
+"""A CMD_CYCLE_CLOSE that begins so is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class NatTarget:
@@ -72,8 +75,8 @@ class Stanza:
     door opens for the whole network around the address; None is the address alone.
     ``schedule`` None is any time. ``log_only``: its knocks are judged, and nothing comes of it.
     ``cut_at_expiry``: connections end with the door they came in by.
-    ``cmd_*`` are names as in access.conf, "" when unset; ``allowed_commands`` is None when the
-    client may run anything.
+    ``cmd_*`` are as in access.conf, "" or 0 when unset; with ``cmd_cycle_open`` its knocks run
+    that command and open no door. ``allowed_commands`` is None when it may run anything.
     """
 
     number: int
@@ -95,6 +98,9 @@ class Stanza:
     cmd_sudo_exec_user: str = ""
     cmd_sudo_exec_group: str = ""
     allowed_commands: tuple[str, ...] | None = None
+    cmd_cycle_open: str = ""
+    cmd_cycle_close: str = ""
+    cmd_cycle_timer: int = 0
     access_expire: int | None = None
     force_nat: NatTarget | None = None
     force_snat: SourceNat | None = None

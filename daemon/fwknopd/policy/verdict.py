@@ -1,4 +1,4 @@
-"""What policy makes of a packet: a closed list of reasons and three kinds of verdict."""
+"""What policy makes of a packet: a closed list of reasons and four kinds of verdict."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fwknopd.policy.command import Command
 from fwknopd.policy.stanza import Stanza
 from fwknopd.replay import ReplayEntry
 from fwknopd.spa.message import SpaMessage
+from fwknopd.spa.request import PortSpec
 
 Address = IPv4Address | IPv6Address
 
@@ -88,6 +89,30 @@ class CommandDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class CycleDecision:
+    """Run ``opening`` now, and ``closing`` (None: nothing) after ``lifetime`` seconds.
+
+    ``undoes`` are the words of ``closing`` without times in them, () when it is None.
+    ``replay_entry`` as for access.
+    """
+
+    stanza: Stanza
+    message: SpaMessage
+    address: Address
+    port: PortSpec
+    opening: Command
+    closing: Command | None
+    undoes: tuple[bytes, ...]
+    lifetime: int
+    replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def reason(self) -> Reason:
+        """ACCEPTED, or that nothing is done for this client."""
+        return _reason(self.stanza)
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """No. ``stanza`` is the client that authenticated the packet, None if none did.
 
@@ -112,4 +137,5 @@ def _reason(stanza: Stanza) -> Reason:
     return Reason.LOG_ONLY if stanza.log_only else Reason.ACCEPTED
 
 
-Verdict = AccessDecision | CommandDecision | Refusal
+Decision = AccessDecision | CommandDecision | CycleDecision
+Verdict = Decision | Refusal

@@ -237,3 +237,83 @@ def test_a_group_that_may_write_a_file_gets_no_commands(folder: Path) -> None:
     assert not from_uci(folder).stanzas[0].enable_cmd_exec
     os.chown(folder / "fwknopd", 0, 0)
     assert from_uci(folder).stanzas[0].enable_cmd_exec
+
+
+# Command cycles
+
+CYCLE = "CMD_CYCLE_OPEN open $IP\nCMD_CYCLE_CLOSE close $IP\nCMD_CYCLE_TIMER 60\n"
+
+
+def test_a_cycle() -> None:
+    stanza, problems = classic(CYCLE)
+    found = (stanza.cmd_cycle_open, stanza.cmd_cycle_close, stanza.cmd_cycle_timer)
+    assert found == ("open $IP", "close $IP", 60)
+    assert problems == ()
+
+
+@pytest.mark.parametrize("close", ["NONE", "NONEsuch"])
+def test_a_cycle_that_is_never_closed_needs_no_timer(close: str) -> None:
+    stanza, problems = classic(f"CMD_CYCLE_OPEN open\nCMD_CYCLE_CLOSE {close}\n")
+    assert stanza.cmd_cycle_timer == 0
+    assert problems == ()
+
+
+@pytest.mark.parametrize(
+    ("directives", "option", "message"),
+    [
+        ("CMD_CYCLE_OPEN a\n", "CMD_CYCLE_OPEN", "CMD_CYCLE_CLOSE is missing"),
+        ("CMD_CYCLE_CLOSE a\n", "CMD_CYCLE_CLOSE", "CMD_CYCLE_OPEN is missing"),
+        (
+            "CMD_CYCLE_OPEN a\nCMD_CYCLE_CLOSE none\n",
+            "CMD_CYCLE_OPEN",
+            "CMD_CYCLE_TIMER is missing",
+        ),
+        ("CMD_CYCLE_OPEN $\nCMD_CYCLE_CLOSE NONE\n", "CMD_CYCLE_OPEN", "it names no program"),
+        (f"CMD_CYCLE_OPEN {'é' * 128}\nCMD_CYCLE_CLOSE NONE\n", "CMD_CYCLE_OPEN", "256 bytes"),
+        (f"{CYCLE}CMD_CYCLE_TIMER 0\n", "CMD_CYCLE_TIMER", "not a number from 1 to 8388608"),
+    ],
+)
+def test_what_is_wrong_with_a_cycle(directives: str, option: str, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        classic(directives)
+    found = refused.value.problems[0]
+    assert found.severity is Severity.ERROR
+    assert (found.option, message in found.message) == (option, True)
+    assert found.remedy
+
+
+def test_what_stands_in_a_cycles_way() -> None:
+    stanza, problems = classic(f"{CYCLE}ENABLE_CMD_EXEC Y\nCMD_EXEC_USER anna\n")
+    assert stanza.cmd_exec_user == "anna"
+    said = {p.option: (p.severity, p.message) for p in problems}
+    assert said["ENABLE_CMD_EXEC"][0] is Severity.WARNING
+    assert "it has no effect" in said["ENABLE_CMD_EXEC"][1]
+    assert said["CMD_EXEC_USER"][0] is Severity.NOTE
+    assert "the C daemon runs them as root" in said["CMD_EXEC_USER"][1]
+
+
+@pytest.mark.parametrize(
+    ("directives", "most"),
+    [("", 300), ("CMD_CYCLE_TIMER 3600\n", 3600), ("CMD_CYCLE_TIMER 9\n", 300)],
+)
+def test_a_long_timer_raises_the_cap_that_nobody_set(directives: str, most: int) -> None:
+    stanza, problems = classic(CYCLE + directives)
+    assert stanza.max_fw_timeout == most
+    assert problems == ()
+
+
+def test_a_cap_that_is_set_wins_over_the_timer_and_says_so() -> None:
+    stanza, (problem,) = classic(f"{CYCLE}MAX_FW_TIMEOUT 40\n")
+    assert stanza.max_fw_timeout == 40
+    assert "it is shorter than CMD_CYCLE_TIMER (60)" in problem.message
+
+
+def test_whoever_may_write_a_file_gets_no_cycle_by_it(folder: Path) -> None:
+    text = (folder / "access.conf").read_text().replace("ENABLE_CMD_EXEC Y\n", CYCLE)
+    (folder / "access.conf").write_text(text)
+    assert [stanza.number for stanza in files(folder).stanzas] == [1, 2]
+    (folder / "access.conf").chmod(0o602)
+    configuration = files(folder)
+    # Ports are not opened instead.
+    assert [stanza.number for stanza in configuration.stanzas] == [2]
+    assert any("can run no command" in p.message for p in configuration.problems)

@@ -115,9 +115,13 @@ class Runner:
     """Commands that run until a test ends them."""
 
     begun: list[tuple[Command, bool, Callable[[Ended], None]]] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
 
     def start(self, command: Command, closing: bool, done: Callable[[Ended], None]) -> None:
         self.begun.append((command, closing, done))
+
+    def wait(self, over: Callable[[], bool], seconds: float) -> None:
+        self.waited.append(seconds)
 
     def texts(self) -> list[str]:
         """What runs now."""

@@ -17,7 +17,9 @@ from fwknopd.commands import CommandProcesses
 from fwknopd.config.settings import Configuration
 from fwknopd.engine import Engine
 from fwknopd.events import EventLog
+from fwknopd.firewall import Firewall
 from fwknopd.name_lookup import look_up
+from fwknopd.open_cycles import CycleMemory
 from fwknopd.options import Options
 from fwknopd.policy.packet import Packet
 from fwknopd.replay import VolatileMemory
@@ -49,10 +51,19 @@ class Rig:
     service: Service = field(init=False)
     firewall: Wall = field(init=False)
     signals: SignalPipe = field(init=False)
+    _cycles: CycleMemory | None = None
+    _other_firewall: Firewall | None = None
     _serial: count[int] = field(default_factory=lambda: count(1))
 
-    def start(self, **changes: Any) -> Service:
+    def start(
+        self,
+        *,
+        cycles: CycleMemory | None = None,
+        firewall: Firewall | None = None,
+        **changes: Any,
+    ) -> Service:
         """Load the files as the daemon does, and open everything."""
+        self._cycles, self._other_firewall = cycles, firewall
         self.options = replace(self.options, **changes)
         configuration = load_configuration(self.options)
         self.service = self._made(configuration)
@@ -67,10 +78,11 @@ class Rig:
         engine = Engine(
             clock=self.clock,
             events=EventLog(self.clock.now),
-            firewall=self.firewall,
+            firewall=self._other_firewall or self.firewall,
             memory=VolatileMemory(),
             look_up=partial(look_up, workers),
             runner=CommandProcesses(workers),
+            cycles=self._cycles,
         )
         clock = cast(SystemClock, self.clock)
         return Service(self.options, configuration, engine, clock, loop, workers, self.devices)
