@@ -8,8 +8,9 @@ What the daemon itself opens and closes is in the list at once, whatever its age
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
 from math import inf
 
 from fwknopd.connections import Counted
@@ -54,6 +55,11 @@ class _Reading:
     ends: Mapping[Door, float] = field(default_factory=dict)
     counted: Counted = field(default_factory=Counted)
     unread: str = ""
+
+
+def last_to_close(listed: Sequence[Listed], limit: int) -> Sequence[Listed]:
+    """No more than ``limit`` of them, those that stay open longest."""
+    return listed if len(listed) <= limit else nlargest(limit, listed, key=lambda item: item.ends)
 
 
 class DoorLister:

@@ -136,8 +136,18 @@ class DoorIndex:
         numbers = self._networks.get((version, 0), {})
         return [doors[0].address for doors in numbers.values()]
 
-    def knows(self, packed: bytes) -> bool:
-        """May a connection with this address (in network order) at one end be a door's?"""
+    def knows(self) -> Callable[[bytes], bool]:
+        """Tells whether a connection with an address (in network order) may be a door's.
+
+        It is asked about each end of all connections there are.
+        """
+        if not any(spare for _, spare in self._networks):
+            numbers = self._networks.items()
+            exact = {doors[0].address.packed for _, found in numbers for doors in found.values()}
+            return exact.__contains__
+        return self._may_know
+
+    def _may_know(self, packed: bytes) -> bool:
         version = 4 if len(packed) == 4 else 6
         number = int.from_bytes(packed)
         return any(

@@ -10,7 +10,7 @@ from typing import Any
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.protocol import VerbError
 from fwknopd.cycle_table import OpenCycle
-from fwknopd.door_list import DoorLister
+from fwknopd.door_list import DoorLister, last_to_close
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import Grant
 from fwknopd.policy.packet import Packet
@@ -20,6 +20,9 @@ from fwknopd.status import cycle_json, grant_json, origin, problems_json, status
 Json = dict[str, Any]
 
 UDP = 17
+
+LISTED = 2000
+"""Open doors in an answer to `grants`, unless more are asked for."""
 
 
 class Verbs:
@@ -44,17 +47,20 @@ class Verbs:
         """The daemon at one glance."""
         return status(self._service)
 
-    def grants(self, _: Json) -> Json:
-        """Every open door, as the kernel has them, and who is still connected through others.
+    def grants(self, arguments: Json) -> Json:
+        """Open doors, as the kernel has them, and who is still connected through others.
 
-        Open command cycles stand among the doors.
+        Open command cycles stand among the doors. ``open`` is how many there are of both,
+        also of doors beyond the limit.
         """
         service, doors = self._service, self._lister.list()
         cycles = service.engine.commands.cycles.table
+        shown = last_to_close(doors.open, arguments.get("limit", LISTED))
         return {
             "now": service.clock.now(),
+            "open": len(doors.open) + len(cycles),
             "grants": [
-                *(grant_json(service, listed) for listed in doors.open),
+                *(grant_json(service, listed) for listed in shown),
                 *(cycle_json(service, cycle) for cycle in cycles),
             ],
             "past": [grant_json(service, listed) for listed in doors.past],

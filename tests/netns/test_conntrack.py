@@ -30,6 +30,7 @@ from fwknopd.firewall.nftables import NftablesFirewall
 from fwknopd.firewall.own_addresses import OwnAddresses
 from fwknopd.flows import Way
 from fwknopd.grants import Door
+from fwknopd.policy.stanza import NatTarget, SourceNat
 from fwknopd.spa.request import Protocol
 from tests.netns.conftest import (
     CLIENT,
@@ -40,6 +41,7 @@ from tests.netns.conftest import (
     ROUTER6,
     ROUTER_LAN,
     STRANGER,
+    STRANGER6,
     Site,
 )
 from tests.netns.iptables_site import VARIANTS, IptablesSite, RouterFirewall, iptables_site
@@ -127,21 +129,31 @@ def guarded(
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of door: where the client connects to, and where the server is."""
+    """A kind of door: who comes in, to which address and port, and where the server is."""
 
     door: Door
-    address: str
+    client: str
+    outside: tuple[str, int]
     inside: tuple[str, int]
     on_router: bool = True
 
     def talk(self, site: Site, client_port: int = 0) -> AbstractContextManager[Talk]:
         """A connection by such a door."""
-        assert self.door.port is not None
-        client, server = str(self.door.address), site.router if self.on_router else site.host
-        ends = (site.outside, client, self.address, self.door.port.port, server)
-        if self.door.port.protocol is Protocol.UDP:
+        server = site.router if self.on_router else site.host
+        ends = (site.outside, self.client, *self.outside, server)
+        if self.door.port is not None and self.door.port.protocol is Protocol.UDP:
             return udp_talk(*ends, self.inside)
         return tcp_talk(*ends, self.inside[1], client_port)
+
+
+def to_router(item: Door, address: str, inside: tuple[str, int], client: str = "") -> Kind:
+    assert item.port is not None
+    return Kind(item, client or str(item.address), (address, item.port.port), inside)
+
+
+def to_host(item: Door, address: str, inside: tuple[str, int]) -> Kind:
+    assert item.port is not None
+    return Kind(item, str(item.address), (address, item.port.port), inside, on_router=False)
 
 
 def kinds(protocol: str) -> dict[str, Kind]:
@@ -150,30 +162,49 @@ def kinds(protocol: str) -> dict[str, Kind]:
     def spec(number: int) -> str:
         return f"{protocol}/{PORT + number}"
 
+    masked = replace(door(CLIENT, spec(7), f"{HOST}:7507"), source_nat=SourceNat())
+    untranslated = replace(door(CLIENT, spec(8), f"{HOST}:{PORT + 8}"), translate=False)
+    network = replace(door(CLIENT, spec(9)), prefix=24)
     return {
-        "input": Kind(door(CLIENT, spec(0)), ROUTER, (ROUTER, PORT)),
-        "input6": Kind(door(CLIENT6, spec(1)), ROUTER6, (ROUTER6, PORT + 1)),
+        "input": to_router(door(CLIENT, spec(0)), ROUTER, (ROUTER, PORT)),
+        "input6": to_router(door(CLIENT6, spec(1)), ROUTER6, (ROUTER6, PORT + 1)),
         # To the same port, where a server that speaks seems to come from where it did before.
-        "dnat": Kind(door(CLIENT, spec(2), f"{HOST}:{PORT + 2}"), ROUTER, (HOST, PORT + 2), False),
-        "dnat6": Kind(
-            door(CLIENT6, spec(3), f"{HOST6}:{PORT + 3}"), ROUTER6, (HOST6, PORT + 3), False
-        ),
-        "dnat, other port": Kind(
-            door(CLIENT, spec(4), f"{HOST}:7504"), ROUTER, (HOST, 7504), False
-        ),
-        "local": Kind(
+        "dnat": to_host(door(CLIENT, spec(2), f"{HOST}:{PORT + 2}"), ROUTER, (HOST, PORT + 2)),
+        "dnat6": to_host(door(CLIENT6, spec(3), f"{HOST6}:{PORT + 3}"), ROUTER6, (HOST6, PORT + 3)),
+        "dnat, other port": to_host(door(CLIENT, spec(4), f"{HOST}:7504"), ROUTER, (HOST, 7504)),
+        "local": to_router(
             door(CLIENT, spec(5), f"{ROUTER_LAN}:7505", local=True), ROUTER, (ROUTER_LAN, 7505)
         ),
-        "local6": Kind(
+        "local6": to_router(
             door(CLIENT6, spec(6), f"{ROUTER6}:7506", local=True), ROUTER6, (ROUTER6, 7506)
         ),
+        "dnat, masqueraded": to_host(masked, ROUTER, (HOST, 7507)),
+        "forward": to_host(untranslated, HOST, (HOST, PORT + 8)),
+        "network": to_router(network, ROUTER, (ROUTER, PORT + 9), client=CLIENT),
     }
 
 
+EVERYTHING = {
+    "all to the host": Kind(
+        Door(ip_address(STRANGER), None, NatTarget(ip_address(HOST), 0)),
+        STRANGER,
+        (ROUTER, PORT + 20),
+        (HOST, PORT + 20),
+        on_router=False,
+    ),
+    "all that passes": Kind(
+        Door(ip_address(STRANGER6), None),
+        STRANGER6,
+        (HOST6, PORT + 21),
+        (HOST6, PORT + 21),
+        on_router=False,
+    ),
+}
 SYN, RST, ACK, FIN = 2, 4, 16, 1
 TCP, UDP = kinds("tcp"), kinds("udp")
 SSH = TCP["input"]
-ALL = [kind.door for kind in (*TCP.values(), *UDP.values())]
+KINDS = [*TCP.values(), *UDP.values(), *EVERYTHING.values()]
+ALL = [kind.door for kind in KINDS]
 ONE_EACH = dict.fromkeys(ALL, 1)
 
 
@@ -182,8 +213,7 @@ def talks(guarded: Guarded) -> Iterator[list[Talk]]:
     """One connection by each kind of door, over TCP and UDP; the doors are still open."""
     guarded.open(*ALL)
     with ExitStack() as made:
-        every = (*TCP.values(), *UDP.values())
-        yield [made.enter_context(kind.talk(guarded.site)) for kind in every]
+        yield [made.enter_context(kind.talk(guarded.site)) for kind in KINDS]
 
 
 def test_sessions_are_counted_and_outlive_their_doors(guarded: Guarded, talks: list[Talk]) -> None:

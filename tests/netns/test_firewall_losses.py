@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from fwknopd.firewall import FirewallError, TimedDoor, nft_table
-from fwknopd.firewall.netlink import Message
+from fwknopd.firewall.netlink import Keep, Message
 from fwknopd.firewall.nft_process import run_nft
 from fwknopd.firewall.nft_socket import NftSocket
 from fwknopd.firewall.nftables import NftablesFirewall
@@ -91,8 +91,8 @@ class DeafSocket(NftSocket):
 
     loses = 0
 
-    def receive(self) -> list[Message]:
-        messages = super().receive()
+    def receive(self, keep: Keep | None = None) -> list[Message]:
+        messages = super().receive(keep)
         if DeafSocket.loses:
             DeafSocket.loses -= 1
             raise TimeoutError("timed out")

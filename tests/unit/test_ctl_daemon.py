@@ -280,6 +280,12 @@ def test_connections_that_outlived_their_door_are_listed(tmp_path: Path, capsys:
     ]
 
 
+def test_a_list_that_is_not_complete_says_so(tmp_path: Path, capsys: Capsys) -> None:
+    with RunningServer(tmp_path / "other.sock", {"grants": lambda _: GRANTS | {"open": 9}}):
+        text = shown(capsys, "--control", str(tmp_path / "other.sock"), "grants")
+    assert text.splitlines()[-1] == "And 7 doors more, which close before these."
+
+
 def test_what_cannot_be_told_is_said_to_be_unknown(tmp_path: Path, capsys: Capsys) -> None:
     with RunningServer(tmp_path / "other.sock", {"grants": lambda _: UNKNOWN}):
         assert main(["--control", str(tmp_path / "other.sock"), "grants"]) == 0

@@ -139,7 +139,7 @@ def test_nothing_is_in_an_empty_index() -> None:
     index = DoorIndex([], is_local)
     assert not index
     assert not index.versions
-    assert not index.knows(ip_address(PHONE).packed)
+    assert not index.knows()(ip_address(PHONE).packed)
 
 
 ADDRESSES = st.sampled_from([PHONE, OTHER, ROUTER, ROUTER_LAN, HOST, PHONE6, ROUTER6, HOST6])
@@ -173,7 +173,7 @@ def test_an_index_finds_what_a_look_at_every_door_finds(doors: list[Door], track
     assert {item for item, _ in index.passages(tracked)} == expected
     if expected:
         ends = (tracked.original.source, tracked.original.destination, tracked.reply.source)
-        assert any(index.knows(end.packed) for end in ends)
+        assert any(index.knows()(end.packed) for end in ends)
 
 
 @given(DOORS, FLOWS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fwknop_webui.doors import SHOWN
 from fwknopd.control.protocol import VerbError
 from tests.web.daemon import NOW, StubDaemon, door
 from tests.web.test_clients import ANNA
@@ -74,6 +75,18 @@ def test_what_is_not_known_is_not_shown_as_none(visitor: Visitor, daemon: StubDa
     page = visitor.press(page.form("/revoke"), "Revoke")
     assert "The door is closed." in page.text
     assert "Its connections live on" in page.text
+
+
+def test_hundreds_of_doors_do_not_make_a_page_of_hundreds(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    daemon.doors = [door(id=f"g{n}", expires=NOW + n) for n in range(SHOWN + 3)]
+    page = visitor.get("/")
+    assert page.html.count('data-title="Closes in"') == SHOWN
+    assert "/revoke?id=g0" not in page.links
+    assert "+ 3 more doors, which close before these" in page.text
+    # It can be revoked with the client all the same.
+    assert "Close these doors now?" in visitor.get("/revoke?client=Anna's phone").text
 
 
 def test_connections_left_alone_are_told_of(visitor: Visitor, daemon: StubDaemon) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from fwknop_webui.untyped import Json, children, flag, number, text
 
+SHOWN = 200
+"""Open doors on a page. It is asked for every few seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -29,12 +32,13 @@ class Door:
 class Doors:
     """The open doors, those that closed with somebody still connected, and the router's time.
 
-    ``unread`` says why the firewall can't be read, ``uncounted`` why connections can't be
-    told; "" when all is well.
+    ``more`` are open beside those listed. ``unread`` says why the firewall can't be read,
+    ``uncounted`` why connections can't be told; "" when all is well.
     """
 
     now: float
     doors: tuple[Door, ...] = ()
+    more: int = 0
     past: tuple[Door, ...] = ()
     unread: str = ""
     uncounted: str = ""
@@ -58,7 +62,8 @@ def doors_of(answer: Json) -> Doors:
     )
     return Doors(
         number(answer, "now"),
-        tuple(open_doors),
+        tuple(open_doors[:SHOWN]),
+        max(int(number(answer, "open")), len(open_doors)) - len(open_doors[:SHOWN]),
         tuple(past),
         text(answer, "unread"),
         text(answer, "uncounted"),

@@ -22,7 +22,7 @@ MAX_LINE = 4096
 """Bytes of a request, its newline included."""
 
 MAX_ANSWER = 2 * 1024 * 1024
-"""Bytes of an answer: some 10,000 open doors."""
+"""Bytes of an answer: some 9,000 open doors."""
 
 MAX_TEXT = 256
 """Characters of a text argument, unless the table says otherwise."""
@@ -82,7 +82,11 @@ class Verb:
 
 VERBS = (
     Verb("status", "How the daemon is: configuration, captures, firewall, counters"),
-    Verb("grants", "Every open door"),
+    Verb(
+        "grants",
+        "Open doors, and who is connected",
+        (Argument("limit", Kind.NUMBER, "At most so many, those that close last (default 2000)"),),
+    ),
     Verb(
         "events",
         "What happened, oldest first",

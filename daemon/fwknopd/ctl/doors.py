@@ -26,6 +26,8 @@ def show_grants(options: Namespace) -> int:
         for name in ("grants", "past")
     )
     print(table(_HEAD, [_row(grant, now) for grant in grants]) if grants else "No door is open.")
+    if (more := int(number(answer, "open")) - len(grants)) > 0:
+        print(f"And {counted(more, 'door')} more, which close before these.")
     if past:
         print("\nClosed, but with connections that live on (fwknopctl revoke --cut ends them):")
         print(table(_PAST_HEAD, [_past_row(grant, now) for grant in past]))

@@ -18,12 +18,12 @@ from fwknopd.firewall.ctnetlink import (
     Entry,
     dump_entries,
     dump_entries_of,
-    ends_of,
     get_statistics,
+    is_of,
     parse_entry,
 )
 from fwknopd.firewall.dead_ends import DeadEnds, Doomed, Ended
-from fwknopd.firewall.netlink import NLM_F_DUMP_FILTERED, Message
+from fwknopd.firewall.netlink import NLM_F_DUMP_FILTERED, Keep, Message
 from fwknopd.firewall.netlink_socket import NetlinkSocket
 from fwknopd.firewall.own_addresses import OwnAddresses
 from fwknopd.flows import DoorIndex
@@ -122,35 +122,45 @@ class Conntrack:
 
     def _entries(self, netlink: NetlinkSocket, index: DoorIndex, seconds: float) -> Iterator[Entry]:
         """Connections that may be those of the doors. Raises OSError and ValueError."""
-        end = self._monotonic() + seconds
-        seen: set[bytes] = set()
-        for message in self._messages(netlink, index):
-            if self._monotonic() > end:
-                raise TimeoutError(errno.ETIMEDOUT, TOO_MANY)
-            if any(map(index.knows, ends_of(message))):
-                entry = parse_entry(message)
-                if entry.key not in seen:
-                    seen.add(entry.key)
-                    yield entry
+        due, knows = self._monotonic() + seconds, index.knows()
 
-    def _messages(self, netlink: NetlinkSocket, index: DoorIndex) -> Iterator[Message]:
+        def keep(data: bytes, start: int, end: int) -> bool:
+            if self._monotonic() > due:
+                raise TimeoutError(errno.ETIMEDOUT, TOO_MANY)
+            return is_of(data, start, end, knows)
+
+        seen: set[bytes] = set()
+        for message in self._messages(netlink, index, keep):
+            entry = parse_entry(message)
+            if entry.key not in seen:
+                seen.add(entry.key)
+                yield entry
+
+    def _messages(self, netlink: NetlinkSocket, index: DoorIndex, keep: Keep) -> Iterator[Message]:
         for version in sorted(index.versions):
             addresses = index.addresses(version)
             if version == 4 and self._filters and addresses and len(addresses) <= FEW_ADDRESSES:
-                yield from self._messages_of(netlink, addresses)
+                yield from self._messages_of(netlink, addresses, keep)
                 if self._filters:
                     continue
-            yield from netlink.answers(dump_entries(version))
+            yield from netlink.answers(dump_entries(version), keep)
 
     def _messages_of(
-        self, netlink: NetlinkSocket, addresses: Collection[Address]
+        self, netlink: NetlinkSocket, addresses: Collection[Address], keep: Keep
     ) -> Iterator[Message]:
         """What the kernel has for single addresses of IPv4; finds out whether it can filter."""
         for address in addresses:
             for begun in (True, False):
-                for message in netlink.answers(dump_entries_of(address, begun=begun)):
+                request = dump_entries_of(address, begun=begun)
+                for message in netlink.answers(request, _also_the_first(keep)):
                     self._filters = self._filters and bool(message.flags & NLM_F_DUMP_FILTERED)
                     yield message
+
+
+def _also_the_first(keep: Keep) -> Keep:
+    """What ``keep`` says, and one message whatever it is: for what stands in its header."""
+    first = iter((True,))
+    return lambda data, start, end: keep(data, start, end) or next(first, False)
 
 
 def _what_is_left(ended: Ended) -> str:

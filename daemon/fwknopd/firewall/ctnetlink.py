@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -66,8 +67,9 @@ TCP_TIME_WAIT = 7
 TCP_CLOSE = 8
 
 # Where the addresses stand in an entry: it begins with the header of 4 bytes, then the
-# original tuple, in it the addresses, and of them the first.
+# original tuple, in it the addresses, and of them the source; then the destination.
 _FRONT = struct.Struct("=4xxxHxxHxxH")
+_FRONT_SIZE = 52
 _NESTED = 0x8000
 _IPV4_FRONT = (CTA_TUPLE_ORIG | _NESTED, CTA_TUPLE_IP | _NESTED, CTA_IP_SRC[4])
 _IPV6_FRONT = (CTA_TUPLE_ORIG | _NESTED, CTA_TUPLE_IP | _NESTED, CTA_IP_SRC[6])
@@ -150,21 +152,22 @@ def create_dead_end(
     return Request(CT_NEW, NLM_F_CREATE | NLM_F_EXCL, family_header(family) + payload)
 
 
-def ends_of(message: Message) -> tuple[bytes, bytes]:
-    """Source and destination of the packets that began a connection, in network order.
+def is_of(data: bytes, start: int, end: int, knows: Callable[[bytes], bool]) -> bool:
+    """Does the entry in this part of ``data`` have an address at one end that ``knows`` knows?
 
-    For looking at thousands; `parse_entry` takes ten times as long. Raises ValueError.
+    For looking at thousands; `parse_entry` takes thirty times as long. Where an entry is laid
+    out in another way than kernels do it, it may be, and has to be parsed.
     """
-    payload = message.payload
-    if len(payload) < 56:
-        raise ValueError("conntrack entry cut short")
-    front = _FRONT.unpack_from(payload)
+    if end - start < _FRONT_SIZE:
+        return True
+    front = _FRONT.unpack_from(data, start)
     if front == _IPV4_FRONT:
-        return payload[16:20], payload[24:28]
-    if front == _IPV6_FRONT:
-        return payload[16:32], payload[36:52]
-    flow = parse_entry(message).flow
-    return flow.original.source.packed, flow.original.destination.packed
+        source, destination = data[start + 16 : start + 20], data[start + 24 : start + 28]
+    elif front == _IPV6_FRONT:
+        source, destination = data[start + 16 : start + 32], data[start + 36 : start + 52]
+    else:
+        return True
+    return knows(source) or knows(destination)
 
 
 def parse_entry(message: Message) -> Entry:

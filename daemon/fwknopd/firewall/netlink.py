@@ -7,7 +7,7 @@ host order; netfilter puts numbers inside attributes in network order.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 NLMSG_ERROR = 2
@@ -21,6 +21,9 @@ NLM_F_EXCL = 0x200
 NLM_F_CREATE = 0x400
 NLA_F_NESTED = 0x8000
 NLA_TYPE_MASK = 0x3FFF
+
+Keep = Callable[[bytes, int, int], bool]
+"""Whether the payload between two places of a datagram is of interest."""
 
 HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -70,8 +73,12 @@ def family_header(family: int) -> bytes:
     return bytes((family, 0, 0, 0))
 
 
-def parse_messages(data: bytes) -> list[Message]:
-    """The messages of one datagram. Raises ValueError if it was cut short."""
+def parse_messages(data: bytes, keep: Keep | None = None) -> list[Message]:
+    """The messages of one datagram. Raises ValueError if it was cut short.
+
+    With ``keep`` those of a subsystem only if it says so: among thousands, making each a
+    message takes most of the time.
+    """
     messages: list[Message] = []
     offset = 0
     while offset < len(data):
@@ -80,8 +87,9 @@ def parse_messages(data: bytes) -> list[Message]:
         length, kind, flags, sequence, _ = HEADER.unpack_from(data, offset)
         if not HEADER.size <= length <= len(data) - offset:
             raise ValueError("netlink message cut short")
-        payload = data[offset + HEADER.size : offset + length]
-        messages.append(Message(kind, flags, sequence, payload))
+        start, end = offset + HEADER.size, offset + length
+        if keep is None or kind <= NLMSG_DONE or keep(data, start, end):
+            messages.append(Message(kind, flags, sequence, data[start:end]))
         offset += length + (-length & 3)
     return messages
 

@@ -18,6 +18,7 @@ from fwknopd.firewall.netlink import (
     NLM_F_DUMP_INTR,
     NLMSG_DONE,
     NLMSG_ERROR,
+    Keep,
     Message,
     Request,
     encode,
@@ -55,13 +56,16 @@ class NetlinkSocket:
                 return messages
         raise os_error(errno.EINTR)
 
-    def answers(self, request: Request) -> Iterator[Message]:
-        """The same one by one, as they come; of a dump that was overtaken by a change too."""
+    def answers(self, request: Request, keep: Keep | None = None) -> Iterator[Message]:
+        """The same one by one, as they come; of a dump that was overtaken by a change too.
+
+        Of those of a dump only what ``keep`` says, if given.
+        """
         sequence = self.next_sequence(1)
         self._socket.send(encode(request, sequence))
         answered = False
         while True:
-            for message in self.receive():
+            for message in self.receive(keep):
                 if message.sequence != sequence:
                     continue
                 if message.kind in (NLMSG_ERROR, NLMSG_DONE):
@@ -96,10 +100,10 @@ class NetlinkSocket:
         """Close the socket."""
         self._socket.close()
 
-    def receive(self) -> list[Message]:
-        """The messages of the next datagram."""
+    def receive(self, keep: Keep | None = None) -> list[Message]:
+        """The messages of the next datagram, and of a subsystem only what ``keep`` says."""
         try:
-            return parse_messages(self._socket.recv(DATAGRAM))
+            return parse_messages(self._socket.recv(DATAGRAM), keep)
         except OSError as error:
             if error.errno == errno.ENOBUFS:
                 raise _first_fault(self._socket) from error

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fwknopd.connections import Cut, NoConnections
-from fwknopd.door_list import DoorList, DoorLister
+from fwknopd.door_list import DoorList, DoorLister, Listed, last_to_close
 from fwknopd.firewall import FirewallError, TimedDoor
 from fwknopd.grants import Grant
 from fwknopd.log_lines import log_lines
@@ -327,6 +327,13 @@ def test_long_lists_are_not_read_all_the_time(
 
 
 # Small parts
+
+
+def test_of_too_many_doors_those_are_listed_that_stay_open_longest() -> None:
+    every = [Listed(Grant(DOOR, "phone", 0, n), n, 0) for n in (5, 9, 1, 7)]
+    assert last_to_close(every, 4) is every
+    assert [item.ends for item in last_to_close(every, 2)] == [9, 7]
+    assert list(last_to_close(every, 0)) == []
 
 
 def test_no_more_past_doors_are_kept_than_memory_allows() -> None:

@@ -21,7 +21,13 @@ from fwknopd.firewall.ctnetlink import (
     CTA_FILTER,
     CTA_NAT_DST,
 )
-from fwknopd.firewall.netlink import NLM_F_DUMP_FILTERED, Message, Request, attributes
+from fwknopd.firewall.netlink import (
+    NLM_F_DUMP_FILTERED,
+    Keep,
+    Message,
+    Request,
+    attributes,
+)
 from fwknopd.policy.stanza import Address
 from tests.unit.firewall.ct_messages import CLOSED, OVER_IPV6, TRANSLATED, message
 from tests.unit.firewall.doors import door
@@ -52,7 +58,7 @@ class Kernel:
 
     # The part of a netlink socket
 
-    def answers(self, request: Request) -> Iterator[Message]:
+    def answers(self, request: Request, keep: Keep | None = None) -> Iterator[Message]:
         self.asked.append(request)
         if self.fault:
             raise OSError(self.fault, os.strerror(self.fault))
@@ -60,7 +66,7 @@ class Kernel:
         filtered = CTA_FILTER in dict(attributes(request.payload[4:]))
         for entry in self.entries:
             self.now += self.seconds
-            if family in (0, entry[0]):
+            if family in (0, entry[0]) and (keep is None or keep(entry, 0, len(entry))):
                 understood = NLM_F_DUMP_FILTERED if filtered and self.filters else 0
                 yield message(entry, understood)
 

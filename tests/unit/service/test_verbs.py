@@ -134,6 +134,13 @@ def test_connections_are_cut_only_when_that_is_asked_for(rig: Rig) -> None:
     assert len(table.cuts) == 1
 
 
+def test_a_long_list_says_how_much_of_it_is_missing(rig: Rig) -> None:
+    with_two_doors(rig)
+    answer = rig.ask("grants", limit=1)
+    assert (answer["open"], len(answer["grants"])) == (2, 1)
+    assert len(rig.ask("grants")["grants"]) == 2
+
+
 def test_what_cannot_be_told_of_connections_is_said(rig: Rig) -> None:
     first, _ = with_two_doors(rig)
     rig.service.engine.doors.endings.connections = Table(fault="a module is missing")
