@@ -24,8 +24,8 @@ from fwknopd.regular_file import (
     read_limited,
 )
 
-MAX_FILE_SIZE = 1 << 20
-MAX_TOTAL_SIZE = 4 << 20
+MAX_FILE_SIZE = 4 << 20
+MAX_TOTAL_SIZE = 8 << 20
 MAX_FILES = 1024
 MAX_FOLDER_ENTRIES = 4096
 

@@ -15,17 +15,20 @@ from fwknopd.config.settings import Configuration
 from fwknopd.config.stanza_commands import without_commands
 from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
 from fwknopd.regular_file import FileError
-from fwknopd.uci_store import DEFAULT_SAVEDIR, UciStore
 
 
-def load_uci(path: Path, savedir: Path = DEFAULT_SAVEDIR) -> Configuration | None:
+def load_uci(path: Path, savedir: Path | None = None) -> Configuration | None:
     """The configuration in a UCI file, or None when ``uci_enabled`` is off there.
 
     Pending changes of the uci command are in effect, as they are for every UCI reader.
-    Raises ConfigError with all problems.
+    ``savedir`` is where they are, None for libuci's own place. Raises ConfigError with all
+    problems.
     """
+    # Not for who runs from the classic files.
+    from fwknopd.uci_store import DEFAULT_SAVEDIR, UciStore
+
     try:
-        loaded = UciStore(path, savedir).load()
+        loaded = UciStore(path, savedir or DEFAULT_SAVEDIR).load()
     except FileError as error:
         raise config_error(path, error) from error
     if not uci_enabled(loaded.package):

@@ -7,7 +7,6 @@ HMAC_KEY, HMAC_KEY_BASE64). Nothing here is logged or shown in a repr.
 from __future__ import annotations
 
 import re
-import secrets
 import shlex
 from base64 import b64encode
 from binascii import Error as Base64Error
@@ -64,11 +63,16 @@ class KeyFields:
 
 def generate_encryption_key() -> bytes:
     """32 fresh random bytes, as many as AES packets can use."""
+    # Loaded for this alone: it brings half a MiB with it that no daemon needs.
+    import secrets
+
     return secrets.token_bytes(ENCRYPTION_KEY_LENGTH)
 
 
 def generate_hmac_key(hmac_type: DigestType = DigestType.SHA256) -> bytes:
     """Fresh random bytes, as many as the C programs make for this type."""
+    import secrets
+
     return secrets.token_bytes(HMAC_KEY_LENGTHS[hmac_type])
 
 

@@ -40,7 +40,9 @@ from fwknopd.regular_file import (
 )
 
 DEFAULT_SAVEDIR = Path("/tmp/.uci")  # noqa: S108 - libuci's own fixed place
-MAX_FILE_SIZE = 1 << 20
+MAX_FILE_SIZE = 4 << 20
+"""Bytes: ten thousand clients."""
+
 LOCK_TIMEOUT = 10.0
 """Seconds to wait for another program's lock."""
 

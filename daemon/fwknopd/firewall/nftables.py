@@ -30,7 +30,6 @@ from fwknopd.firewall.nft_elements import (
     lookups_of,
     opposites_of,
 )
-from fwknopd.firewall.nft_judging import Ways, judge
 from fwknopd.firewall.nft_lookups import BASIC, Chain, Lookup, lookup_named
 from fwknopd.firewall.nft_opening import DELETE, Opening, Step
 from fwknopd.firewall.nft_process import list_rules
@@ -156,6 +155,9 @@ class NftablesFirewall:
 
         Runs nft once; raises FirewallError.
         """
+        # Much code, for a question that is seldom asked.
+        from fwknopd.firewall.nft_judging import Ways, judge
+
         forwards = self.forwards or any(look.kind.chain is Chain.FORWARD for look in self._lookups)
         table = f"inet {self._table.name}"
         return judge(list_rules(), Ways(self.mark, self._devices, forwards, table))
