@@ -36,6 +36,9 @@ from fwknopd.reporting import Reporting
 CLOSE_RETRY_SECONDS = 1.0
 """Pause after the firewall failed to close doors whose time is over."""
 
+FEW = 5
+"""Packets for which nothing else has to be done meanwhile."""
+
 
 class Clock(Protocol):
     """Wall time for packet ages and people, monotonic time for lifetimes."""
@@ -111,7 +114,7 @@ class Engine:
         self.judged: Callable[[Packet, Verdict], None] | None = None
         """Told of every verdict before anything comes of it, for who wants to watch closely."""
         self.meanwhile: Callable[[], None] = lambda: None
-        """Called between packets: others have to do something now and then."""
+        """Called between packets when there are many: others have to do something meanwhile."""
         self._clock = clock
         self.memory = memory
         self._look_up = look_up
@@ -174,7 +177,8 @@ class Engine:
         verdicts = []
         for packet in packets:
             verdicts.append(judge(packet, second, problem, offset))
-            meanwhile()
+            if len(packets) > FEW:
+                meanwhile()
         return verdicts
 
     def _without_strangers(
@@ -199,7 +203,8 @@ class Engine:
                 self._act(packet, verdict)
             else:
                 self._opened(packet, decision, next(answers))
-            self.meanwhile()
+            if len(judged) > FEW:
+                self.meanwhile()
 
     def _at_once(self, verdict: Verdict) -> AccessDecision | None:
         """The verdict if its doors are to be opened without further ado."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from fwknopd.config.addresses import parse_host, parse_nat_ranges, parse_networks
@@ -30,6 +31,7 @@ FALSE_WORDS = frozenset({"0", "off", "false", "no", "disabled"})
 """UCI's words for a switch; platform notes 1.7."""
 
 _MAX_PORT = 65535
+_PROTOCOLS = frozenset(Protocol)
 _COMMENT = re.compile(r"\s+#.*\Z", re.DOTALL)
 _PORT = re.compile(
     r"(?P<protocol>[A-Za-z]+)\s*/\s*(?P<port>[0-9]{1,5})(?P<rest>(?![0-9]).*)\Z", re.DOTALL
@@ -166,13 +168,19 @@ def _ports(variable: Variable, text: str, leniencies: Leniencies) -> frozenset[P
     # Reading only part of an entry opens fewer ports than were written, which is safe. In a
     # list of forbidden ports the same would forbid fewer.
     strict = variable.name == "RESTRICT_PORTS"
-    return frozenset(_port(item, variable, strict, leniencies) for item in items)
+    return _shared(frozenset(_port(item, variable, strict, leniencies) for item in items))
+
+
+@lru_cache(maxsize=256)
+def _shared(ports: frozenset[PortSpec]) -> frozenset[PortSpec]:
+    """The same object for the same ports: thousands of clients have the same few lists."""
+    return ports
 
 
 def _port(item: str, variable: Variable, strict: bool, leniencies: Leniencies) -> PortSpec:
     found = _PORT.match(item)
     protocol = found["protocol"].lower() if found else ""
-    known = protocol in tuple(Protocol)
+    known = protocol in _PROTOCOLS
     if found is None or not known or int(found["port"]) > _MAX_PORT or (found["rest"] and strict):
         raise InvalidValue(
             f"{shown(item)} is no port; expected tcp/ or udp/ and a number from 0 to {_MAX_PORT}",

@@ -9,6 +9,7 @@ import pytest
 
 from fwknopd import intake
 from fwknopd.capture import CaptureError, CaptureFault
+from fwknopd.engine import FEW
 from fwknopd.netifd import LONGEST_PAUSE, TIME_LIMIT
 from tests.unit.service.configs import uci_client, uci_network
 from tests.unit.service.rig import Rig
@@ -152,9 +153,9 @@ def test_captures_are_emptied_while_packets_are_judged(rig: Rig) -> None:
         rig.clock.advance(1)
 
     rig.service.engine.judged = more
-    rig.devices.put("eth1", rig.packet())
+    rig.devices.put("eth1", *[rig.packet() for _ in range(FEW + 1)])
     rig.service.turn()
-    assert list(rig.service.intake.queue) == [late]
+    assert list(rig.service.intake.queue)[:1] == [late]
 
 
 def test_captures_are_drained_between_batches(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
