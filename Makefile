@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.13 ..." % sys.version_info[:2])' && $(PYTHON) package/dev/prepare.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run knock test lint bench translations compatibility clean
+.PHONY: help setup run knock test lint matrix bench translations compatibility clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,10 @@ knock: setup ## knock at the running lab's door; ARGS=--nat for the LAN host
 test: ## run every test; PYTEST_ARGS="tests/unit -k replay" for some of them
 	@$(PREPARE) test
 	@$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+
+matrix: ## every door with every firewall through every trouble, not only the everyday choice; half an hour
+	@$(PREPARE) test
+	@MATRIX=complete $(VENV_PYTHON) -m pytest tests/netns/matrix $(PYTEST_ARGS)
 
 lint: ## check style, format and types
 	@$(PREPARE) lint

@@ -1,0 +1,81 @@
+"""Which campaigns there are, and which of them are enough for every day.
+
+Every campaign has all kinds of access and both IP versions in it, and all ends of a door.
+What is chosen from is the firewall, the server's settings and the trouble. For every day
+each kind meets two of its ends in each campaign, in turn; any two of kind, end, trouble
+and main firewall still come together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import cycle
+
+from tests.netns.iptables_site import VARIANTS
+from tests.netns.matrix.arenas import AdminArena, Arena, Fw3Arena, Fw4Arena, fw4_scenarios
+from tests.netns.matrix.kind_table import STRICT, USUAL
+from tests.netns.matrix.kinds import Kind
+from tests.netns.matrix.troubles import TROUBLES
+
+SETTINGS: dict[str, tuple[Kind, ...]] = {"usual": USUAL, "strict": STRICT}
+COMPLETE = os.environ.get("MATRIX") == "complete"
+"""`make matrix` asks for everything."""
+
+# One that refuses, one that is silent; one of each iptables. These meet every trouble.
+MAIN = ("default", "wan-drop", "plain-nft", "fw3-legacy")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One campaign. ``turn`` None has all ends of a door for each kind, else two."""
+
+    arena: str
+    settings: str
+    trouble: str
+    turn: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.arena}-{self.settings}-{self.trouble.replace(' ', '_')}"
+
+
+@cache
+def arenas() -> dict[str, Arena]:
+    """All firewalls, by name."""
+    every: list[Arena] = [Fw4Arena(name) for name in fw4_scenarios()]
+    for variant in VARIANTS:
+        every += [AdminArena("plain", variant), AdminArena("mute", variant), Fw3Arena(variant)]
+    return {arena.name: arena for arena in every}
+
+
+def complete() -> list[Plan]:
+    """Every combination."""
+    return [Plan(a, s, t) for a in arenas() for s in SETTINGS for t in TROUBLES]
+
+
+def enough() -> list[Plan]:
+    """Every trouble in each main firewall, every other firewall in some trouble."""
+    plans = [Plan(arena, "usual", t) for arena in MAIN if arena in arenas() for t in TROUBLES]
+    chosen = [*plans, *_others(), *_strict()]
+    return [replace(plan, turn=number) for number, plan in enumerate(chosen)]
+
+
+def _others() -> Iterator[Plan]:
+    troubles = cycle(TROUBLES)
+    for arena in arenas():
+        if arena not in MAIN:
+            yield Plan(arena, "usual", next(troubles))
+
+
+def _strict() -> Iterator[Plan]:
+    """Each trouble once, each main firewall more than once."""
+    for trouble, arena in zip(TROUBLES, cycle(MAIN)):
+        if arena in arenas():
+            yield Plan(arena, "strict", trouble)
+
+
+def plans() -> list[Plan]:
+    """Those to run."""
+    return complete() if COMPLETE else enough()
