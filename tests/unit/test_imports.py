@@ -51,7 +51,7 @@ ADAPTERS = (
 SHARED = ("spawning", "workers", "loop", "accounts")
 # The engine sees of the edges only what a backend promises and what an event is.
 ENGINE_MODULES = (
-    *("engine", "open_doors", "endings", "door_list", "reporting"),
+    *("engine", "engine_edges", "open_doors", "endings", "door_list", "reporting"),
     *("knock_commands", "command_queue", "command_reporting", "open_cycles"),
 )
 ENGINE = (*CORE, *ENGINE_MODULES, "firewall", "events")
