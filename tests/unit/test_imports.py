@@ -251,4 +251,5 @@ def test_web_ui_loads_neither_cryptography_nor_capture(
 def test_daemon_starts_without_what_it_never_uses() -> None:
     # Each of these costs a router memory for the whole life of the process.
     unwanted = ["asyncio", "logging", "unittest", "concurrent.futures", "multiprocessing"]
-    assert not load(["fwknopd.cli", "fwknopd.service"], unwanted)
+    unwanted += ["fwknopd.firewall.iptables", "fwknopd.firewall.conntrack"]
+    assert not load(["fwknopd.cli", "fwknopd.service", "fwknopd.runner"], unwanted)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
-from fwknopd.connections import Connections, NoConnections
+from fwknopd.connections import Connections, Counted, Cut, NoConnections
 from fwknopd.firewall import Firewall, FirewallError
-from fwknopd.firewall.conntrack import Conntrack
 from fwknopd.firewall.iptables_process import FW4, Programs
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.firewall.log_only import LogOnlyFirewall
@@ -14,6 +14,7 @@ from fwknopd.firewall.nft_process import MISSING, find_nft, list_rules
 from fwknopd.firewall.nft_ruleset import DEFAULT_MARK
 from fwknopd.firewall.nftables import NftablesFirewall
 from fwknopd.firewall.process import find_program
+from fwknopd.grants import Door
 
 KINDS = ("auto", "nftables", "iptables", "log-only")
 _IPTABLES = Programs("iptables")
@@ -54,7 +55,42 @@ def choose_connections(firewall: Firewall) -> Connections:
     """Whom to ask about the connections of doors that ``firewall`` opens."""
     if isinstance(firewall, LogOnlyFirewall):
         return NoConnections()
-    return Conntrack()
+    return LateConntrack()
+
+
+class LateConntrack:
+    """The kernel's table of connections, loaded with the first question.
+
+    Until somebody looks at the list of doors or cuts a connection, no router needs to have it
+    in its memory.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: Connections | None = None
+
+    def count(self, doors: Collection[Door]) -> Counted:
+        """The live connections of ``doors``."""
+        return self._conntrack().count(doors)
+
+    def cut(self, closed: Collection[Door], still_open: Collection[Door]) -> Cut:
+        """End the connections of ``closed`` for good, but for those of doors ``still_open``."""
+        return self._conntrack().cut(closed, still_open)
+
+    def opened(self, doors: Collection[Door]) -> None:
+        """Nothing was cut before the first question."""
+        if self._loaded is not None:
+            self._loaded.opened(doors)
+
+    def problem(self) -> str:
+        """Why connections can be neither counted nor cut; "" when they can."""
+        return self._conntrack().problem()
+
+    def _conntrack(self) -> Connections:
+        if self._loaded is None:
+            from fwknopd.firewall.conntrack import Conntrack
+
+            self._loaded = Conntrack()
+        return self._loaded
 
 
 def _best_kind(fw4: Path, mark: int) -> str:

@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from fwknopd import spawning
-from fwknopd.firewall import FirewallError, TimedDoor
-from fwknopd.firewall.choice import choose_firewall
+from fwknopd.connections import NoConnections
+from fwknopd.firewall import FirewallError, TimedDoor, conntrack
+from fwknopd.firewall.choice import LateConntrack, choose_connections, choose_firewall
+from fwknopd.firewall.iptables import IptablesFirewall
 from fwknopd.firewall.log_only import LogOnlyFirewall
 from fwknopd.firewall.nft_process import find_nft, run_nft
+from fwknopd.firewall.nftables import NftablesFirewall
+from tests.unit.connection_table import Table
 from tests.unit.firewall.doors import door
 
 SSH = door("198.51.100.7", "tcp/22")
@@ -209,3 +213,30 @@ def test_log_only_forgets_on_request() -> None:
     assert "no packet" in firewall.diagnose().detail
     firewall.stop()
     assert firewall.read() == []
+
+
+def test_connections_are_those_of_the_kernel_where_packets_come_in() -> None:
+    assert isinstance(choose_connections(LogOnlyFirewall()), NoConnections)
+    for firewall in (NftablesFirewall(), IptablesFirewall()):
+        assert isinstance(choose_connections(firewall), LateConntrack)
+
+
+def test_the_kernels_connections_are_looked_at_with_the_first_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table, made = Table({SSH: 1}), list[Table]()
+
+    def make() -> Table:
+        made.append(table)
+        return table
+
+    monkeypatch.setattr(conntrack, "Conntrack", make)
+    late = LateConntrack()
+    late.opened([SSH])
+    assert made == []
+    assert late.count([SSH]).of(SSH) == 1
+    assert late.cut([SSH], []).count == 1
+    late.opened([DNS])
+    assert late.problem() == ""
+    assert made == [table]
+    assert table.let_in == [DNS]
