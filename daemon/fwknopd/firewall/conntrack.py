@@ -170,6 +170,8 @@ def _what_is_left(ended: Ended) -> str:
             f"{ended.offloaded} of them are offloaded, and this kernel does not let go of those; "
             "they end when they have been silent for a while, or when the firewall restarts"
         )
+    if ended.beyond:
+        return f"{ended.beyond} of them were too many, and may come back when a server speaks"
     if ended.fault:
         return f"the kernel did not end all of them for good: {os.strerror(ended.fault)}"
     return ""

@@ -61,8 +61,10 @@ CTA_FILTER_ORIG_FLAGS = 1
 FILTER_SRC = 1 << 0
 FILTER_DST = 1 << 1
 
+IPS_SEEN_REPLY = 1 << 1
 IPS_CONFIRMED = 1 << 3
 IPS_FIXED_TIMEOUT = 1 << 10
+TCP_SYN_SENT = 1
 TCP_TIME_WAIT = 7
 TCP_CLOSE = 8
 
@@ -80,14 +82,25 @@ class Entry:
     """A connection in the kernel's table.
 
     ``key`` is what names it to the kernel, and ``zone`` the part of the table it is in:
-    attributes, as they came. ``closed`` says that both ends of a TCP connection have hung
-    up, and the kernel only remembers it.
+    attributes, as they came. ``answered`` says that both ends have spoken; ``tcp_state`` is
+    the kernel's number, 0 for what is no TCP.
     """
 
     flow: Flow
     key: bytes
     zone: bytes
-    closed: bool
+    answered: bool
+    tcp_state: int
+
+    @property
+    def closed(self) -> bool:
+        """Both ends have hung up, and the kernel only remembers it."""
+        return self.tcp_state in (TCP_TIME_WAIT, TCP_CLOSE)
+
+    @property
+    def begins(self) -> bool:
+        """One end asked for a TCP connection, and the other has not answered."""
+        return self.tcp_state == TCP_SYN_SENT and not self.answered
 
     @property
     def version(self) -> int:
@@ -180,13 +193,13 @@ def parse_entry(message: Message) -> Entry:
     flow = Flow(_way(original), _way(reply))
     if flow.original.source.version != flow.reply.source.version:
         raise ValueError("conntrack entry of two IP versions")
-    return Entry(flow, key, zone, _is_closed(told))
+    answered = int.from_bytes(told.get(CTA_STATUS, b"")) & IPS_SEEN_REPLY
+    return Entry(flow, key, zone, bool(answered), _tcp_state(told))
 
 
-def _is_closed(told: dict[int, bytes]) -> bool:
+def _tcp_state(told: dict[int, bytes]) -> int:
     tcp = dict(attributes(told.get(CTA_PROTOINFO, b""))).get(CTA_PROTOINFO_TCP, b"")
-    state = dict(attributes(tcp)).get(CTA_PROTOINFO_TCP_STATE, b"")
-    return int.from_bytes(state) in (TCP_TIME_WAIT, TCP_CLOSE)
+    return _number(dict(attributes(tcp)), CTA_PROTOINFO_TCP_STATE, 1)
 
 
 def _way(content: bytes) -> Way:

@@ -38,7 +38,15 @@ DEAD_END_SECONDS = 3 * 3600
 """Longer than a server stays with a connection that doesn't answer: two hours to the first
 TCP keepalive, and some 15 minutes of attempts after that."""
 
-REMEMBERED = 10_000
+UNANSWERED_SECONDS = 120
+"""For a server that has yet to answer over UDP. An answer to a TCP connection that is only
+asked for is none to the kernel, once the entry is gone."""
+
+MOST = 4000
+"""Dead ends put at a time, which takes a router a second or two. Somebody who has more
+connections than that has made them to be in the way."""
+
+REMEMBERED = 2000
 """Dead ends remembered, so that they can be removed when the client is let in again."""
 
 ATTEMPTS = 5
@@ -63,17 +71,28 @@ class Doomed:
         """How the server's packets go, before they are translated."""
         return self.passage.inside.back
 
+    @property
+    def seconds(self) -> int:
+        """How long there has to be a dead end; 0 is not at all."""
+        if self.way.protocol not in (TCP, UDP):
+            # Without ports it can't be told from the next connection between the same ends.
+            return 0
+        if self.way.protocol == TCP:
+            return 0 if self.entry.begins else DEAD_END_SECONDS
+        return DEAD_END_SECONDS if self.entry.answered else UNANSWERED_SECONDS
+
 
 @dataclass(slots=True)
 class Ended:
     """How many were cut, by door, and what is left.
 
-    ``offloaded`` ones the kernel did not let go of; ``fault`` is the errno of anything
-    else that went wrong, 0 for nothing.
+    ``offloaded`` ones the kernel did not let go of; ``beyond`` were too many to get a dead
+    end each; ``fault`` is the errno of anything else that went wrong, 0 for nothing.
     """
 
     by_door: Counter[Door] = field(default_factory=Counter)
     offloaded: int = 0
+    beyond: int = 0
     fault: int = 0
 
 
@@ -83,7 +102,7 @@ class DeadEnds:
     def __init__(self) -> None:
         self._translates = True
         # By the client's address, oldest first.
-        self._placed: dict[Address, list[Doomed]] = {}
+        self._placed: dict[Address, list[tuple[Passage, bytes]]] = {}
         self._count = 0
 
     def put(self, netlink: NetlinkSocket, doomed: Sequence[Doomed]) -> Ended:
@@ -100,8 +119,10 @@ class DeadEnds:
                 # One that both ends have closed was none any more.
                 ended.by_door[each.door] += code == 0 and not each.entry.closed
                 gone.append(each)
-        # What has no ports can't be told from the next connection between the same ends.
-        ended.fault |= self._close(netlink, [e for e in gone if e.way.protocol in (TCP, UDP)])
+        # Those that most surely are sessions first.
+        open_ways = sorted((e for e in gone if e.seconds), key=lambda each: -each.seconds)
+        ended.beyond = len(open_ways[MOST:])
+        ended.fault = self._close(netlink, open_ways[:MOST]) or ended.fault
         return ended
 
     def _close(self, netlink: NetlinkSocket, waiting: list[Doomed]) -> int:
@@ -114,7 +135,7 @@ class DeadEnds:
             steps = [step for each in waiting for step in self._steps(each)]
             codes = netlink.do(steps)[1::2]
             for each in (each for each, code in zip(waiting, codes, strict=True) if not code):
-                self._remember(each)
+                self._remember(each.passage, each.entry.zone)
             waiting = [each for each, code in zip(waiting, codes, strict=True) if code]
             code = max(codes)
             self._translates = self._translates and errno.EOPNOTSUPP not in codes
@@ -125,11 +146,11 @@ class DeadEnds:
         nowhere = NOWHERE[way.source.version]
         return (
             delete_way(way, zone),
-            create_dead_end(way, zone, nowhere, DEAD_END_SECONDS, translated=self._translates),
+            create_dead_end(way, zone, nowhere, doomed.seconds, translated=self._translates),
         )
 
-    def _remember(self, doomed: Doomed) -> None:
-        self._placed.setdefault(doomed.passage.outside.source, []).append(doomed)
+    def _remember(self, passage: Passage, zone: bytes) -> None:
+        self._placed.setdefault(passage.outside.source, []).append((passage, zone))
         self._count += 1
         while self._count > REMEMBERED:
             self._count -= len(self._placed.pop(next(iter(self._placed))))
@@ -147,11 +168,13 @@ class DeadEnds:
 
     def remove(self, netlink: NetlinkSocket, doors: Collection[Door], is_local: IsLocal) -> None:
         """Take away what is in the way of what ``doors`` let in. Raises OSError."""
+        removed = []
         for address in self.near(doors):
             placed = self._placed.pop(address, [])
             self._count -= len(placed)
-            for each in placed:
-                if any(fits(each.passage, door, is_local) for door in doors):
-                    netlink.do([delete_way(each.way, each.entry.zone)])
+            for passage, zone in placed:
+                if any(fits(passage, door, is_local) for door in doors):
+                    removed.append(delete_way(passage.inside.back, zone))
                 else:
-                    self._remember(each)
+                    self._remember(passage, zone)
+        netlink.do(removed)

@@ -20,6 +20,8 @@ from fwknopd.firewall.ctnetlink import (
     CT_NEW,
     CTA_FILTER,
     CTA_NAT_DST,
+    CTA_TIMEOUT,
+    CTA_ZONE,
 )
 from fwknopd.firewall.netlink import (
     NLM_F_DUMP_FILTERED,
@@ -29,7 +31,7 @@ from fwknopd.firewall.netlink import (
     attributes,
 )
 from fwknopd.policy.stanza import Address
-from tests.unit.firewall.ct_messages import CLOSED, OVER_IPV6, TRANSLATED, message
+from tests.unit.firewall.ct_messages import CLOSED, IN_A_ZONE, OVER_IPV6, TRANSLATED, message
 from tests.unit.firewall.doors import door
 
 TO_HOST = door("198.51.100.7", "tcp/2222", "192.168.1.100:22")
@@ -207,6 +209,50 @@ def test_one_that_always_comes_back_is_told_of(kernel: Kernel, conntrack: Conntr
     made = conntrack.cut([TO_HOST], [])
     assert "did not end all of them for good: File exists" in made.problem
     assert len(kernel.kinds(CT_NEW)) < 10
+
+
+SYN_SENT, ESTABLISHED = 1, 3
+
+
+def status(bits: int) -> bytes:
+    """The attribute with an entry's status."""
+    return bytes.fromhex("08000300") + bits.to_bytes(4)
+
+
+def state(number: int) -> bytes:
+    """The attributes with the state of a TCP connection."""
+    return bytes.fromhex("30000480 2c000180 05000100") + bytes((number, 0, 0, 0))
+
+
+def test_only_who_may_speak_gets_a_dead_end(kernel: Kernel, conntrack: Conntrack) -> None:
+    unanswered = TRANSLATED.replace(status(0x1AE), status(0x1AC))
+    kernel.entries = [unanswered.replace(state(ESTABLISHED), state(SYN_SENT))]
+    assert conntrack.cut([TO_HOST], []) == Cut({TO_HOST: 1})
+    assert kernel.kinds(CT_NEW) == []
+    # Taken up in the middle, whoever spoke first.
+    kernel.entries = [unanswered]
+    assert conntrack.cut([TO_HOST], []) == Cut({TO_HOST: 1})
+    assert len(kernel.kinds(CT_NEW)) == 1
+    kernel.asked.clear()
+    tunnel = door("198.51.100.7", "udp/9")
+    kernel.entries = [IN_A_ZONE]
+    assert conntrack.cut([tunnel], []) == Cut({tunnel: 1})
+    [request] = kernel.kinds(CT_NEW)
+    told = dict(attributes(request.payload[4:]))
+    assert int.from_bytes(told[CTA_TIMEOUT]) == dead_ends.UNANSWERED_SECONDS
+    assert told[CTA_ZONE] == b"\0\7"
+
+
+def test_thousands_made_to_be_in_the_way_are_deleted_all_the_same(
+    kernel: Kernel, conntrack: Conntrack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_ends, "MOST", 2)
+    numbers = [bytes((80, 0, 0, n)) for n in range(5)]
+    kernel.entries = [TRANSLATED.replace(bytes.fromhex("91fbea10"), number) for number in numbers]
+    made = conntrack.cut([TO_HOST], [])
+    assert made.count == 5
+    assert made.problem == "3 of them were too many, and may come back when a server speaks"
+    assert len(kernel.kinds(CT_NEW)) == 2
 
 
 def test_a_kernel_without_translation_gets_untranslated_dead_ends(

@@ -57,6 +57,7 @@ def test_what_the_kernel_sent_is_understood(recorded: bytes, flow: Flow, closed:
     entry = parse_entry(message(recorded))
     assert entry.flow == flow
     assert entry.closed is closed
+    assert entry.answered is (recorded is not IN_A_ZONE)
     asked: list[bytes] = []
 
     def knows(packed: bytes) -> bool:
