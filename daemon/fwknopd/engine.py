@@ -6,7 +6,7 @@ error event and never a success. Nothing in here raises for anything a packet ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 
 from fwknopd.command_queue import CommandRunner
@@ -132,12 +132,11 @@ class Engine:
         # The time is taken once for all: in a flood, asking for it costs as much as judging.
         now, problem = self._clock.now(), self._clock.problem()
         offset = self._clock.utc_offset(now) if self._timed else 0
-        second, judge, meanwhile = int(now), self._authorizer.judge, self.meanwhile
+        second, judge, meanwhile = int(now), self._authorizer.judge, self._meanwhile(packets)
         verdicts = []
         for packet in packets:
             verdicts.append(judge(packet, second, problem, offset))
-            if len(packets) > FEW:
-                meanwhile()
+            meanwhile()
         return verdicts
 
     def _without_strangers(
@@ -155,6 +154,7 @@ class Engine:
         """Open all doors in one go, then tell of every packet in its turn."""
         if not judged:
             return
+        meanwhile = self._meanwhile(judged)
         opening = [self._at_once(verdict) for _, verdict in judged]
         answers = iter(self.doors.open([_request(d) for d in opening if d is not None]))
         for (packet, verdict), decision in zip(judged, opening, strict=True):
@@ -162,8 +162,10 @@ class Engine:
                 self._act(packet, verdict)
             else:
                 self._opened(packet, decision, next(answers))
-            if len(judged) > FEW:
-                self.meanwhile()
+            meanwhile()
+
+    def _meanwhile(self, work: Sized) -> Callable[[], None]:
+        return self.meanwhile if len(work) > FEW else lambda: None
 
     def _at_once(self, verdict: Verdict) -> AccessDecision | None:
         """The verdict if its doors are to be opened without further ado."""

@@ -36,10 +36,10 @@ LOT = 20
 """Packets judged together; a limit is for one of them."""
 
 # Instructions of the interpreter, and calls into C.
-FRAME = (320, 10)
+FRAME = (265, 8)
 JUNK = (440, 26)
 PER_CLIENT = (83, 9)
-REPLAY = (725, 32)
+REPLAY = (730, 32)
 ACCEPTED = (9300, 375)
 
 JUNK_LENGTH = 225

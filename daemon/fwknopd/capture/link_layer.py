@@ -37,6 +37,7 @@ TCP = 6
 UDP = 17
 
 _ETHERTYPE_IPV4 = 0x0800
+_PLAIN_IPV4 = _ETHERTYPE_IPV4.to_bytes(2)
 _ETHERTYPE_IPV6 = 0x86DD
 _ETHERTYPE_PPPOE_SESSION = 0x8864
 _VLAN_TAGS = frozenset({0x8100, 0x88A8, 0x9100})
@@ -66,7 +67,8 @@ def parse_frame(datalink: int, frame: bytes, via: str) -> Packet | None:
     """
     if len(frame) > MAX_FRAME:
         return None
-    offset = _network_offset(datalink, frame)
+    header = _LINK_HEADERS.get(datalink)
+    offset = None if header is None else header(frame)
     if offset is None or offset >= len(frame):
         return None
     version = frame[offset] >> 4
@@ -80,19 +82,14 @@ def knows_datalink(datalink: int) -> bool:
     return datalink in _LINK_HEADERS
 
 
-def _network_offset(datalink: int, frame: bytes) -> int | None:
-    """Where the IP header begins, or None when the frame carries no IP."""
-    header = _LINK_HEADERS.get(datalink)
-    return None if header is None else header(frame)
-
-
 def _word(frame: bytes, offset: int) -> int:
     """The 16-bit number at ``offset``; past the end it is short or 0, never an error."""
     return int.from_bytes(frame[offset : offset + 2], "big")
 
 
 def _ethernet(frame: bytes) -> int | None:
-    return _after_ethertype(frame, 12)
+    # Nearly every frame of all is this one.
+    return 14 if frame[12:14] == _PLAIN_IPV4 else _after_ethertype(frame, 12)
 
 
 def _cooked(frame: bytes) -> int | None:
@@ -173,7 +170,7 @@ def _parse_ipv4(frame: bytes, offset: int, via: str) -> Packet | None:
         return None
     if fragment & _MORE_FRAGMENTS_OR_OFFSET:
         return None
-    transport = _transport(frame[body:end], protocol)
+    transport = _transport(frame, protocol, body, end)
     if transport is None:
         return None
     payload, source_port, destination_port = transport
@@ -201,7 +198,7 @@ def _parse_ipv6(frame: bytes, offset: int, via: str) -> Packet | None:
         return None
     protocol, body = _skip_extension_headers(frame, frame[offset + 6], body, end)
     # ICMPv6 is no way to send a knock; only ICMP over IPv4 is in the protocol.
-    transport = None if protocol == ICMP else _transport(frame[body:end], protocol)
+    transport = None if protocol == ICMP else _transport(frame, protocol, body, end)
     if transport is None:
         return None
     payload, source_port, destination_port = transport
@@ -225,28 +222,29 @@ def _skip_extension_headers(frame: bytes, protocol: int, body: int, end: int) ->
     return protocol, body
 
 
-def _transport(segment: bytes, protocol: int) -> _Transport | None:
+def _transport(frame: bytes, protocol: int, body: int, end: int) -> _Transport | None:
+    """Payload and ports of the segment from ``body`` to ``end``, which are in the frame."""
     if protocol == UDP:
-        return _with_ports(segment, 8)
+        return _with_ports(frame, body, body + 8, end)
     if protocol == TCP:
-        return _with_ports(segment, _tcp_header(segment))
-    if protocol == ICMP and len(segment) > 8:
-        return segment[8:], None, None
+        return _with_ports(frame, body, body + _tcp_header(frame, body, end), end)
+    if protocol == ICMP and end - body > 8:
+        return frame[body + 8 : end], None, None
     return None
 
 
-def _tcp_header(segment: bytes) -> int:
+def _tcp_header(frame: bytes, body: int, end: int) -> int:
     """Bytes of the TCP header, or too many for the segment when it is nonsense."""
-    if len(segment) < 20:
-        return len(segment)
-    header = (segment[12] >> 4) * 4
-    return header if header >= 20 else len(segment)
+    if end - body < 20:
+        return end - body
+    header = (frame[body + 12] >> 4) * 4
+    return header if header >= 20 else end - body
 
 
-def _with_ports(segment: bytes, header: int) -> _Transport | None:
+def _with_ports(frame: bytes, body: int, start: int, end: int) -> _Transport | None:
     # The UDP length field is not looked at: like the C daemon we go by the IP length,
     # and a knock sent raw may carry anything there.
-    if len(segment) <= header:
+    if end <= start:
         return None
-    source_port, destination_port = _PORTS.unpack_from(segment)
-    return segment[header:], source_port, destination_port
+    source_port, destination_port = _PORTS.unpack_from(frame, body)
+    return frame[start:end], source_port, destination_port
