@@ -314,3 +314,50 @@ def test_values_that_are_no_unicode_are_shown_and_kept(
 
 def sections_of_bytes(uci: Path) -> tuple[UciSection, ...]:
     return parse_uci(uci.read_bytes(), str(uci)).of_type("access")
+
+
+# Commands
+
+
+def test_commands_are_entered_and_shown_again(visitor: Visitor, uci: Path) -> None:
+    add(visitor, name="Anna")
+    section = sections(uci)[-1].id
+    typed = {
+        "ENABLE_CMD_EXEC": "1",
+        "allowed_commands": "/etc/init.d/vpn start; /etc/init.d/vpn stop",
+        "CMD_EXEC_USER": "nobody",
+    }
+    edit(visitor, section, **typed)
+    stored = values(sections(uci)[-1])
+    assert stored["ENABLE_CMD_EXEC"] == "Y"
+    assert {name: stored[name] for name in typed if name != "ENABLE_CMD_EXEC"} == {
+        name: typed[name] for name in typed if name != "ENABLE_CMD_EXEC"
+    }
+    page = visitor.get(f"/clients/{section}")
+    assert "Commands run on this router, as root unless you name another user" in page.text
+    assert 'value="/etc/init.d/vpn start; /etc/init.d/vpn stop"' in page.html
+
+
+def test_a_list_of_commands_is_shown_as_one_text(
+    visitor: Visitor, write_uci: Callable[[str], None]
+) -> None:
+    lists = "\tlist allowed_commands 'vpn start'\n\tlist allowed_commands 'vpn stop'\n"
+    write_uci(ANNA.replace("\toption KEY 'a passphrase'\n", f"\toption KEY 'a pass'\n{lists}"))
+    assert 'value="vpn start; vpn stop"' in visitor.get("/clients/bert").html
+
+
+def test_half_a_cycle_is_refused_beside_its_field(visitor: Visitor, uci: Path) -> None:
+    page = add(visitor, name="Anna", CMD_CYCLE_OPEN="nft add element inet fw4 friends { $SRC }")
+    assert "CMD_CYCLE_CLOSE is missing: what undoes this?" in page.text
+    assert "Anna" not in uci.read_text()
+
+
+def test_a_cycle_is_saved_word_for_word(visitor: Visitor, uci: Path) -> None:
+    typed = {
+        "CMD_CYCLE_OPEN": "nft add element inet fw4 friends { $SRC timeout $CLIENT_TIMEOUTs }",
+        "CMD_CYCLE_CLOSE": "nft delete element inet fw4 friends { $SRC }",
+        "CMD_CYCLE_TIMER": "60",
+    }
+    add(visitor, name="Anna", **typed)
+    stored = values(sections(uci)[-1])
+    assert {name: stored[name] for name in typed} == typed

@@ -60,7 +60,11 @@ def assert_harmless(html: str, scripts: int = 1) -> None:
 def hostile_daemon(daemon: StubDaemon, text: str) -> None:
     names = ("source", "client", "request", "detail", "reason", "verdict")
     daemon.events = [verdict(**dict.fromkeys(names, text)), verdict(client=text, reason="too-old")]
+    ended = {"event": "command", "stage": "ended", "status": None, "purpose": text}
+    daemon.events += [verdict(client=text, request=text, detail=text, **ended)]
+    daemon.events += [verdict(verdict="accept", reason="accepted", command=text, request=text)]
     daemon.doors = [door(id=text, client=text, address=text, port=text, nat=text)]
+    daemon.doors += [door(client=text, command=text)]
     problem = dict.fromkeys(("file", "section", "option", "message", "remedy", "severity"), text)
     daemon.status = {
         **STATUS,

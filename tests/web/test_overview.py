@@ -223,3 +223,51 @@ def test_first_steps_do_not_need_the_daemon(visitor: Visitor) -> None:
     assert "Start the daemon" in text
     assert "Add a client" in text
     assert "NTP" not in text
+
+
+# Commands
+
+
+def test_what_a_command_opened_is_a_door_too(visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.doors = [door(command="nft delete element inet fw4 friends { 198.51.100.23 }")]
+    page = visitor.get("/")
+    assert "opened by a command" in page.text
+    assert 'title="Closed by: nft delete element inet fw4 friends { 198.51.100.23 }"' in page.html
+    assert "/revoke?id=g1" in page.links
+
+
+def test_a_knock_with_a_command_opened_no_door(visitor: Visitor, daemon: StubDaemon) -> None:
+    accepted = {"verdict": "accept", "reason": "accepted", "detail": ""}
+    daemon.events = [verdict(**accepted, command="reboot", request="198.51.100.23,reboot")]
+    text = visitor.get("/").text
+    assert "its command was started" in text
+    assert "the door was opened" not in text
+
+
+def command_end(**more: Any) -> dict[str, Any]:
+    """The end of a command, as the daemon reports it."""
+    usual = {"event": "command", "verdict": None, "reason": None, "stage": "ended", "status": 0}
+    return verdict(**{**usual, "purpose": "knock", "detail": "how it ended", **more})
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        (command_end(), False),
+        (command_end(status=3), True),
+        (command_end(status=None), True),
+        (command_end(purpose="open", status=1), True),
+        # Often there is nothing left to close.
+        (command_end(purpose="close", status=1), False),
+        (command_end(purpose="close", status=None), True),
+        (command_end(purpose="close", stage="started"), False),
+    ],
+)
+def test_commands_that_failed_are_shown(
+    visitor: Visitor, daemon: StubDaemon, event: dict[str, Any], shown: bool
+) -> None:
+    daemon.events = [event]
+    text = visitor.get("/").text
+    assert ("The command of a knock failed" in text) is shown
+    assert ("how it ended" in text) is shown
+    assert "refused" not in text

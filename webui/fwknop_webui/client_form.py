@@ -113,6 +113,22 @@ TABS: tuple[tuple[str, str, tuple[Field, ...]], ...] = (
         ),
     ),
     (
+        "commands",
+        N_("Commands"),
+        (
+            _field("ENABLE_CMD_EXEC", N_("May run commands"), Widget.FLAG),
+            _field("allowed_commands", N_("Only these commands")),
+            _field("CMD_EXEC_USER", N_("Run as user")),
+            _field("CMD_EXEC_GROUP", N_("Run with group")),
+            _field("ENABLE_CMD_SUDO_EXEC", N_("Run through sudo"), Widget.FLAG),
+            _field("CMD_SUDO_EXEC_USER", N_("sudo's user")),
+            _field("CMD_SUDO_EXEC_GROUP", N_("sudo's group")),
+            _field("CMD_CYCLE_OPEN", N_("Run instead of opening")),
+            _field("CMD_CYCLE_CLOSE", N_("Run instead of closing")),
+            _field("CMD_CYCLE_TIMER", N_("Time between the two"), Widget.NUMBER),
+        ),
+    ),
+    (
         "keys",
         N_("Keys"),
         (

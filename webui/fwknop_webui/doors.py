@@ -15,7 +15,8 @@ SHOWN = 200
 class Door:
     """One door. Times are epoch seconds of the router; ``expires`` is past when it is closed.
 
-    ``connections`` is None when they can't be told.
+    ``connections`` is None when they can't be told. ``command`` is what will be run to close
+    it; "" for a door of the firewall's.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Door:
     opened: float
     expires: float
     connections: int | None
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def _door(data: Json) -> Door:
         opened=number(data, "opened"),
         expires=number(data, "expires"),
         connections=_count(data, "connections"),
+        command=text(data, "command"),
     )
 
 

@@ -15,6 +15,7 @@ from fwknop_webui.dates import fwknop_date, is_iso_date, iso_date
 from fwknop_webui.displayable import displayable
 from fwknop_webui.i18n import _
 from fwknopd.config.uci_changes import DeleteOption, SetOption, UciChange
+from fwknopd.config.uci_config import joined
 from fwknopd.config.uci_format import UciSection
 from fwknopd.config.variables import Kind, Scope, Variable, lookup
 
@@ -67,8 +68,15 @@ class Field:
     def read(self, section: UciSection | None) -> str:
         """What the form shows for the section: "1" or "" for a flag, else the text."""
         names = self.stored_names(section)
-        stored = displayable(section.get(names[-1])) if section and names else ""
+        stored = displayable(self._text(section, names[-1])) if section and names else ""
         return self._shown(stored) if stored else self.default
+
+    def _text(self, section: UciSection, name: str) -> str:
+        option = section.option(name)
+        if option is not None and self.variable and self.variable.kind is Kind.COMMANDS:
+            # Blanks would not part them.
+            return joined(option, self.variable)
+        return section.get(name)
 
     def _shown(self, stored: str) -> str:
         if self.widget is Widget.FLAG:

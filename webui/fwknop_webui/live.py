@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fwknop_webui.doors import Doors, Revoked, doors_of, revoked_of
-from fwknop_webui.reasons import Explanation, explain
+from fwknop_webui.reasons import Explanation, command_explanation, explain
 from fwknop_webui.untyped import Json, child, children, flag, number, text, texts
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.client import ControlClient, ControlError
 from fwknopd.policy.verdict import Reason
 
+COMMAND = "command"
 KNOCK_EVENTS = frozenset({"verdict", "rejected"})
 EVENTS_ASKED = 200
 KNOCKS_SHOWN = 20
@@ -64,7 +65,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Knock:
-    """One row of "Recent knocks"; ``count`` is above 1 for a summary of strangers' packets."""
+    """One row of "Recent knocks"; ``count`` is above 1 for a summary of strangers' packets.
+
+    ``failed``: what an accepted knock had run went wrong.
+    """
 
     id: int
     time: float
@@ -76,6 +80,7 @@ class Knock:
     explanation: Explanation
     detail: str
     count: int
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ class LiveDaemon:
     def knocks(self) -> tuple[Knock, ...]:
         """The newest knocks, newest first."""
         answer = self._client.call("events", limit=EVENTS_ASKED)
-        rows = [item for item in children(answer, "events") if text(item, "event") in KNOCK_EVENTS]
+        rows = [item for item in children(answer, "events") if _is_knock(item)]
         return tuple(_knock(item) for item in reversed(rows[-KNOCKS_SHOWN:]))
 
     def revoke(self, *, cut: bool, **which: str) -> Revoked:
@@ -178,6 +183,9 @@ def _capture(data: Json) -> Capture:
 def _knock(data: Json) -> Knock:
     accepted = text(data, "verdict") == "accept"
     reason = text(data, "reason") or ("accepted" if accepted else "")
+    explanation, failed = explain(reason), text(data, "event") == COMMAND
+    if failed or (reason == Reason.ACCEPTED and text(data, "command")):
+        explanation = command_explanation(failed=failed)
     return Knock(
         id=int(number(data, "id")),
         time=number(data, "time"),
@@ -186,10 +194,22 @@ def _knock(data: Json) -> Knock:
         request=text(data, "request"),
         accepted=accepted,
         log_only=reason == Reason.LOG_ONLY,
-        explanation=explain(reason),
+        explanation=explanation,
         detail=text(data, "detail"),
         count=max(1, int(number(data, "count"))),
+        failed=failed,
     )
+
+
+def _is_knock(event: Json) -> bool:
+    """A verdict, or the end of a command that went wrong.
+
+    What closes something often has nothing left to close, and says so by its status.
+    """
+    if text(event, "event") != COMMAND or text(event, "stage") != "ended":
+        return text(event, "event") in KNOCK_EVENTS
+    status = text(event, "status")
+    return not status or (status != "0" and text(event, "purpose") != "close")
 
 
 def _problems(items: Iterable[Json]) -> tuple[Problem, ...]:

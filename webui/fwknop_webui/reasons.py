@@ -137,11 +137,17 @@ _TABLE: dict[Reason, Explanation] = {
 }
 
 
-COMMAND_RUN = Explanation(N_("The knock was right, and its command was started"))
-COMMAND_FAILED = Explanation(
+_COMMAND_RUN = Explanation(N_("The knock was right, and its command was started"))
+_COMMAND_FAILED = Explanation(
     N_("The command of a knock failed"),
     N_("The detail says how. Try the command by hand, as the same user and without a shell."),
 )
+
+
+def command_explanation(*, failed: bool) -> Explanation:
+    """The words for a knock that had a command run, and for such a command that failed."""
+    found = _COMMAND_FAILED if failed else _COMMAND_RUN
+    return Explanation(_(found.title), _(found.remedy))
 
 
 def explain(reason: str | None) -> Explanation:

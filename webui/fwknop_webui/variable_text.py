@@ -28,6 +28,9 @@ _KINDS = {
     Kind.NAT_TARGET: N_("address and port"),
     Kind.NAT_RANGES: N_("addresses, networks and ports"),
     Kind.IPT_CHAIN: N_("iptables chain"),
+    Kind.ACCOUNT: N_("name of a user or group"),
+    Kind.COMMAND: N_("command"),
+    Kind.COMMANDS: N_("commands, with ; between them"),
 }
 _NUMBERS = frozenset({Kind.INTEGER, Kind.EPOCH})
 _WORDS = {Kind.BOOLEAN: ("N", "Y"), Kind.SWITCH: ("0", "1")}
