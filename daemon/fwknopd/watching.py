@@ -17,7 +17,7 @@ from fwknopd.firewall.nft_ruleset import DEFAULT_TABLE
 from fwknopd.grants import Door
 from fwknopd.packet_dump import LONGEST, dump_lines, hex_lines
 from fwknopd.policy.packet import Packet
-from fwknopd.policy.verdict import Verdict
+from fwknopd.policy.verdict import CommandDecision, CycleDecision, Verdict
 
 Say = Callable[[str], None]
 
@@ -33,6 +33,8 @@ def watch(engine: Engine, say: Say, *, payloads: bool = False) -> None:
             say(line)
         for line in dump_lines(packet, verdict):
             say(printable(line, LONGEST))
+        for line in _command_lines(verdict):
+            say(printable(line, LONGEST))
 
     engine.judged = dump
     process.watchers.append(lambda line: say(printable(line, LONGEST)))
@@ -40,6 +42,15 @@ def watch(engine: Engine, say: Say, *, payloads: bool = False) -> None:
         watched = cast(Firewall, WatchedNftables(engine.firewall, say))
         # Doors are opened through the second one.
         engine.firewall = engine.doors.firewall = watched
+
+
+def _command_lines(verdict: Verdict) -> list[str]:
+    """What a knock is allowed to have run, word by word."""
+    if not isinstance(verdict, CommandDecision | CycleDecision):
+        return []
+    from fwknopd.policy.explanation_facts import decision_text
+
+    return [f"Decision: {decision_text(verdict)}"]
 
 
 class WatchedNftables:

@@ -59,7 +59,7 @@ def knock(fwknopd: Fwknopd) -> None:
 @pytest.mark.client
 def test_the_original_client(fwknopd: Fwknopd) -> None:
     cycle(fwknopd, timer=3)
-    with fwknopd.foreground() as daemon:
+    with fwknopd.foreground("-v") as daemon:
         request = ("-a", ADDRESS, "-A", "tcp/22")
         keys = ("--key-base64-rijndael", KEY_BASE64, "--key-base64-hmac", HMAC_KEY_BASE64)
         subprocess.run(
@@ -74,6 +74,7 @@ def test_the_original_client(fwknopd: Fwknopd) -> None:
         daemon.wait_for(f"{who} Running CMD_CYCLE_OPEN command: touch {file}")
         daemon.wait_for(f"{who} Running CMD_CYCLE_CLOSE command in 3 seconds: rm {file}")
         until(file.exists)
+        daemon.wait_for(f"Decision: runs 'touch' '{file}', for 60 s at most, and after 3 s 'rm' ")
         text = "Timer expired, running CMD_CYCLE_CLOSE command"
         daemon.wait_for(f"[{ADDRESS}] (stanza #1) {text}: rm {file}")
         until(lambda: not file.exists())

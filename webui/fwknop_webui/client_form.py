@@ -113,6 +113,14 @@ TABS: tuple[tuple[str, str, tuple[Field, ...]], ...] = (
         ),
     ),
     (
+        "keys",
+        N_("Keys"),
+        (
+            _field("HMAC_DIGEST_TYPE", N_("HMAC type"), Widget.SELECT),
+            _field("ENCRYPTION_MODE", N_("Encryption mode"), Widget.SELECT),
+        ),
+    ),
+    (
         "commands",
         N_("Commands"),
         (
@@ -126,14 +134,6 @@ TABS: tuple[tuple[str, str, tuple[Field, ...]], ...] = (
             _field("CMD_CYCLE_OPEN", N_("Run instead of opening")),
             _field("CMD_CYCLE_CLOSE", N_("Run instead of closing")),
             _field("CMD_CYCLE_TIMER", N_("Time between the two"), Widget.NUMBER),
-        ),
-    ),
-    (
-        "keys",
-        N_("Keys"),
-        (
-            _field("HMAC_DIGEST_TYPE", N_("HMAC type"), Widget.SELECT),
-            _field("ENCRYPTION_MODE", N_("Encryption mode"), Widget.SELECT),
         ),
     ),
 )

@@ -74,7 +74,6 @@ COMMAND_VARIABLES: tuple[Variable, ...] = (
         "$PROTO and $CLIENT_TIMEOUT in it stand for what the knock asks for.",
         COMMANDS,
         maximum=255,
-        unit="bytes",
         example="nft add element inet fw4 friends { $SRC timeout $CLIENT_TIMEOUTs }",
     ),
     access(
@@ -83,7 +82,6 @@ COMMAND_VARIABLES: tuple[Variable, ...] = (
         "The command that undoes it when the time is over; NONE if nothing has to be undone.",
         COMMANDS,
         maximum=255,
-        unit="bytes",
         example="nft delete element inet fw4 friends { $SRC }",
     ),
     access(
