@@ -152,7 +152,9 @@ WAYS = st.builds(
     PORTS,
     PORTS,
 )
-FLOWS = st.builds(Flow, WAYS, WAYS)
+FLOWS = st.builds(
+    lambda original, reply: Flow(original, replace(reply, protocol=original.protocol)), WAYS, WAYS
+)
 DOORS = st.lists(
     st.one_of(
         st.sampled_from([case[0] for case in (*BELONGS.values(), *BELONGS_NOT.values())]),

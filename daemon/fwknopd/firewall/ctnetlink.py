@@ -191,10 +191,14 @@ def parse_entry(message: Message) -> Entry:
     # With its number, as another connection between the same ends may have followed.
     key = nested(CTA_TUPLE_ORIG, original) + attribute(CTA_ID, told.get(CTA_ID, b"")) + zone
     flow = Flow(_way(original), _way(reply))
-    if flow.original.source.version != flow.reply.source.version:
-        raise ValueError("conntrack entry of two IP versions")
+    if _kind(flow.original) != _kind(flow.reply):
+        raise ValueError("conntrack entry whose directions are of two kinds")
     answered = int.from_bytes(told.get(CTA_STATUS, b"")) & IPS_SEEN_REPLY
     return Entry(flow, key, zone, bool(answered), _tcp_state(told))
+
+
+def _kind(way: Way) -> tuple[int, int]:
+    return way.source.version, way.protocol
 
 
 def _tcp_state(told: dict[int, bytes]) -> int:
