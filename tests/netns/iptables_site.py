@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -75,7 +75,8 @@ class IptablesSite(Site):
         lines = []
         for stem in ("iptables", "ip6tables"):
             lines += self.router.run(f"{stem}{self.variant}-save").splitlines()
-        return "\n".join(line.split(" [")[0] for line in lines if line[:2] in ("-A", ":F"))
+        chains = [line.partition(" [")[0] for line in lines if line.startswith(":F")]
+        return "\n".join([*chains, *(line for line in lines if line.startswith("-A"))])
 
 
 @contextmanager
@@ -95,8 +96,15 @@ def iptables_site(variant: str) -> Iterator[IptablesSite]:
 class RouterFirewall(IptablesFirewall):
     """Our firewall, run on the router whoever calls it."""
 
-    def __init__(self, site: IptablesSite, settings: IptablesSettings | None = None) -> None:
-        super().__init__(settings, variant=site.variant)
+    def __init__(
+        self,
+        site: IptablesSite,
+        settings: IptablesSettings | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(settings, variant=site.variant, monotonic=monotonic, wall=wall)
         self._router: Machine = site.router
         site.firewalls.append(self)
 

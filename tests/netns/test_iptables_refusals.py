@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 
 from fwknopd import spawning
 from fwknopd.config.ipt_chain import INPUT_CHAIN
-from fwknopd.firewall import FirewallError
+from fwknopd.firewall import FirewallBarred, FirewallError
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from tests.netns.conftest import CLIENT, CLIENT6
 from tests.netns.fw4_rulesets import PROJECT
@@ -112,6 +114,105 @@ def test_a_lock_that_is_held_is_told(
     stub(monkeypatch, tmp_path, f"iptables{site.variant}-restore", f"echo {said} >&2; exit 4")
     with pytest.raises(FirewallError, match="another program held the lock"):
         firewall.open_for(SSH)
+
+
+def test_a_lock_that_stays_held_changes_nothing(
+    site: IptablesSite, firewall: RouterFirewall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fwknopd.firewall.iptables_family.LOCK_SECONDS", 1)
+    web, six = door(CLIENT, "tcp/8080"), door(CLIENT6, "tcp/22")
+    firewall.open_for(SSH, six)
+    before = site.saved()
+    # Everybody's lock: nobody on this machine runs the old iptables meanwhile.
+    with Path("/run/xtables.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if site.variant == "-nft":
+            # It has no lock to wait for.
+            firewall.open_for(web)
+            firewall.close([web])
+        else:
+            with pytest.raises(FirewallBarred, match="another program held the lock"):
+                firewall.open_for(web, SSH, seconds=60)
+            with pytest.raises(FirewallBarred, match="another program held the lock"):
+                firewall.close([SSH])
+    assert site.saved() == before
+    due = firewall.next_due()
+    assert due is not None
+    assert 20 < due - time.monotonic() <= 30
+    firewall.close([SSH])
+    assert [timed.door for timed in firewall.read()] == [six]
+
+
+def test_a_refusal_of_the_kernel_is_no_lock(
+    site: IptablesSite, firewall: RouterFirewall, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = "line 3: CHAIN_DEL failed (Device or resource busy): chain FWKNOP_INPUT"
+    stub(monkeypatch, tmp_path, f"iptables{site.variant}-restore", f"echo '{said}' >&2; exit 4")
+    with pytest.raises(FirewallError, match="refused a change: line 3: CHAIN_DEL"):
+        firewall.open_for(SSH)
+
+
+def without_nat(site: IptablesSite, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """As on a kernel without NAT, in the words of iptables there."""
+    name = f"iptables{site.variant}-restore"
+    said = "can't initialize iptables table nat: Table does not exist (do you need to insmod?)"
+    script = f'text=$(cat); case $text in *"*nat"*) echo "{said}" >&2; exit 3;; esac\n'
+    stub(monkeypatch, folder, name, f'{script}echo "$text" | /usr/sbin/{name} "$@"')
+
+
+def test_a_kernel_without_nat_opens_what_needs_none(
+    site: IptablesSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    without_nat(site, monkeypatch, tmp_path)
+    firewall = started(site)
+    firewall.open_for(SSH)
+    before = site.saved()
+    with pytest.raises(FirewallError, match=r"Table does not exist.*modules for comments, NAT"):
+        firewall.open_for(door(CLIENT, "tcp/8080"), LOCAL)
+    assert site.saved() == before
+    assert [timed.door for timed in firewall.read()] == [SSH]
+    firewall.stop()
+
+
+def test_nat_that_is_configured_and_missing_is_told_at_the_start(
+    site: IptablesSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = site.saved()
+    without_nat(site, monkeypatch, tmp_path)
+    with pytest.raises(FirewallError, match="Table does not exist"):
+        started(site, NAT)
+    assert site.saved() == before
+
+
+def test_others_who_change_rules_all_the_time_do_no_harm(site: IptablesSite) -> None:
+    firewall = started(site, NAT)
+    theirs = ("INPUT", "-s", "10.9.9.9/32", "-j", "ACCEPT")
+    done = threading.Event()
+    rounds = [0]
+
+    def change() -> None:
+        while not done.is_set():
+            site.iptables("-w", "5", "-I", *theirs)
+            site.iptables("-w", "5", "-t", "nat", "-A", "POSTROUTING", "-j", "ACCEPT")
+            site.iptables("-w", "5", "-t", "nat", "-D", "POSTROUTING", "-j", "ACCEPT")
+            site.iptables("-w", "5", "-D", *theirs)
+            rounds[0] += 1
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for number in range(25):
+            firewall.open_for(SSH, LOCAL, door(CLIENT, f"udp/{5000 + number}"), seconds=60 + number)
+            firewall.rules_lost()
+            firewall.close([LOCAL])
+    finally:
+        done.set()
+        changing.join()
+    assert rounds[0] > 3
+    assert len(firewall.read()) == 26
+    assert len([rule for rule in site.rules("INPUT") if "FWKNOP" in rule]) == 1
+    assert site.rules("FWKNOP_PREROUTING", "nat") == []
+    firewall.stop()
 
 
 def test_comments_are_tried_at_the_start(

@@ -86,8 +86,9 @@ class RuleWatch:
         self._look_at = min(now + self._quiet, self._heard_first + patience)
 
     def suspect(self) -> None:
-        """Something is wrong for sure: look now."""
+        """Something is wrong for sure: look now, whatever else is heard."""
         self._look_at = self._monotonic()
+        self._heard_first = self._look_at - LONGEST_QUIET_SECONDS
 
     def put_off(self) -> None:
         """A look failed: try again later."""
