@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from tests.bench.accounting import Group, remove_abandoned_groups
+from tests.bench.accounting import Group, abandoned, remove_abandoned_groups
 from tests.bench.bench import Bench, Effort
 from tests.bench.contestants import CONTESTANTS, USUAL, chosen, yardstick
 from tests.bench.errors import BenchError, OutOfTime
@@ -28,6 +29,7 @@ from tests.bench.scenarios.latency import forwarded, latency
 from tests.bench.scenarios.many_clients import many_clients
 from tests.bench.scenarios.open_doors import open_doors
 from tests.bench.scenarios.reloads import reloads
+from tests.bench.site import PREFIX
 from tests.bench.targets import judge
 from tests.lab.process import SYSTEM_PATH
 from tests.lab.ruleset import PROJECT
@@ -95,8 +97,9 @@ def _run(given: argparse.Namespace) -> int:
     scenarios = _scenarios(given.scenarios.split(","))
     needs_c = not all(contestant.is_ours for contestant in contestants)
     c_daemon = yardstick(given.yardstick) if needs_c else None
-    remove_abandoned_groups()
-    with tempfile.TemporaryDirectory(prefix="fwbench-", dir=given.folder) as name:
+    _clean_up(given.folder)
+    prefix = f"{PREFIX}-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=given.folder) as name:
         folder = Path(name)
         bench = Bench(tuple(contestants), folder, c_daemon, _effort(given), _Clock(), given.only)
         facts = {**describe(folder, c_daemon), "CPU counted by": _method()}
@@ -116,6 +119,13 @@ def _effort(given: argparse.Namespace) -> Effort:
     if given.quick:
         return Effort.QUICK
     return Effort.LONG if given.long else Effort.SHORT
+
+
+def _clean_up(folder: Path | None) -> None:
+    """Remove what a killed run left; its machines go with the first new ones."""
+    remove_abandoned_groups()
+    for left in abandoned(folder or Path(tempfile.gettempdir()), PREFIX):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _measure(bench: Bench, scenarios: Sequence[str]) -> None:

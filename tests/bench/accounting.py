@@ -93,12 +93,24 @@ class Group:
 
 
 def remove_abandoned_groups() -> None:
-    """Remove the groups of runs whose process is no more."""
+    """Remove the groups of runs that were killed."""
     for parent in _parents():
-        for folder in parent.glob(f"{GROUP_PREFIX}-*-*"):
-            if not Path("/proc", folder.name.split("-")[1]).exists():
-                with suppress(OSError):
-                    folder.rmdir()
+        for folder in abandoned(parent, GROUP_PREFIX):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def abandoned(parent: Path, prefix: str) -> list[Path]:
+    """Folders named PREFIX-PID-… of processes that are no benchmark, or are no more."""
+    found = []
+    for folder in parent.glob(f"{prefix}-*-*"):
+        try:
+            command = Path("/proc", folder.name.split("-")[1], "cmdline").read_bytes()
+        except OSError:
+            command = b""
+        if b"bench" not in command and b"pytest" not in command:
+            found.append(folder)
+    return found
 
 
 def _make_folder() -> Path | None:
