@@ -138,10 +138,14 @@ class EventLog:
         """Count a verdict's reason."""
         self.counters[reason] += times
 
-    def recent(self, limit: int, after: int = 0) -> list[Event]:
-        """The newest ``limit`` events with an id above ``after``, oldest first."""
-        newer = [event for event in self._ring if event.id > after]
-        return newer[-limit:] if limit > 0 else []
+    def recent(self, limit: int, after: int = 0, before: int | None = None) -> list[Event]:
+        """The newest ``limit`` events with an id above ``after``, oldest first.
+
+        With ``before`` the newest of those with an id below it.
+        """
+        end = self.last_id + 1 if before is None else before
+        wanted = [event for event in self._ring if after < event.id < end]
+        return wanted[-limit:] if limit > 0 else []
 
 
 @dataclass(slots=True)

@@ -71,7 +71,8 @@ class Verbs:
     def events(self, arguments: Json) -> Json:
         """The newest events, oldest first."""
         log = self._service.events
-        recent = log.recent(arguments.get("limit", 100), arguments.get("after", 0))
+        limit, after = arguments.get("limit", 100), arguments.get("after", 0)
+        recent = log.recent(limit, after, arguments.get("before"))
         return {"events": [event.as_json() for event in recent], "last": log.last_id}
 
     def revoke(self, arguments: Json) -> Json:

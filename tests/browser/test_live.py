@@ -48,7 +48,7 @@ def test_polling_can_be_paused_and_stops_in_a_hidden_tab(page: Page, site: Site)
     polls: list[str] = []
     page.on("request", lambda r: polls.append(r.url) if "/api/" in r.url else None)
     page.get_by_role("button", name="Refreshing").click()
-    page.wait_for_timeout(3500)
+    page.wait_for_timeout(2500)
     assert polls == []
     page.get_by_role("button", name="Paused").click()
     expect(page.get_by_role("button", name="Refreshing")).to_be_visible()
@@ -59,7 +59,7 @@ def test_polling_can_be_paused_and_stops_in_a_hidden_tab(page: Page, site: Site)
         "document.dispatchEvent(new Event('visibilitychange'))"
     )
     polls.clear()
-    page.wait_for_timeout(3500)
+    page.wait_for_timeout(2500)
     assert polls == []
     with page.expect_request("**/api/overview*", timeout=2000):
         page.evaluate(

@@ -25,6 +25,9 @@ PAGES = {
     "advanced": "/advanced",
     "advanced-search": "/advanced?q=nat",
     "advanced-client": f"/clients/{ANNA}/advanced",
+    "logs": "/logs",
+    "logs-filtered": "/logs?verdict=refuse&reason=too-old&follow=1",
+    "logs-nothing": "/logs?q=nowhere",
     "changes": "/changes",
     "revoke": "/revoke?id=g1",
     "revoke-client": "/revoke?client=Anna's phone",
@@ -119,3 +122,5 @@ def stop_the_daemon(page: Page, site: Site, walker: Walker) -> None:
     site.daemon.stop()
     page.goto(site.url + "/")
     walker.look_at("stopped")
+    page.goto(site.url + "/logs")
+    walker.look_at("logs-stopped")

@@ -32,6 +32,10 @@ def test_the_ring_keeps_the_newest() -> None:
     assert [event.detail for event in log.recent(10)] == ["2", "3", "4"]
     assert [event.detail for event in log.recent(1)] == ["4"]
     assert [event.id for event in log.recent(10, after=4)] == [5]
+    assert [event.id for event in log.recent(10, before=5)] == [3, 4]
+    assert [event.id for event in log.recent(1, before=5)] == [4]
+    assert [event.id for event in log.recent(10, after=3, before=5)] == [4]
+    assert log.recent(10, before=0) == []
     assert log.recent(0) == []
 
 

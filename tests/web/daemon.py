@@ -146,6 +146,12 @@ class StubDaemon:
         told = {"unread": self.unread, "uncounted": self.uncounted}
         return {"now": NOW, "grants": self.doors, "past": self.past, **told}
 
+    def _events(self) -> Json:
+        asked = self.asked[-1][1]
+        end = asked.get("before", 2**53)
+        known = [event for event in self.events if event["id"] < end]
+        return {"events": known[-asked.get("limit", 100) :], "last": len(self.events)}
+
     def _revoke(self) -> Json:
         cut = self.cut_answer if self.asked[-1][1].get("cut") else {"cut": None}
         return {"revoked": len(self.doors[:1]), **cut}
@@ -154,7 +160,7 @@ class StubDaemon:
 _VERBS: dict[str, Callable[[StubDaemon], Json]] = {
     "status": lambda daemon: daemon.status,
     "grants": StubDaemon._grants,
-    "events": lambda daemon: {"events": daemon.events, "last": len(daemon.events)},
+    "events": StubDaemon._events,
     "revoke": StubDaemon._revoke,
     "reload": StubDaemon._reload,
 }

@@ -88,7 +88,7 @@ def test_nothing_a_daemon_says_becomes_markup(
     payload: str, visitor: Visitor, daemon: StubDaemon
 ) -> None:
     hostile_daemon(daemon, payload)
-    for path in ("/", "/clients"):
+    for path in ("/", "/clients", "/logs"):
         assert_harmless(visitor.get(path).html)
     answer = visitor.client.get("/api/overview").get_json()
     for region in answer["regions"].values():

@@ -5,7 +5,7 @@ Whatever a knock carried is text here, shown only through escaping templates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,10 @@ COMMAND = "command"
 KNOCK_EVENTS = frozenset({"verdict", "rejected"})
 EVENTS_ASKED = 200
 KNOCKS_SHOWN = 20
+EVENTS_AT_ONCE = 500
+"""So few that the longest texts there can be fit an answer of the daemon."""
+
+MOST_EVENTS = 20_000
 TIMEOUT = 5.0
 """Seconds a person waits for a page while the daemon hangs."""
 
@@ -125,6 +129,21 @@ class LiveDaemon:
         answer = self._client.call("events", limit=EVENTS_ASKED)
         rows = [item for item in children(answer, "events") if _is_knock(item)]
         return tuple(_knock(item) for item in reversed(rows[-KNOCKS_SHOWN:]))
+
+    def newest_event(self) -> Json:
+        """The newest event as the daemon tells it; empty when nothing happened yet."""
+        found = children(self._client.call("events", limit=1), "events")
+        return found[-1] if found else {}
+
+    def events(self) -> Iterator[Json]:
+        """All events the daemon remembers, newest first, asked for a few hundred at a time."""
+        asked: dict[str, object] = {"limit": EVENTS_AT_ONCE}
+        for _ in range(MOST_EVENTS // EVENTS_AT_ONCE):
+            found = children(self._client.call("events", **asked), "events")
+            yield from reversed(found)
+            if len(found) < EVENTS_AT_ONCE:
+                return
+            asked["before"] = int(number(found[0], "id"))
 
     def revoke(self, *, cut: bool, **which: str) -> Revoked:
         """Close the doors with this ``id`` or of this ``client``, and cut connections."""

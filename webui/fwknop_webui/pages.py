@@ -22,6 +22,7 @@ MENU = (
     ("clients", N_("Clients")),
     ("settings", N_("Settings")),
     ("advanced", N_("Advanced")),
+    ("logs", N_("Logs")),
 )
 
 
@@ -44,14 +45,13 @@ class Shell:
     language: str
 
 
-def render(template: str, active: str = "", **context: object) -> str:
-    """A page. ``active`` is the menu entry it belongs to."""
-    return render_template(template, shell=_shell(active), **context)
+def render(template: str, active: str = "", *, polls: bool = False, **context: object) -> str:
+    """A page. ``active`` is the menu entry it belongs to; one that polls refreshes itself."""
+    return render_template(template, shell=_shell(active, polls), **context)
 
 
-def _shell(active: str) -> Shell:
+def _shell(active: str, polls: bool) -> Shell:
     session = current_session()
-    polls = request.endpoint == "overview"
     return Shell(
         brand=services().config.host_name,
         version=__version__,

@@ -93,6 +93,7 @@ VERBS = (
         (
             Argument("limit", Kind.NUMBER, "At most so many events (default 100)", maximum=1000),
             Argument("after", Kind.NUMBER, "Only events with a higher id"),
+            Argument("before", Kind.NUMBER, "Only events with a lower id"),
             Argument("follow", Kind.FLAG, "Keep the connection and send events as they happen"),
         ),
     ),

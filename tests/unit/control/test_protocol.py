@@ -35,6 +35,7 @@ def refusal(line: bytes) -> VerbError:
         ("status", {}),
         ("grants", {}),
         ("events", {"limit": 0, "after": 12, "follow": True}),
+        ("events", {"before": 12}),
         ("revoke", {"client": "Ann's phone ☎"}),
         ("revoke", {"all": True}),
         ("reload", {}),

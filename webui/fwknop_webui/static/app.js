@@ -47,11 +47,16 @@
 			setText(element, words.for.replace("{time}", span(now - moment)));
 			element.title = local(moment);
 		}
+		for (const element of all("[data-moment]")) {
+			const moment = Number(element.dataset.moment);
+			setText(element, local(moment));
+			element.title = words.ago.replace("{time}", span(now - moment));
+		}
 	};
 
 	// ---- refreshing the overview ----
 
-	const POLL_MS = 3000;
+	const POLL_MS = 1500;
 	let polling = true;
 	let timer = 0;
 
@@ -78,7 +83,8 @@
 	const poll = async () => {
 		const query = new URLSearchParams(
 			all("[data-version]", live).map((item) => [item.id.replace("live-", ""), item.dataset.version]));
-		const answer = await fetch(`${live.dataset.poll}?${query}`, { cache: "no-store", redirect: "error" });
+		const url = live.dataset.poll + (live.dataset.poll.includes("?") ? "&" : "?") + query;
+		const answer = await fetch(url, { cache: "no-store", redirect: "error" });
 		if (answer.status === 403) {
 			polling = false;
 			show("session-ended", true);

@@ -9,6 +9,7 @@ from fwknop_webui.views import (
     client,
     clients,
     login,
+    logs,
     overview,
     qr,
     revoke,
@@ -26,5 +27,6 @@ ROUTES: tuple[Route, ...] = (
     *qr.ROUTES,
     *settings.ROUTES,
     *advanced.ROUTES,
+    *logs.ROUTES,
     *changes.ROUTES,
 )

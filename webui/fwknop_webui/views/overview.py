@@ -18,7 +18,8 @@ from fwknopd.uci_store import StoreError
 
 def overview() -> ResponseReturnValue:
     """The page."""
-    return render("overview.html", "overview", regions=REGIONS, **_context(_snapshot()))
+    context = _context(_snapshot())
+    return render("overview.html", "overview", polls=True, regions=REGIONS, **context)
 
 
 def overview_data() -> ResponseReturnValue:
