@@ -97,10 +97,10 @@ def uci_from_classic(server: Texts, access: Texts, reader: IncludeReader) -> Imp
     usable = {stanza.number for stanza in stanzas}
     sections = [
         UciSection("global", None, "", (UciOption("uci_enabled", "1"),)),
-        UciSection("config", None, "", _options(directives, Scope.SERVER, losses)),
+        UciSection("config", None, "", as_options(carried_over(directives, Scope.SERVER, losses))),
     ]
     for number, stanza in enumerate(raw, start=1):
-        sections.append(_access_section(stanza, number in usable, settings, losses))
+        sections.append(access_section(stanza, number in usable, settings, losses))
     for text, file in (*server, *access, *recorder.texts):
         report_comments(text, file, losses)
     _report_includes(recorder.texts, losses)
@@ -109,10 +109,11 @@ def uci_from_classic(server: Texts, access: Texts, reader: IncludeReader) -> Imp
     return Imported(imported.sections, original, losses.problems())
 
 
-def _access_section(
+def access_section(
     raw: RawStanza, usable: bool, settings: ServerSettings, losses: Findings
 ) -> UciSection:
-    options = _options(raw.directives, Scope.ACCESS, losses)
+    """The stanza as a section. ``usable``: can anybody knock with it as its files are?"""
+    options = as_options(carried_over(raw.directives, Scope.ACCESS, losses))
     if not usable and (raw.lost is not None or _is_faulty(raw, settings)):
         losses.warn(
             raw.head,
@@ -130,10 +131,10 @@ def _is_faulty(raw: RawStanza, settings: ServerSettings) -> bool:
     return any(found.severity is Severity.ERROR for found in findings.problems())
 
 
-def _options(
+def carried_over(
     directives: Iterable[Directive], scope: Scope, losses: Findings
-) -> tuple[UciOption, ...]:
-    """One option for each name, at the place of its last directive: that is the one that counts."""
+) -> tuple[Directive, ...]:
+    """One directive for each name, at the place of its last: that is the one that counts."""
     kept: dict[str, Directive] = {}
     for place in directives:
         if _fits(place, scope, losses):
@@ -141,7 +142,12 @@ def _options(
             if older is not None:
                 losses.note(older, "set again further down, where it counts", "Nothing is lost.")
             kept[place.name] = place
-    return tuple(UciOption(name, place.value) for name, place in kept.items())
+    return tuple(kept.values())
+
+
+def as_options(directives: Iterable[Directive]) -> tuple[UciOption, ...]:
+    """Directives as UCI has them."""
+    return tuple(UciOption(place.name, place.value) for place in directives)
 
 
 def _fits(place: Directive, scope: Scope, losses: Findings) -> bool:
