@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import logging
-import signal
-import socket
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
-import waitress
-
-from fwknop_webui.app import MAX_REQUEST_BYTES, create_app
+from fwknop_webui import defaults
 from fwknop_webui.auth import PasswordRefused, set_password
-from fwknop_webui.hosts import host_name
-from fwknop_webui.services import DEFAULT_START, WebConfig
+from fwknop_webui.hidden import hidden
 
-DEFAULT_UCI = Path("/etc/config/fwknopd")
-DEFAULT_CONTROL = Path("/var/run/fwknop/control.sock")
-DEFAULT_PASSWORDS = Path("/etc/fwknop/webui.passwd")
 DEFAULT_LISTEN = "127.0.0.1:8080"
-THREADS = 2
-"""One may wait for a slow password check or a hanging daemon; each costs a MiB of memory."""
 
 
 class UsageError(Exception):
@@ -43,12 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("fwknop-webui", description="The web page of fwknop-wrt.")
-    parser.add_argument("--uci", type=Path, default=DEFAULT_UCI, metavar="FILE")
-    parser.add_argument("--control", type=Path, default=DEFAULT_CONTROL, metavar="SOCKET")
+    parser.add_argument("--uci", type=Path, default=defaults.UCI, metavar="FILE")
+    parser.add_argument("--control", type=Path, default=defaults.CONTROL, metavar="SOCKET")
     parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT")
-    parser.add_argument("--password-file", type=Path, default=DEFAULT_PASSWORDS, metavar="F")
+    parser.add_argument("--password-file", type=Path, default=defaults.PASSWORDS, metavar="F")
     parser.add_argument("--allowed-host", action="append", default=[], metavar="H")
-    parser.add_argument("--start-command", default=DEFAULT_START, metavar="COMMAND")
+    parser.add_argument("--classic", type=Path, default=defaults.CLASSIC, metavar="FOLDER")
+    parser.add_argument("--start-command", default=defaults.START_COMMAND, metavar="COMMAND")
     commands = parser.add_subparsers(dest="command", metavar="passwd")
     passwd = commands.add_parser("passwd", help="set the password (read from stdin or asked for)")
     # Without a default of its own, the option counts before the word passwd as well as after it.
@@ -66,47 +54,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(options: argparse.Namespace) -> int:
     host, port = _address(options.listen)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # TLS is the business of the server in front; without it we are a megabyte smaller.
+    with hidden("ssl"):
+        from fwknop_webui import serving
     try:
-        listener = socket.create_server((host, port), family=family)
+        listener = serving.listen(host, port)
     except OSError as error:
         return _complain(_why_not(options.listen, error), 1)
-    # Ctrl-C is how a person ends it, and no fault.
-    with listener, suppress(KeyboardInterrupt):
-        _run(listener, _config(options, host))
+    serving.serve(listener, host, options)
     return 0
-
-
-def _config(options: argparse.Namespace, host: str) -> WebConfig:
-    names = [host_name(name) or name for name in (*options.allowed_host, host)]
-    return WebConfig(
-        uci=options.uci,
-        control=options.control,
-        password_file=options.password_file,
-        allowed_hosts=tuple(names),
-        start_command=options.start_command,
-    )
-
-
-def _run(listener: socket.socket, config: WebConfig) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    server = waitress.create_server(
-        create_app(config),
-        sockets=[listener],
-        threads=THREADS,
-        ident=None,
-        max_request_body_size=MAX_REQUEST_BYTES,
-    )
-    signal.signal(signal.SIGTERM, _stop)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    print(f"fwknop-webui: http://{shown}:{port}", file=sys.stderr, flush=True)
-    server.run()
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    # waitress ends its loop cleanly on this exception.
-    raise SystemExit(0)
 
 
 def _why_not(listen: str, error: OSError) -> str:

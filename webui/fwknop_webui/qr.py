@@ -6,12 +6,11 @@ security policy forbids; its picture classes would load Pillow.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
-from types import ModuleType
+
+from fwknop_webui.hidden import hidden
 
 QUIET_ZONE = 4
 """Modules of white around the code that scanners need."""
@@ -48,8 +47,9 @@ def draw(payload: str) -> QrPicture:
 
 
 def _matrix(raw: bytes) -> Sequence[Sequence[bool]]:
-    # Imported here: most requests never draw a code.
-    with _pillow_hidden():
+    # Imported here: most requests never draw a code. qrcode imports Pillow where it finds it,
+    # for picture classes we never use.
+    with hidden("PIL"):
         from qrcode.constants import ERROR_CORRECT_M
         from qrcode.main import QRCode
 
@@ -58,20 +58,6 @@ def _matrix(raw: bytes) -> Sequence[Sequence[bool]]:
     code.add_data(raw, optimize=0)
     code.make(fit=True)
     return code.get_matrix()
-
-
-@contextmanager
-def _pillow_hidden() -> Iterator[None]:
-    """qrcode imports Pillow where it finds it, for picture classes we never use."""
-    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
-    if "PIL" in modules:
-        yield
-        return
-    modules["PIL"] = None
-    try:
-        yield
-    finally:
-        del modules["PIL"]
 
 
 def _path(matrix: Sequence[Sequence[bool]]) -> Iterator[str]:

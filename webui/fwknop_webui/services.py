@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flask import current_app, g
 
+from fwknop_webui import defaults
 from fwknop_webui.assets import Assets
 from fwknop_webui.auth import Authenticator, PasswordFile
 from fwknop_webui.clock import Clock
@@ -24,7 +25,6 @@ from fwknop_webui.store import FileStore, Store
 from fwknopd.uci_store import DEFAULT_SAVEDIR
 
 EXTENSION = "fwknop"
-DEFAULT_START = "/etc/init.d/fwknopd start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,13 @@ class WebConfig:
     savedir: Path = DEFAULT_SAVEDIR
     allowed_hosts: tuple[str, ...] = ()
     host_name: str = field(default_factory=socket.gethostname)
-    start_command: str = DEFAULT_START
+    start_command: str = defaults.START_COMMAND
     clock: Clock = field(default_factory=Clock)
     login_state: Path | None = None
     """Where failed logins are remembered; None: beside the password file."""
+
+    classic: Path = defaults.CLASSIC
+    """The folder of fwknopd.conf and access.conf, the only one files are imported from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,11 @@
+"""Where things are on a router, unless the command line says otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+UCI = Path("/etc/config/fwknopd")
+CONTROL = Path("/var/run/fwknop/control.sock")
+PASSWORDS = Path("/etc/fwknop/webui.passwd")
+CLASSIC = Path("/etc/fwknop")
+START_COMMAND = "/etc/init.d/fwknopd start"

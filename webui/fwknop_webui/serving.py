@@ -1,0 +1,70 @@
+"""The running web page: a port, and the application behind it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+from argparse import Namespace
+from contextlib import suppress
+from types import FrameType
+
+import waitress
+
+from fwknop_webui.app import MAX_REQUEST_BYTES, create_app
+from fwknop_webui.hosts import host_name
+from fwknop_webui.services import WebConfig
+
+THREADS = 2
+"""One may wait for a slow password check or a hanging daemon; each costs a MiB of memory."""
+
+CONNECTIONS = 32
+"""Of each, a body may be waiting in memory before anybody knows who sends it."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def serve(listener: socket.socket, host: str, options: Namespace) -> None:
+    """Serve until somebody ends it. ``host`` is the name the page may be asked for by."""
+    # Ctrl-C is how a person ends it, and no fault.
+    with listener, suppress(KeyboardInterrupt):
+        _run(listener, _config(options, host))
+
+
+def _config(options: Namespace, host: str) -> WebConfig:
+    names = [host_name(name) or name for name in (*options.allowed_host, host)]
+    return WebConfig(
+        uci=options.uci,
+        control=options.control,
+        password_file=options.password_file,
+        allowed_hosts=tuple(names),
+        start_command=options.start_command,
+        classic=options.classic,
+    )
+
+
+def _run(listener: socket.socket, config: WebConfig) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    server = waitress.create_server(
+        create_app(config),
+        sockets=[listener],
+        threads=THREADS,
+        connection_limit=CONNECTIONS,
+        ident=None,
+        max_request_body_size=MAX_REQUEST_BYTES,
+    )
+    signal.signal(signal.SIGTERM, _stop)
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"fwknop-webui: http://{shown}:{port}", file=sys.stderr, flush=True)
+    server.run()
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    # waitress ends its loop cleanly on this exception.
+    raise SystemExit(0)
