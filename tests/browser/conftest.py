@@ -14,12 +14,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from fwknop_webui.app import create_app
 from fwknop_webui.auth import set_password
 from fwknop_webui.services import WebConfig
+from tests.web.classic import HMAC, KEY, classic_files
 from tests.web.clock import HandClock
 from tests.web.daemon import StubDaemon, door, verdict
 
 PASSWORD = "correct horse battery"
-KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-HMAC = "oKGio6SlpqeoqaqrrK2ur7CxsrO0tba3uLm6u7y9vr8="
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
 
@@ -88,6 +87,7 @@ def site(tmp_path: Path, password_file: Path) -> Iterator[Site]:
         host_name="OpenWrt",
         clock=hands.clock,
         login_state=tmp_path / "webui.passwd.state",
+        classic=classic_files(tmp_path / "fwknop"),
     )
     server = waitress.create_server(create_app(config), host="127.0.0.1", port=0, threads=3)
     stopping = threading.Event()

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from fwknop_webui.sessions import FRESH_SECONDS
-from tests.browser.conftest import HMAC, KEY, LOOKS, PASSWORD, Look, Site, log_in
+from tests.browser.conftest import LOOKS, PASSWORD, Look, Site, log_in
+from tests.web.classic import HMAC, KEY
 
 pytestmark = pytest.mark.browser
 

@@ -25,6 +25,7 @@ PAGES = {
     "advanced": "/advanced",
     "advanced-search": "/advanced?q=nat",
     "advanced-client": f"/clients/{ANNA}/advanced",
+    "import": "/import",
     "logs": "/logs",
     "logs-filtered": "/logs?verdict=refuse&reason=too-old&follow=1",
     "logs-nothing": "/logs?q=nowhere",
@@ -83,6 +84,7 @@ def test_all_pages(
         walker.look_at(name)
     add_and_show(page, site, walker)
     make_mistakes(page, site, walker)
+    import_files(page, site, walker)
     stop_the_daemon(page, site, walker)
     assert not walker.wrong
 
@@ -115,6 +117,15 @@ def make_mistakes(page: Page, site: Site, walker: Walker) -> None:
     if walker.look.scripts:
         page.get_by_role("tab", name="Keys").click()
     walker.look_at("keys")
+
+
+def import_files(page: Page, site: Site, walker: Walker) -> None:
+    page.goto(site.url + "/import")
+    page.get_by_role("button", name="Read the files").click()
+    walker.look_at("import-preview")
+    page.goto(site.url + "/import")
+    page.get_by_role("button", name="Show access.conf QR codes").click()
+    walker.look_at("import-qr")
 
 
 def stop_the_daemon(page: Page, site: Site, walker: Walker) -> None:

@@ -52,7 +52,7 @@ _CONTRAST = """
 _SMALL_TARGETS = """
 () => [...document.querySelectorAll("button, a.btn, nav a, input, select, summary")]
 	.filter((element) => element.checkVisibility() && !element.classList.contains("unseen"))
-	.filter((element) => element.type !== "hidden" && !element.closest(".choices, .flag"))
+	.filter((element) => element.type !== "hidden" && !element.closest(".choices, .flag, .remover"))
 	.map((element) => [element.textContent.trim() || element.name, element.getBoundingClientRect()])
 	.filter(([, box]) => box.height < 24 || box.width < 24)
 	.map(([name, box]) => `${name}: ${box.width}x${box.height}`)

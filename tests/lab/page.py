@@ -59,6 +59,7 @@ class Page:
             str(installed_program("fwknop-webui")),
             f"--uci={self._paths.uci}",
             f"--control={self._paths.control}",
+            f"--classic={self._paths.classic}",
             f"--listen={LOOPBACK}:{self._port}",
             f"--password-file={self._password_file}",
             "--start-command=make run",

@@ -67,6 +67,7 @@ def config(uci: Path, tmp_path: Path, password_file: Path, hands: HandClock) -> 
         host_name="OpenWrt",
         clock=hands.clock,
         login_state=tmp_path / "webui.passwd.state",
+        classic=tmp_path / "fwknop",
     )
 
 

@@ -186,7 +186,7 @@ class Row:
         if self.input in (Input.KEYS, Input.FIXED) or typed == self.value:
             return []
         value = self._written(typed)
-        return self._setting(home, value) if value else self.removal()
+        return self.put(home, value) if value else self.removal()
 
     def _written(self, typed: str) -> UciValue:
         if self.input is Input.LINES:
@@ -197,7 +197,8 @@ class Row:
         """What unsets it, wherever it is set."""
         return [DeleteOption(held.section.id, held.option.name) for held in self.held]
 
-    def _setting(self, home: str, value: UciValue) -> list[UciChange]:
+    def put(self, home: str, value: UciValue) -> list[UciChange]:
+        """What sets it where it counts; ``home`` is the section for one nothing sets yet."""
         if not self.held:
             return [SetOption(home, self.name, value)]
         section_id, old = self.held[-1].section.id, self.held[-1].option.name

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from typing import IO
+
 from flask import Flask, Request
 
 from fwknop_webui.errors import set_up_errors
@@ -21,6 +24,16 @@ class LimitedRequest(Request):
     max_content_length: int | None = FORM.body
     max_form_memory_size: int | None = FORM.body
     max_form_parts: int | None = FORM.parts
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        """Uploads hold keys: whatever their size, they must not lie in a temporary file."""
+        return BytesIO()
 
 
 def create_app(config: WebConfig, parts: Services | None = None) -> Flask:

@@ -22,6 +22,7 @@ MENU = (
     ("clients", N_("Clients")),
     ("settings", N_("Settings")),
     ("advanced", N_("Advanced")),
+    ("import_files", N_("Import")),
     ("logs", N_("Logs")),
 )
 

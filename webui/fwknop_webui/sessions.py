@@ -22,6 +22,17 @@ def _token() -> str:
     return secrets.token_urlsafe(32)
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something to be looked over before it is taken, such as an upload.
+
+    ``token`` tells it from another one: a page must not confirm what it didn't show.
+    """
+
+    content: object = field(repr=False)
+    token: str = field(default_factory=_token, repr=False)
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """One login. Times are monotonic seconds.
@@ -39,6 +50,7 @@ class Session:
     staging: Staging = field(default_factory=Staging, repr=False)
     notices: list[Notice] = field(default_factory=list, repr=False)
     server_name: str = ""
+    held: Held | None = field(default=None, repr=False)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def take_notices(self) -> list[Notice]:

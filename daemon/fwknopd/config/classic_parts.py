@@ -27,20 +27,22 @@ from fwknopd.policy.stanza import Stanza
 _NOT_OF_A_STANZA = ("%include", "%include_folder")
 _ANY_TARGET = ServerSettings(enable_ipt_forwarding=True, enable_ipt_local_nat=True)
 
+Meaning = Stanza | None
+"""What a stanza means to the daemon: None when nobody could knock with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundStanza:
     """One stanza. ``section`` is anonymous and has no name yet; ``name`` is a suggestion.
 
-    ``stanza`` is what it means to the daemon, None when nobody could knock with it. An error
-    in ``problems``: it must not be used.
+    An error in ``problems``: it must not be used.
     """
 
     number: int
     file: str
     line: int | None
     section: UciSection
-    stanza: Stanza | None
+    stanza: Meaning
     problems: tuple[Problem, ...]
     name: str = ""
     note: str = ""
@@ -179,7 +181,7 @@ def _stanza(
 def _compare(
     raw: RawStanza,
     section: UciSection,
-    stanza: Stanza | None,
+    stanza: Meaning,
     settings: ServerSettings,
     findings: Findings,
 ) -> None:

@@ -6,8 +6,10 @@ from fwknop_webui.routes import Route
 from fwknop_webui.views import (
     advanced,
     changes,
+    classic_qr,
     client,
     clients,
+    imports,
     login,
     logs,
     overview,
@@ -27,6 +29,8 @@ ROUTES: tuple[Route, ...] = (
     *qr.ROUTES,
     *settings.ROUTES,
     *advanced.ROUTES,
+    *imports.ROUTES,
+    *classic_qr.ROUTES,
     *logs.ROUTES,
     *changes.ROUTES,
 )

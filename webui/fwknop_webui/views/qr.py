@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import abort, request
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui import qr
@@ -31,7 +31,15 @@ def show_qr(section: str) -> ResponseReturnValue:
 
 
 def _ask(row: ClientRow, draft: Draft, trouble: str) -> str:
-    return render("password_again.html", "clients", row=row, base=base_seal(draft), trouble=trouble)
+    return render(
+        "password_again.html",
+        "clients",
+        name=row.label,
+        action=url_for("show_qr", section=row.section),
+        hidden={"base": base_seal(draft)},
+        back=url_for("clients"),
+        trouble=trouble,
+    )
 
 
 def _dialog(row: ClientRow, stored: UciSection, draft: Draft) -> ResponseReturnValue:

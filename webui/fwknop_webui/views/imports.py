@@ -1,0 +1,155 @@
+"""Taking over fwknopd.conf and access.conf: look at what is in them, choose, and stage it."""
+
+from __future__ import annotations
+
+from flask import redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui.check import check
+from fwknop_webui.editing import base_seal, is_current, outdated_notice, stage
+from fwknop_webui.held import drop, held, hold
+from fwknop_webui.i18n import _, ngettext
+from fwknop_webui.import_choice import Chosen
+from fwknop_webui.import_sources import Folder, sent_parts
+from fwknop_webui.importing import MAX_STANZAS, Plan, plan
+from fwknop_webui.notices import Level, Notice
+from fwknop_webui.pages import notify, render
+from fwknop_webui.routes import LARGE_FORM, UPLOAD, Route
+from fwknop_webui.services import current_draft, services
+from fwknop_webui.staging import Draft
+from fwknopd.config.classic_parts import ClassicParts
+from fwknopd.config.problems import ConfigError
+
+
+def import_files() -> ResponseReturnValue:
+    """Where to import from."""
+    return _start()
+
+
+def read_folder() -> ResponseReturnValue:
+    """Look into the router's own files."""
+    try:
+        return _show(folder().parts())
+    except ConfigError as error:
+        title = _("The files can't be read")
+        notice = Notice(Level.ERROR, title, folder().trouble, error.problems)
+        return _start(notice), 422
+
+
+def check_files() -> ResponseReturnValue:
+    """Look into what the browser sent."""
+    parts = sent_parts(request.form, request.files)
+    if parts is None:
+        text = _(
+            "Choose a file, or paste its text. A client begins with a line such as SOURCE ANY."
+        )
+        return _start(Notice(Level.ERROR, _("Nothing was sent"), text)), 422
+    return _show(parts)
+
+
+def preview_import() -> ResponseReturnValue:
+    """What would become of each part. Nothing is written yet."""
+    kept = held(ClassicParts)
+    if kept is None:
+        return redirect(url_for("import_files"), 303)
+    draft = current_draft()
+    return _preview(draft, plan(kept[0], draft.package), kept[1])
+
+
+def confirm_import() -> ResponseReturnValue:
+    """Stage what was chosen."""
+    kept = held(ClassicParts)
+    if kept is None or kept[1] != request.form.get("token"):
+        return _gone()
+    draft = current_draft()
+    wanted = plan(kept[0], draft.package, Chosen.from_form(request.form))
+    if not is_current(draft, request.form.get("base", "")):
+        return _preview(draft, wanted, kept[1], outdated_notice()), 409
+    if not wanted.taken:
+        text = _("Tick what you want to have, or cancel.")
+        return _preview(
+            draft, wanted, kept[1], Notice(Level.ERROR, _("Nothing is ticked"), text)
+        ), 422
+    return _stage(draft, wanted, kept[1])
+
+
+def cancel_import() -> ResponseReturnValue:
+    """Forget what was read."""
+    drop()
+    return redirect(url_for("import_files"), 303)
+
+
+def folder() -> Folder:
+    """The router's folder of classic files."""
+    return Folder(services().config.classic)
+
+
+def _start(*notices: Notice) -> str:
+    return render("import.html", "import_files", folder=folder(), warnings=notices)
+
+
+def _show(parts: ClassicParts) -> ResponseReturnValue:
+    hold(parts)
+    return redirect(url_for("preview_import"), 303)
+
+
+def _gone() -> ResponseReturnValue:
+    notify(
+        Level.ERROR,
+        _("Not imported: this page is out of date"),
+        _("Another file was looked at meanwhile, or you logged in again. Look at it once more."),
+    )
+    return redirect(url_for("preview_import"), 303)
+
+
+def _preview(draft: Draft, wanted: Plan, token: str, *notices: Notice) -> str:
+    return render(
+        "import_preview.html",
+        "import_files",
+        plan=wanted,
+        token=token,
+        base=base_seal(draft),
+        warnings=[*notices, *_plan_notices(wanted)],
+    )
+
+
+def _plan_notices(wanted: Plan) -> list[Notice]:
+    notices = []
+    if wanted.problems:
+        title = _("About the files as a whole")
+        notices.append(Notice(Level.WARNING, title, "", wanted.problems))
+    if not wanted.stanzas:
+        text = _("No stanza found. A client begins with a line such as SOURCE ANY.")
+        notices.append(Notice(Level.WARNING, text))
+    if wanted.left_out:
+        title = _("Only the first {n} clients are shown").format(n=MAX_STANZAS)
+        text = _("Use “fwknopctl import” on the router for files as large as these.")
+        notices.append(Notice(Level.WARNING, title, text))
+    return notices
+
+
+def _stage(draft: Draft, wanted: Plan, token: str) -> ResponseReturnValue:
+    changed = draft.with_changes(wanted.changes(draft.package))
+    file = services().store.file
+    known = set(check(draft.package, file).errors)
+    errors = tuple(p for p in check(changed.package, file).errors if p not in known)
+    if errors:
+        title = _("Not imported: the daemon would not take the result")
+        notice = Notice(Level.ERROR, title, _("Leave these out, or change them first:"), errors)
+        return _preview(draft, wanted, token, notice), 422
+    stage(changed)
+    drop()
+    text = ngettext("{n} part is imported.", "{n} parts are imported.", wanted.taken)
+    hint = _("Nothing is in use yet. Look it over, then press Save & Apply under Unsaved Changes.")
+    notify(Level.INFO, text.format(n=wanted.taken), hint)
+    return redirect(url_for("clients"), 303)
+
+
+ROUTES = (
+    Route("GET", "/import", import_files),
+    Route("POST", "/import/read", read_folder),
+    Route("POST", "/import/check", check_files, limits=UPLOAD),
+    Route("GET", "/import/preview", preview_import),
+    Route("POST", "/import/confirm", confirm_import, limits=LARGE_FORM),
+    Route("POST", "/import/cancel", cancel_import),
+)
