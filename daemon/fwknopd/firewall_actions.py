@@ -6,13 +6,15 @@ import os
 import sys
 from pathlib import Path
 
+from fwknopd.config.ipt_chain import IptChain
 from fwknopd.config.settings import ServerSettings
 from fwknopd.control.client import ControlClient, ControlError
 from fwknopd.firewall import FirewallError
 from fwknopd.firewall.choice import choose_firewall
 from fwknopd.firewall.iptables_family import FamilyRules
-from fwknopd.firewall.iptables_process import Programs
+from fwknopd.firewall.iptables_process import OUTPUT_LIMIT, Programs
 from fwknopd.firewall.iptables_rules import Role
+from fwknopd.firewall.iptables_saved import parse_saved
 from fwknopd.firewall.nft_process import find_nft, run_nft
 from fwknopd.firewall.nft_ruleset import DEFAULT_TABLE
 from fwknopd.firewall.process import find_program, run_program
@@ -33,9 +35,8 @@ def list_rules(options: Options, settings: ServerSettings) -> int:
         print(_nft_table() or "There are none: no daemon has made any, or they were deleted.")
     elif kind == "iptables":
         print("Listing rules in fwknopd iptables chains...\n", flush=True)
-        chains = [iptables_settings(settings).chain(role) for role in _roles(settings)]
         for program in _iptables_programs():
-            for chain in chains:
+            for chain in _our_chains(program, settings):
                 sys.stdout.write(_listed(program, "-t", chain.table, "-L", chain.chain))
     return 0
 
@@ -50,8 +51,8 @@ def list_everything(options: Options, settings: ServerSettings) -> int:
         os.execv(nft, [nft, "list", "ruleset"])  # noqa: S606
     if kind == "iptables":
         print("Listing all iptables rules in applicable tables...", flush=True)
-        all_settings = iptables_settings(settings)
-        tables = dict.fromkeys(all_settings.chain(role).table for role in _roles(settings))
+        ours = iptables_settings(settings)
+        tables = dict.fromkeys(ours.chain(role).table for role in ours.standing())
         for program in _iptables_programs():
             for table in tables:
                 sys.stdout.write(_listed(program, "-t", table, "-v", "-L"))
@@ -113,8 +114,11 @@ def _delete_table() -> None:
 # iptables
 
 
-def _roles(settings: ServerSettings) -> tuple[Role, ...]:
-    return iptables_settings(settings).standing()
+def _our_chains(program: str, settings: ServerSettings) -> list[IptChain]:
+    """Those that are there; some are only made when a door needs them."""
+    saved = parse_saved(Programs(Path(program).name).save())
+    chains = dict.fromkeys(iptables_settings(settings).chain(role) for role in Role)
+    return [chain for chain in chains if (chain.table, chain.chain) in saved.chains]
 
 
 def _iptables_programs() -> list[str]:
@@ -123,7 +127,8 @@ def _iptables_programs() -> list[str]:
 
 def _listed(program: str, *arguments: str) -> str:
     """What the program lists; nothing for a chain or table that is not there."""
-    answer = run_program(program, [*arguments, "--line-numbers", "-n"])
+    listing = [*arguments, "--line-numbers", "-n"]
+    answer = run_program(program, listing, output_limit=OUTPUT_LIMIT)
     if any(text in answer.errors for text in ("Permission denied", "must be root")):
         raise FirewallError(f"{program} can't list them: {answer.complaint}. {_AS_ROOT}")
     return f"{answer.output}\n" if answer.output else ""

@@ -119,15 +119,23 @@ class Host:
         with self._running(command, " started: ") as running:
             yield running
 
+    def ask_ours(self, *arguments: str) -> str:
+        """What our program prints with the same files."""
+        command = [*program(), "--firewall=iptables", *arguments, *self._files()]
+        with self.machine.entered():
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=self._environment(), check=True
+            )
+        return done.stdout
+
     @contextmanager
     def _running(self, command: Sequence[str], ready: str) -> Iterator[Running]:
-        files = ("-c", str(self.folder / "fwknopd.conf"), "-a", str(self.folder / "access.conf"))
         with self.machine.entered():
             process = subprocess.Popen(
-                with_kernel_leash([*command, "-f", *files]),
+                with_kernel_leash([*command, "-f", *self._files()]),
                 stderr=subprocess.PIPE,
                 text=True,
-                env={**environment(), "PATH": f"{self._bin()}:/usr/sbin:/usr/bin:/sbin:/bin"},
+                env=self._environment(),
             )
         running = Running(process)
         try:
@@ -137,6 +145,12 @@ class Host:
             running.end()
             assert process.stderr is not None
             process.stderr.close()
+
+    def _files(self) -> tuple[str, ...]:
+        return "-c", str(self.folder / "fwknopd.conf"), "-a", str(self.folder / "access.conf")
+
+    def _environment(self) -> dict[str, str]:
+        return {**environment(), "PATH": f"{self._bin()}:/usr/sbin:/usr/bin:/sbin:/bin"}
 
     def _bin(self) -> Path:
         """A folder in which iptables is this variant."""

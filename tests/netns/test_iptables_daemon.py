@@ -16,12 +16,13 @@ pytestmark = [pytest.mark.root, pytest.mark.iptables, pytest.mark.client]
 
 PHONE = Client(1, "", ("-A", "tcp/22"))
 LAPTOP = Client(2, "", ("-A", "tcp/4000", "-N", "10.0.0.9:22"))
+HIDDEN = Client(3, "FORCE_NAT 10.0.0.9 22\nFORCE_MASQUERADE Y", ("-A", "tcp/4000"))
 
 
 @pytest.fixture(params=VARIANTS)
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
     with both_daemons_host(tmp_path, getattr(request, "param", "-nft")) as host:
-        host.configure((PHONE, LAPTOP), seconds=60)
+        host.configure((PHONE, LAPTOP, HIDDEN), seconds=60)
         yield host
 
 
@@ -46,6 +47,16 @@ def test_doors_are_back_after_a_firewall_restart(host: Host) -> None:
         said = len(daemon.lines)
         knock(host, daemon, PHONE)
         assert not [line for line in daemon.lines[said:] if "deleted from outside" in line]
+
+
+def test_chains_that_a_door_needed_are_listed_too(host: Host) -> None:
+    with host.our_daemon() as daemon:
+        assert "FWKNOP_MASQUERADE" not in host.ask_ours("--fw-list")
+        knock(host, daemon, HIDDEN)
+        listed = host.ask_ours("--fw-list")
+    assert "Chain FWKNOP_MASQUERADE (1 references)" in listed
+    assert HIDDEN.address in listed.partition("FWKNOP_MASQUERADE")[2]
+    assert "Chain INPUT" not in listed
 
 
 @pytest.mark.parametrize("host", ["-nft"], indirect=True)
