@@ -105,11 +105,21 @@ def _become_account(command: Command) -> None:
     if command.group:
         group_id = group(command.group)
     if os.geteuid() == 0:
-        os.setgroups(())
-        os.setresgid(group_id, group_id, group_id)
-        os.setresuid(user, user, user)
+        _switch(user, group_id, command.account)
     if not _is(user, group_id):
         raise NotRun(f"can't become {command.account}: fwknopd does not run as root")
+
+
+def _switch(user: int, group_id: int, account: str) -> None:
+    """Become another. Raises NotRun."""
+    try:
+        # A daemon without the right to change groups may still run commands as it is.
+        if account or os.getgroups():
+            os.setgroups(())
+        os.setresgid(group_id, group_id, group_id)
+        os.setresuid(user, user, user)
+    except OSError as error:
+        raise NotRun(f"can't become {account or 'root alone'}: {error.strerror}") from error
 
 
 def _is(user: int, group_id: int) -> bool:

@@ -24,6 +24,7 @@ class OpenCycle:
 
     - ``undoes`` are the words of ``closing`` without times in them
     - ``owner`` tells clients apart whatever they are called; "" after a restart
+    - ``turn``: among whose commands the newest opening one runs; "" for its own client's
     - ``failures``: how often ``closing`` could not be brought to its end
     """
 
@@ -35,6 +36,7 @@ class OpenCycle:
     opened: float
     expires: float
     owner: str = field(default="", repr=False)
+    turn: str = ""
     failures: int = 0
 
     @property

@@ -10,7 +10,6 @@ from fwknopd.command_reporting import CommandReporting
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.events import EventLog
 from fwknopd.open_cycles import CycleMemory, Forgetful, OpenCycles
-from fwknopd.policy.command import Command
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import CommandDecision, CycleDecision, Reason, Refusal
@@ -46,16 +45,14 @@ class KnockCommands:
 
     def run(self, packet: Packet, decision: CommandDecision | CycleDecision) -> None:
         """Run the command; an event tells how it ended."""
+        label = decision.stanza.label
         if isinstance(decision, CycleDecision):
-            self.cycles.open(decision)
-            self._add("open", decision.opening, packet, decision.stanza)
+            turn = self.cycles.open(decision)
+            purpose, command = "open", decision.opening
         else:
-            self._add("knock", decision.command, packet, decision.stanza)
-
-    def _add(self, purpose: str, command: Command, packet: Packet, stanza: Stanza) -> None:
-        label = stanza.label
+            turn, purpose, command = label, "knock", decision.command
         told = partial(self._reporting.ended, purpose, command, label, packet.source)
-        self._queue.add(label, command, told)
+        self._queue.add(turn, command, told)
 
     # Cycles
 

@@ -64,12 +64,20 @@ class OpenCycles:
         known = (planned := self._planned(decision)) is None or self.table.knows(planned)
         return "" if known else f"{LIMIT} command cycles are open already"
 
-    def open(self, decision: CycleDecision) -> None:
-        """Note a cycle, or that it ends later; its opening command is about to run."""
+    def open(self, decision: CycleDecision) -> str:
+        """Note a cycle, or that it ends later; among whose commands its opening one must run.
+
+        That is its client's, unless another client's closing command with the same effect is
+        just running: it must not undo what is opened now.
+        """
         cycle = self._planned(decision)
-        if cycle is not None:
-            self.table.record(cycle)
-            self._keep()
+        if cycle is None:
+            return decision.stanza.label
+        same = (each.turn or each.client for each in self.closing if each.effect == cycle.effect)
+        turn = next(same, cycle.client)
+        self.table.record(replace(cycle, turn=turn))
+        self._keep()
+        return turn
 
     def _planned(self, decision: CycleDecision) -> OpenCycle | None:
         if decision.closing is None:
@@ -119,7 +127,7 @@ class OpenCycles:
         self._keep()
         self._reporting.closing(cycle, why)
         done = partial(self._closed, cycle)
-        self._queue.add(cycle.client, cycle.closing, done, closing=True)
+        self._queue.add(cycle.turn or cycle.client, cycle.closing, done, closing=True)
 
     def _closed(self, cycle: OpenCycle, ended: Ended) -> None:
         self.closing.remove(cycle)

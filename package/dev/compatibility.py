@@ -143,8 +143,8 @@ ACCESS_REMARKS: Remarks = {
     ),
     "ENABLE_CMD_EXEC": (
         BETTER,
-        "a command delays nobody, and gets nothing of the daemon's. Not from files that others "
-        "than root may write. UCI can list what may be run (`allowed_commands`)",
+        "a command delays nobody, and gets nothing of the daemon's. None is run from files that "
+        "others than root may write. UCI can list what may be run (`allowed_commands`)",
     ),
     "CMD_EXEC_USER": (BETTER, f"counts for command cycles too; {_UNKNOWN_ACCOUNT}"),
     "CMD_EXEC_GROUP": (BETTER, f"a group that is no user's name is found too; {_UNKNOWN_ACCOUNT}"),

@@ -157,14 +157,14 @@ class Fwknopd:
             sender.sendto(packet, (to, self.port))
 
 
-def make_packet(ports: str = "tcp/22", *, age: int = 0) -> bytes:
-    """A packet under the keys of ACCESS that asks for ``ports`` for 192.0.2.7."""
+def make_packet(ports: str = "tcp/22", *, age: int = 0, address: str = "192.0.2.7") -> bytes:
+    """A packet under the keys of ACCESS that asks for ``ports`` for ``address``."""
     return encode(
         user="alice",
         timestamp=int(time.time()) - age,
         rand=f"{secrets.randbelow(10**16):016}",
         message_type=MessageType.ACCESS,
-        message=f"192.0.2.7,{ports}",
+        message=f"{address},{ports}",
         keys=SpaKeys(KEY, HMAC_KEY),
         salt=secrets.token_bytes(8),
     )

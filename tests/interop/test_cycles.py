@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
+from base64 import b64encode
+from binascii import crc32
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.interop.example_keys import HMAC_KEY_BASE64, KEY_BASE64
-from tests.interop.program import ACCESS, TIME_LIMIT, Fwknopd
+from tests.interop.program import ACCESS, TIME_LIMIT, Fwknopd, make_packet
 
 ADDRESS = "192.0.2.7"
 
@@ -81,6 +85,17 @@ def test_the_original_client(fwknopd: Fwknopd) -> None:
         until(lambda: not journal(fwknopd).exists())
 
 
+def test_a_knock_over_ipv6(fwknopd: Fwknopd) -> None:
+    with fwknopd.foreground() as daemon:
+        packet = make_packet(address="0.0.0.0")
+        with closing(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)) as sender:
+            sender.sendto(packet, ("::1", fwknopd.port))
+        until((fwknopd.folder / "::1").exists)
+        assert fwknopd.ask("grants")["grants"][0]["address"] == "::1"
+        assert daemon.end() == 0
+    assert not (fwknopd.folder / "::1").exists()
+
+
 def test_no_firewall_is_used(fwknopd: Fwknopd) -> None:
     fwknopd.firewall = "auto"
     with fwknopd.foreground() as daemon:
@@ -145,8 +160,6 @@ def test_after_a_reboot_everything_counts_as_over(fwknopd: Fwknopd) -> None:
     text = journal(fwknopd).read_text()
     assert boot in text
     # Only whole lines are believed, so the checksum has to be made anew.
-    from binascii import crc32
-
     line = text.splitlines()[1].rpartition(" ")[0].replace(boot, "another boot")
     journal(fwknopd).write_text(f"# kept\n{line} {crc32(line.encode()):08x}\n")
     with fwknopd.foreground() as daemon:
@@ -205,10 +218,6 @@ def test_test_mode_neither_opens_nor_closes(fwknopd: Fwknopd) -> None:
 
 
 def test_explaining_runs_nothing(fwknopd: Fwknopd) -> None:
-    from base64 import b64encode
-
-    from tests.interop.program import make_packet
-
     with fwknopd.foreground():
         answer = fwknopd.ask("explain", payload=b64encode(make_packet()).decode())
     detail = answer["verdict"]["detail"]

@@ -120,7 +120,10 @@ _TABLE: dict[Reason, Explanation] = {
     ),
     Reason.COMMAND_NOT_ALLOWED: Explanation(
         N_("It asked to run a command, which this client may not do"),
-        N_("Use an access request instead of “server command” in the app."),
+        N_(
+            "Use an access request instead of “server command” in the app, or see the client's "
+            "tab Commands for what it may run."
+        ),
     ),
     Reason.TOO_MANY_COMMANDS: Explanation(
         N_("It asked to run a command while too many others run or wait"),

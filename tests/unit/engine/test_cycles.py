@@ -321,6 +321,25 @@ def test_what_two_clients_hold_is_undone_when_the_last_one_ends(
     assert rig.runner.texts() == ["vpn stop"]
 
 
+def test_what_another_client_just_undoes_is_opened_after_that(
+    rig: Rig, knock: Knock, memory: Memory
+) -> None:
+    laptop = other_client(open_ports=None, **SHARED)
+    rig.use(replace(CYCLE, **SHARED), laptop)  # type: ignore[arg-type]
+    rig.engine.handle(knock())
+    rig.runner.end()
+    pass_time(rig, 60)
+    rig.engine.handle(knock(keys=laptop.keys))
+    assert rig.runner.texts() == ["vpn stop"]
+    pass_time(rig, 60)
+    # The laptop's time is over before anything was opened for it: still in this order.
+    ends = [rig.runner.end() for _ in range(3)]
+    assert ends == ["vpn stop", "vpn start", "vpn stop"]
+    assert rig.runner.begun == []
+    rig.engine.handle(knock(keys=laptop.keys))
+    assert rig.runner.end() == "vpn start"
+
+
 def gone(rig: Rig, *stanzas: Stanza) -> None:
     rig.use(*stanzas)
     rig.engine.commands.close_of_the_gone(stanzas, "its client is gone")
