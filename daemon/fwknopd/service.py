@@ -115,10 +115,12 @@ class Service:
         self._report_start(adopted)
 
     def _report_start(self, adopted: int) -> None:
+        cycles = len(self.engine.commands.cycles.table)
+        more = f", {cycles} command cycles too" if cycles else ""
         self.events.record(
             EventKind.START,
             detail=f"fwknopd {__version__} started: {len(self.engine.settings.stanzas)} clients, "
-            f"firewall {self.engine.firewall.name}, {adopted} open doors taken over",
+            f"firewall {self.engine.firewall.name}, {adopted} open doors taken over{more}",
         )
         if self.configuration is None:
             self.events.record(EventKind.RELOAD, detail=idle_text(self.options))

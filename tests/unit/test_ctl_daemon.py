@@ -301,6 +301,24 @@ def test_no_grants(tmp_path: Path, capsys: Capsys) -> None:
         assert shown(capsys, "--control", str(path), "grants") == "No door is open.\n"
 
 
+def test_what_a_command_opened_is_listed_too(tmp_path: Path, capsys: Capsys) -> None:
+    opened = {**GRANTS["grants"][0], "nat": None, "connections": None, "command": "rm x"}
+    path = tmp_path / "other.sock"
+    with RunningServer(path, {"grants": lambda _: {"now": NOW, "grants": [opened]}}):
+        line = shown(capsys, "--control", str(path), "grants").splitlines()[1]
+    assert "tcp/5555 (by command)" in line
+    assert line.split()[-2:] == ["?", "b2"]
+
+
+def test_events_of_commands(tmp_path: Path, capsys: Capsys) -> None:
+    detail = "ended with status 3 after 0.1 s"
+    ended = {**EVENTS[0], "event": "command", "verdict": None, "reason": None, "detail": detail}
+    path = tmp_path / "other.sock"
+    with RunningServer(path, {"events": lambda _: {"events": [{**ended, "request": "reboot"}]}}):
+        line = shown(capsys, "--control", str(path), "events")
+    assert line.split()[2:] == ["command", "203.0.113.10", "phone", "reboot", *detail.split()]
+
+
 def test_events_one_a_line_and_nothing_hostile(capsys: Capsys) -> None:
     lines = shown(capsys, "events").splitlines()
     assert [line.rstrip() for line in lines] == [
