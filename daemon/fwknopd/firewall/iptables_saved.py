@@ -18,8 +18,8 @@ from fwknopd.firewall.iptables_rules import (
     print_rule,
 )
 
-# Tables in the order they are committed: a translation alone opens nothing.
-_FIRST_TABLE = "nat"
+_TRANSLATING_TABLE = "nat"
+_ADDING = ("-A ", "-I ", "-N ")
 
 
 @dataclass(slots=True)
@@ -79,16 +79,20 @@ class Batch:
 
     def __init__(self) -> None:
         self._tables: dict[str, list[str]] = {}
+        self._adds = False
 
     def add(self, table: str, command: str) -> None:
         """Append a command, such as ``-A CHAIN rule``."""
         self._tables.setdefault(table, []).append(command)
+        self._adds = self._adds or command.startswith(_ADDING)
 
     def __bool__(self) -> bool:
         return bool(self._tables)
 
     def __str__(self) -> str:
-        order = sorted(self._tables, key=lambda table: (table != _FIRST_TABLE, table))
+        # Tables are committed one after the other. A translation alone opens nothing, so it
+        # comes first; and it goes last, or the way would be open for a moment without it.
+        order = sorted(self._tables, key=lambda t: ((t != _TRANSLATING_TABLE) is self._adds, t))
         lines = [line for t in order for line in (f"*{t}", *self._tables[t], "COMMIT")]
         return "\n".join(lines) + "\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from fwknopd.config.ipt_chain import IptChain
 from fwknopd.firewall.iptables_rules import DoorRule, IptablesSettings, print_rule, rules_of
@@ -64,6 +65,25 @@ def test_the_short_way_checks_the_jump_and_commits_nat_first() -> None:
     ]
     assert script[2].startswith("-I FWKNOP_PREROUTING -s 192.0.2.7/32")
     assert script[7].startswith("-A FWKNOP_FORWARD -s 192.0.2.7/32")
+
+
+def test_a_translation_goes_after_what_it_is_for() -> None:
+    rules = rules_of(FORWARDED, 130, NAT)
+    for batch in (
+        change_batch(rules, (), NAT),
+        repair(parse_saved(forwarding(rules)), NOTHING, Counter(rules), NAT, 100).batch,
+        flush_batch(parse_saved(forwarding(rules)), NAT),
+    ):
+        assert [line for line in str(batch).splitlines() if line[0] == "*"] == ["*filter", "*nat"]
+
+
+def forwarding(rules: Sequence[DoorRule]) -> str:
+    """What iptables-save prints of a forwarded door."""
+    led, way = (print_rule(rule, NAT.chain(rule.role)) for rule in rules)
+    return (
+        f"*nat\n:FWKNOP_PREROUTING - [0:0]\n-A FWKNOP_PREROUTING {led}\nCOMMIT\n"
+        f"*filter\n:FWKNOP_FORWARD - [0:0]\n-A FWKNOP_FORWARD {way}\nCOMMIT\n"
+    )
 
 
 def test_an_extension_is_one_transaction() -> None:
