@@ -72,6 +72,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "c_daemon": cache(_missing_c_daemon),
     "nft": cache(_missing_program("nft", "nftables")),
     "iptables": cache(_missing_program("iptables", "iptables")),
+    "gpg": cache(_missing_program("gpg", "gnupg")),
     "sudo": cache(_missing_program("sudo", "sudo")),
 }
 

@@ -40,6 +40,12 @@ def _loaded(options: Options) -> Configuration | None:
 
 
 def _check(options: Options, configuration: Configuration | None) -> int:
+    if configuration is not None and any(stanza.gpg for stanza in configuration.stanzas):
+        # Loaded only for those who knock with GPG.
+        from fwknopd.gpg_clients import rings_checked
+
+        for problem in rings_checked(configuration.stanzas):
+            print(f"fwknopd: {problem}", file=sys.stderr)
     print("Configs parsed, exiting.")
     return 0
 

@@ -6,18 +6,20 @@ error event and never a success. Nothing in here raises for anything a packet ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fwknopd.command_queue import CommandRunner
 from fwknopd.engine_edges import Clock, LookUp, Memory
 from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
+from fwknopd.judging import Judging
 from fwknopd.knock_commands import KnockCommands
 from fwknopd.open_cycles import CycleMemory
 from fwknopd.open_doors import Answer, DoorRequest, OpenDoors
-from fwknopd.policy.authorizer import NO_MATCH, Authorizer
+from fwknopd.policy.authorizer import NO_MATCH
 from fwknopd.policy.doors import resolved
+from fwknopd.policy.gpg_questions import NeedsGpg
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.policy.stanza import Address, Stanza
@@ -31,12 +33,10 @@ from fwknopd.policy.verdict import (
     Verdict,
 )
 from fwknopd.reporting import Reporting
+from fwknopd.undecided import Gpg, NoGpg
 
 CLOSE_RETRY_SECONDS = 1.0
 """Pause after the firewall failed to close doors whose time is over."""
-
-FEW = 5
-"""Packets for which nothing else has to be done meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Engine:
         look_up: LookUp,
         runner: CommandRunner,
         cycles: CycleMemory | None = None,
+        gpg: Gpg | None = None,
     ) -> None:
         """Without ``cycles`` open command cycles end with this process."""
         self.events = events
@@ -72,15 +73,12 @@ class Engine:
         self.settings = EngineSettings(PolicySettings(), ())
         self.judged: Callable[[Packet, Verdict], None] | None = None
         """Told of every verdict before anything comes of it, for who wants to watch closely."""
-        self.meanwhile: Callable[[], None] = lambda: None
-        """Called between packets when there are many: others have to do something meanwhile."""
         self._clock = clock
         self.memory = memory
         self._look_up = look_up
+        self.judging = Judging(clock, memory, gpg or NoGpg(), self._settle)
         self._close_at = 0.0
         self._close_fault = ""
-        self._authorizer = Authorizer((), PolicySettings(), self.replay)
-        self._timed = False
 
     @property
     def firewall(self) -> Firewall:
@@ -99,45 +97,30 @@ class Engine:
         if settings.stanzas:
             # Loading the crypto library takes longer than everything else a knock needs.
             import fwknopd.spa.cipher  # noqa: F401
-        authorizer = Authorizer(settings.stanzas, settings.policy, self.replay)
-        self.memory.use(settings.policy)
-        self.settings, self._authorizer = settings, authorizer
-        self._timed = any(stanza.schedule is not None for stanza in settings.stanzas)
+        self.judging.configure(settings.stanzas, settings.policy)
+        self.settings = settings
         self.reporting.list_rejected = settings.list_rejected
 
-    def handle(self, packet: Packet) -> Verdict:
-        """Judge one packet and act on the verdict."""
+    def handle(self, packet: Packet) -> Verdict | NeedsGpg:
+        """Judge one packet and act on the verdict, if there is one yet."""
         return self.handle_all((packet,))[0]
 
-    def handle_all(self, packets: Sequence[Packet]) -> list[Verdict]:
+    def handle_all(self, packets: Sequence[Packet]) -> list[Verdict | NeedsGpg]:
         """Judge packets, then act on the verdicts.
 
-        What they use up is written in one go, and so are the doors opened.
+        What they use up is written in one go, and so are the doors opened. A packet that
+        needs gpg gets its verdict later, by the clock of now.
         """
-        if not packets:
-            return []
-        self.memory.refresh()
-        verdicts = self._judge(packets)
-        judged = list(zip(packets, verdicts, strict=True))
+        return self.judging.judge(packets)
+
+    def _settle(self, judged: list[tuple[Packet, Verdict]]) -> None:
         # Before any door opens: a crash in between must not make a packet fresh again.
-        used = [verdict.replay_entry for verdict in verdicts]
+        used = [verdict.replay_entry for _, verdict in judged]
         self.memory.remember([entry for entry in used if entry is not None])
         if self.judged is not None:
             for packet, verdict in judged:
                 self.judged(packet, verdict)
         self._act_on_all(self._without_strangers(judged))
-        return verdicts
-
-    def _judge(self, packets: Sequence[Packet]) -> list[Verdict]:
-        # The time is taken once for all: in a flood, asking for it costs as much as judging.
-        now, problem = self._clock.now(), self._clock.problem()
-        offset = self._clock.utc_offset(now) if self._timed else 0
-        second, judge, meanwhile = int(now), self._authorizer.judge, self._meanwhile(packets)
-        verdicts = []
-        for packet in packets:
-            verdicts.append(judge(packet, second, problem, offset))
-            meanwhile()
-        return verdicts
 
     def _without_strangers(
         self, judged: list[tuple[Packet, Verdict]]
@@ -154,7 +137,7 @@ class Engine:
         """Open all doors in one go, then tell of every packet in its turn."""
         if not judged:
             return
-        meanwhile = self._meanwhile(judged)
+        meanwhile = self.judging.between(judged)
         opening = [self._at_once(verdict) for _, verdict in judged]
         answers = iter(self.doors.open([_request(d) for d in opening if d is not None]))
         for (packet, verdict), decision in zip(judged, opening, strict=True):
@@ -163,9 +146,6 @@ class Engine:
             else:
                 self._opened(packet, decision, next(answers))
             meanwhile()
-
-    def _meanwhile(self, work: Sized) -> Callable[[], None]:
-        return self.meanwhile if len(work) > FEW else lambda: None
 
     def _at_once(self, verdict: Verdict) -> AccessDecision | None:
         """The verdict if its doors are to be opened without further ado."""

@@ -30,6 +30,9 @@ _REFUSALS: dict[str, str] = {
     Reason.SOURCE_NOT_ALLOWED: "No access data found for source IP: {source}",
     Reason.DECRYPT_FAILED: "Error creating fko context: {detail}",
     Reason.MALFORMED: "Error creating fko context: {detail}",
+    Reason.SIGNATURE_MISSING: "Error creating fko context: Missing GPG signature: {detail}",
+    Reason.SIGNATURE_BAD: "Error creating fko context: Bad GPG signature: {detail}",
+    Reason.SIGNER_NOT_ALLOWED: "{detail}",
     Reason.CLIENT_EXPIRED: "Access stanza has expired: {detail}",
     Reason.CLIENT_DISABLED: "Access stanza is disabled: {detail}",
     Reason.OUTSIDE_HOURS: "Access stanza is not open at this hour: {detail}",
@@ -109,6 +112,7 @@ def _verdict_lines(event: Event) -> list[Line]:
         return [(WARNING, _replay_text(event))]
     lines = [] if event.client is None else [(INFO, _introduction(event))]
     if event.verdict == "accept":
+        lines += [(INFO, _marked(event, text)) for text in _signed(event)]
         if event.detail:
             return [*lines, (WARNING, _unused(event))]
         return [*lines, *((INFO, _marked(event, text)) for text in running_texts(event))]
@@ -119,6 +123,13 @@ def _verdict_lines(event: Event) -> list[Line]:
 def _introduction(event: Event) -> str:
     client, source = event.client, event.source
     return f"(stanza {client}) SPA Packet from IP: {source} received with access source match"
+
+
+def _signed(event: Event) -> list[str]:
+    signer = dict(event.extra).get("signer")
+    if not isinstance(signer, str):
+        return []
+    return [f"Incoming SPA data signed by '{signer[-8:]}' (fingerprint '{signer}')."]
 
 
 def _unused(event: Event) -> str:

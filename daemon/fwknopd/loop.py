@@ -40,6 +40,11 @@ class Loop:
         """Have ``call`` called in the next turn, which then waits for nothing."""
         self._soon.append(call)
 
+    @property
+    def has_calls(self) -> bool:
+        """The next turn has calls to make."""
+        return bool(self._soon)
+
     def turn(self, timeout: float | None) -> None:
         """Wait for ``timeout`` seconds at most, for ever if None, and serve what is ready."""
         for key, mask in self.selector.select(0 if self._soon else timeout):

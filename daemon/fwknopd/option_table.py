@@ -13,7 +13,6 @@ DEFAULT_RUN_DIR = "/var/run/fwknop"
 DEFAULT_CONFIG = "/etc/fwknop/fwknopd.conf"
 DEFAULT_ACCESS = "/etc/fwknop/access.conf"
 
-NO_GPG_YET = "this version refuses GPG packets"
 NO_TRIAL_RULES = "no trial rules are made, every change is checked by its own result"
 
 
@@ -57,8 +56,8 @@ CONFIGURATION = (
     Option("access-file", "a", "FILE", "access_file", f"access.conf ({DEFAULT_ACCESS})"),
     Option("access-folder", "", "DIR", "access_folder", "Read every *.conf of DIR as access.conf"),
     Option("override-config", "O", "FILE", "override_config", "Settings that win over -c (F,F..)"),
-    Option("gpg-home-dir", "", "DIR", "gpg_home_dir", "GPG home folder", no_effect=NO_GPG_YET),
-    Option("gpg-exe", "", "FILE", "gpg_exe", "The gpg program", no_effect=NO_GPG_YET),
+    Option("gpg-home-dir", "", "DIR", "gpg_home_dir", "Key ring of GPG clients that name none"),
+    Option("gpg-exe", "", "FILE", "gpg_exe", "The gpg program of clients that name none"),
     Option("sudo-exe", "", "FILE", "sudo_exe", "The sudo program (wins over SUDO_EXE)"),
 )
 

@@ -102,7 +102,7 @@ _PATHS: tuple[str, ...] = (
     "pid_file",
     "control",
 )
-_PATHS += ("digest_file", "pcap_file", "gpg_home_dir")
+_PATHS += ("digest_file", "pcap_file", "gpg_home_dir", "gpg_exe")
 _HINT = "`fwknopd --help` lists the options"
 
 

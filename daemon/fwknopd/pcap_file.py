@@ -6,6 +6,8 @@ aging is off by default here, and the daemon that remembers them may run beside 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fwknopd.capture.bpf import CaptureFilter
 from fwknopd.capture.pcap import PcapFileCapture
 from fwknopd.config.problems import ConfigError, Problem, Severity
@@ -17,8 +19,15 @@ from fwknopd.startup import policy_settings
 BATCH = 1000
 
 
-def judge_file(options: Options, configuration: Configuration, engine: Engine) -> None:
-    """Every packet gets a verdict event, junk included.
+def judge_file(
+    options: Options,
+    configuration: Configuration,
+    engine: Engine,
+    finish: Callable[[], None] = lambda: None,
+) -> None:
+    """Every packet gets a verdict event, junk included, in the order of the file.
+
+    ``finish`` waits for what a packet has set going, such as gpg.
 
     Raises CaptureError, and ConfigError without ``--test``.
     """
@@ -37,6 +46,7 @@ def judge_file(options: Options, configuration: Configuration, engine: Engine) -
         while not capture.exhausted:
             for packet in capture.read(BATCH):
                 engine.handle(packet)
+                finish()
                 judged += 1
                 if judged == options.packet_limit:
                     return

@@ -15,9 +15,23 @@ from fwknopd.policy.verdict import AccessDecision, CommandDecision, Decision, Re
 from fwknopd.spa.message import SpaMessage
 
 REPEATABLE = frozenset(
-    {Reason.REPLAY, Reason.TOO_OLD, Reason.FROM_THE_FUTURE, Reason.CLOCK_NOT_SET}
+    {
+        Reason.REPLAY,
+        Reason.TOO_OLD,
+        Reason.FROM_THE_FUTURE,
+        Reason.CLOCK_NOT_SET,
+        Reason.GPG_BUSY,
+        Reason.GPG_FAILED,
+        Reason.SIGNATURE_MISSING,
+        Reason.SIGNATURE_BAD,
+        Reason.SIGNER_NOT_ALLOWED,
+    }
 )
-"""Reasons that anybody who recorded one knock can cause again and again by sending it."""
+"""Reasons that somebody without a client's keys can cause again and again.
+
+Who recorded one knock can send it; who has the router's public GPG key can make packets
+that open.
+"""
 
 LISTED_PER_MINUTE = 10
 """Refusals listed for each of the repeatable reasons; what is beyond is only summed up."""
@@ -53,6 +67,7 @@ class Reporting:
     def accept(self, packet: Packet, decision: Decision, detail: str = "") -> None:
         """A client got what it asked for; ``detail`` says if nothing came of it, and why."""
         self.events.count(decision.reason)
+        signed = {} if decision.signer is None else {"signer": decision.signer}
         self.events.record(
             EventKind.VERDICT,
             source=packet.source,
@@ -62,6 +77,7 @@ class Reporting:
             request=request_text(decision.message),
             detail=detail,
             **command_facts(decision),
+            **signed,
         )
 
     def refuse(self, packet: Packet, refusal: Refusal) -> None:

@@ -28,6 +28,7 @@ from fwknopd.events import EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.choice import choose_connections, choose_firewall
 from fwknopd.firewall.unused import UnusedFirewall
+from fwknopd.gpg_support import GpgSupport
 from fwknopd.log_lines import DEBUG
 from fwknopd.loop import Loop
 from fwknopd.name_lookup import look_up
@@ -127,6 +128,7 @@ def _run_service(
     )
     loop = Loop()
     workers, journal = Workers(loop), CycleJournal(paths.cycles)
+    gpg = GpgSupport(workers, events)
     engine = Engine(
         clock=clock,
         events=events,
@@ -135,6 +137,7 @@ def _run_service(
         look_up=partial(look_up, workers),
         runner=CommandProcesses(workers),
         cycles=None if options.test else journal,
+        gpg=gpg,
     )
     engine.doors.endings.connections = choose_connections(engine.firewall)
     if not options.test:
@@ -148,8 +151,9 @@ def _run_service(
     # From the last one up, each even if another failed.
     with ExitStack() as ending:
         ending.callback(memory.close)
-        service = Service(options, configuration, engine, clock, loop, workers)
+        service = Service(options, configuration, engine, clock, loop, workers, gpg=gpg)
         ending.callback(loop.close)
+        ending.callback(gpg.close)
         ending.callback(workers.close)
         control = ControlServer(paths.control, Verbs(service).table(), _group(options))
         ending.callback(control.close)
@@ -170,6 +174,8 @@ def _run_file(
         loop = Loop()
         ending.callback(loop.close)
         workers = Workers(loop)
+        gpg = GpgSupport(workers, events)
+        ending.callback(gpg.close)
         ending.callback(workers.close)
         engine = Engine(
             clock=clock,
@@ -178,9 +184,13 @@ def _run_file(
             memory=VolatileMemory(),
             look_up=partial(look_up, workers),
             runner=CommandProcesses(workers),
+            gpg=gpg,
         )
         _watch(engine, options, settings, configuration)
-        judge_file(options, configuration, engine)
+        # First of all: by then it is known which packets gpg can't open.
+        gpg.use(configuration.stanzas)
+        workers.finish()
+        judge_file(options, configuration, engine, workers.finish)
 
 
 def _firewall(options: Options, settings: ServerSettings, *, needed: bool = True) -> Firewall:

@@ -31,6 +31,7 @@ from fwknopd.engine import Engine
 from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import FirewallError
 from fwknopd.firewall_guard import FirewallGuard
+from fwknopd.gpg_support import GpgSupport
 from fwknopd.intake import Intake
 from fwknopd.loop import Loop
 from fwknopd.options import Options
@@ -59,6 +60,7 @@ class Service:
         loop: Loop,
         workers: Workers,
         opener: Opener = open_capture,
+        gpg: GpgSupport | None = None,
     ) -> None:
         self.options = options
         self.engine = engine
@@ -66,12 +68,13 @@ class Service:
         self.started = clock.monotonic()
         self.loop = loop
         self.workers = workers
+        self.gpg = gpg or GpgSupport(workers, engine.events)
         self.guard = FirewallGuard(engine, clock.monotonic)
         self.intake = Intake(
             self.loop, clock.monotonic, engine.events, self._devices_changed, opener
         )
         self.reloading = Reloading(options, configuration, engine, self.intake, clock)
-        engine.meanwhile = self.intake.relieve
+        engine.judging.meanwhile = self.intake.relieve
         self._pacing = Pacing()
         self._rest = 0.0
         self._judged = 0
@@ -113,6 +116,7 @@ class Service:
             self.events.sinks.append(lambda event: control.publish(event.as_json()))
         self._running = True
         self._report_start(adopted)
+        self.gpg.use(self.engine.settings.stanzas)
 
     def _report_start(self, adopted: int) -> None:
         cycles = len(self.engine.commands.cycles.table)
@@ -183,6 +187,8 @@ class Service:
         in_vain = all(isinstance(verdict, Refusal) for verdict in verdicts)
         self._rest = self._pacing.rest(count, self.clock.monotonic(), in_vain=in_vain)
         if count and self._judged == self.options.packet_limit:
+            # Those that wait for gpg are among them.
+            self.workers.finish()
             self._end(f"Packet count limit ({self._judged}) reached. Exiting...")
 
     # Time
@@ -232,6 +238,7 @@ class Service:
             self.events.record(EventKind.RELOAD, detail=idle_text(self.options))
         self._devices_changed()
         self.intake.report()
+        self.gpg.use(self.engine.settings.stanzas)
         return ()
 
 

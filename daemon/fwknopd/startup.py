@@ -20,7 +20,7 @@ from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.option_table import DEFAULT_ACCESS, OPTIONS
 from fwknopd.options import Options
 from fwknopd.policy.settings import PolicySettings
-from fwknopd.spa.mode import EncryptionMode
+from fwknopd.policy.stanza import Stanza
 
 FRAME_OVERHEAD = 22
 """Bytes of an Ethernet header with two VLAN tags, beside MAX_SNIFF_BYTES."""
@@ -45,11 +45,36 @@ def load_configuration(options: Options) -> Configuration | None:
     loaded = _loaded(options)
     if loaded is None:
         return None
+    problems = (*loaded.problems, *_options_without_effect(options))
+    stanzas = loaded.stanzas
+    if any(stanza.gpg for stanza in stanzas):
+        stanzas, found = _gpg_ready(loaded, options)
+        problems = (*problems, *found)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise ConfigError(problems)
     return replace(
         loaded,
         settings=_overridden(loaded.settings, options),
-        problems=(*loaded.problems, *_options_without_effect(options)),
+        stanzas=stanzas,
+        problems=problems,
     )
+
+
+def _gpg_ready(
+    loaded: Configuration, options: Options
+) -> tuple[tuple[Stanza, ...], tuple[Problem, ...]]:
+    """The clients with the command line's key ring, and what they need that isn't there."""
+    # Loaded only for those who knock with GPG.
+    from fwknopd.config.gpg_stanza import with_defaults
+    from fwknopd.gpg_checks import gpg_problems
+
+    stanzas = with_defaults(loaded.stanzas, options.gpg_home_dir, options.gpg_exe)
+    problems = gpg_problems(
+        stanzas,
+        classic=loaded.source == "files",
+        from_command_line=options.gpg_home_dir is not None,
+    )
+    return stanzas, problems
 
 
 def _check_interface(options: Options) -> None:
@@ -122,6 +147,8 @@ def _overridden(settings: ServerSettings, options: Options) -> ServerSettings:
         enable_pcap_any_direction=options.pcap_any_direction or settings.enable_pcap_any_direction,
         enable_udp_server=options.udp_server or settings.enable_udp_server,
         firewall=options.firewall or settings.firewall,
+        gpg_home_dir=options.gpg_home_dir or settings.gpg_home_dir,
+        gpg_exe=options.gpg_exe or settings.gpg_exe,
         sudo_exe=options.sudo_exe or settings.sudo_exe,
         verbose=settings.verbose + options.verbose,
     )
@@ -220,10 +247,7 @@ def _sniffing(configuration: Configuration) -> Sniffing:
 
 def _has_long_packets(configuration: Configuration) -> bool:
     """May packets come that are longer than any knock with AES: of GPG, or with commands?"""
-    return any(
-        stanza.enable_cmd_exec or stanza.keys.mode is EncryptionMode.ASYMMETRIC
-        for stanza in configuration.stanzas
-    )
+    return any(stanza.enable_cmd_exec or stanza.gpg is not None for stanza in configuration.stanzas)
 
 
 def errors_of(error: ConfigError) -> tuple[Problem, ...]:

@@ -74,7 +74,7 @@ def _clock(service: Service) -> Json:
 
 def _configuration(service: Service) -> Json:
     configuration, options = service.configuration, service.options
-    problems = configuration.problems if configuration else ()
+    problems = (*configuration.problems, *service.gpg.problems) if configuration else ()
     used = origin(service)
     return {
         **used,

@@ -145,7 +145,7 @@ class Workers:
 
     def finish(self) -> None:
         """Wait for every job to end: for a capture file, whose end is the program's."""
-        while self._running or self._waiting:
+        while self._running or self._waiting or self._loop.has_calls:
             self._turn(inf)
 
     def wait(self, over: Callable[[], bool], seconds: float) -> None:

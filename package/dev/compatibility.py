@@ -23,7 +23,6 @@ END = "<!-- end of {} -->"
 
 BETTER = "better"
 NEW = "new"
-PARTLY = "in part"
 
 Remarks = Mapping[str, tuple[str, str]]
 """For an honoured directive that is not just the same: the word for it, and how or what."""
@@ -170,7 +169,30 @@ ACCESS_REMARKS: Remarks = {
         "it acts; in the C daemon only together with CMD_EXEC_GROUP, and only if a user has "
         "that name",
     ),
-    "ENCRYPTION_MODE": (PARTLY, "Asymmetric is for GPG, which is not supported yet"),
+    "GPG_HOME_DIR": (
+        BETTER,
+        "only read: gpg runs in a folder of its own, and leaves no agent behind. What can't work "
+        "with the keys in it is said when it is read",
+    ),
+    "GPG_EXE": (
+        BETTER,
+        "one that is missing or stuck delays nobody else; python-gnupg runs it, which has to be "
+        "installed",
+    ),
+    "GPG_DECRYPT_ID": (
+        BETTER,
+        "as in the C daemon every secret key of the ring opens packets; one that isn't there, or "
+        "can't work, is named",
+    ),
+    "GPG_IGNORE_SIG_VERIFY_ERROR": (
+        BETTER,
+        "a packet that somebody changed on the way is refused all the same",
+    ),
+    "GPG_REMOTE_ID": (
+        "same",
+        "the last 8 digits, in capitals; what never fits, longer ids among it, is named",
+    ),
+    "GPG_FINGERPRINT_ID": ("same", "that of the subkey which signed; what never fits is named"),
 }
 
 _TABLES: Mapping[str, tuple[Sequence[Variable], Remarks]] = {

@@ -96,6 +96,7 @@ TEST_NEEDS = (
     program("sudo", "sudo", "tests of commands that run through it"),
     program("zbarimg", "zbar-tools", "tests that read the QR code"),
     program("unshare", "util-linux", "tests in network namespaces"),
+    program("gpg", "gnupg", "tests of GPG knocks"),
 )
 
 

@@ -68,3 +68,6 @@ DECODING: dict[str, Deviation] = {
     ),
 }
 """By vector name, for `decode` against libfko."""
+
+GPG: dict[str, Deviation] = {}
+"""By vector name, for GPG packets: none of those recorded."""

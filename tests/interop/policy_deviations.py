@@ -32,6 +32,7 @@ POLICY_DEVIATIONS: dict[str, PolicyDeviation] = {
     "forge-nat-v6": PolicyDeviation(Reason.NAT_TARGET_INVALID, _FAMILY),
     "forge-nat-long": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
     "forge-nat-newline": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
+    "gpgforge-nat-host-70": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
     "nat-host-64": PolicyDeviation(Reason.NAT_TARGET_INVALID, _NAMES),
     # Refused by the C daemon, accepted here.
     "pol-open-dup-in-stanza": PolicyDeviation(Reason.ACCEPTED, _SETS),

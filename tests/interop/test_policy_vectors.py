@@ -18,6 +18,7 @@ from fwknopd.config.access_conf import stanzas_from_access_conf
 from fwknopd.config.fwknopd_conf import settings_from_fwknopd_conf
 from fwknopd.config.settings import ServerSettings
 from fwknopd.policy.authorizer import Authorizer, PolicySettings
+from fwknopd.policy.gpg_questions import NeedsGpg
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import AccessDecision, Reason, Refusal, Verdict
@@ -72,7 +73,6 @@ LONG_KEYS = {
 """Keys longer than our reader of access.conf takes; these clients are made without it."""
 
 VECTORS = [vector for vector in load_vectors() if vector.encryption == "rijndael"]
-GPG_VECTORS = [vector for vector in load_vectors() if vector.encryption == "gpg"]
 
 
 def by_name(vectors: list[SpaVector]) -> pytest.MarkDecorator:
@@ -133,7 +133,9 @@ def judge(vector: SpaVector) -> Verdict:
     client = stanza(vector, settings)
     authorizer = Authorizer([client], policy_settings(settings), ReplayCache())
     packet = Packet(vector.packet, SOURCE, DESTINATION, 40000, 62201, 17, "wan")
-    return authorizer.judge(packet, vector.server_now or NOW)
+    verdict = authorizer.judge(packet, vector.server_now or NOW)
+    assert not isinstance(verdict, NeedsGpg)
+    return verdict
 
 
 def reason_of(verdict: Verdict) -> Reason:
@@ -199,19 +201,8 @@ def test_no_packet_works_twice(vector: SpaVector) -> None:
         assert second.reason is Reason.REPLAY
 
 
-@by_name(GPG_VECTORS)
-def test_gpg_packets_are_refused_until_they_are_supported(vector: SpaVector) -> None:
-    client = Stanza(number=1, keys=vector.keys)
-    authorizer = Authorizer([client], PolicySettings(), ReplayCache())
-    packet = Packet(vector.packet, SOURCE, DESTINATION, 40000, 62201, 17, "wan")
-    verdict = authorizer.judge(packet, NOW)
-    assert isinstance(verdict, Refusal)
-    if verdict.stanza is not None:
-        assert verdict.reason is Reason.NOT_SUPPORTED
-
-
 def test_every_policy_deviation_is_one() -> None:
-    known = {vector.name: vector for vector in VECTORS}
+    known = {vector.name: vector for vector in load_vectors()}
     for name, deviation in POLICY_DEVIATIONS.items():
         assert known[name].accept is not (deviation.ours is Reason.ACCEPTED), name
         assert name not in DECODING

@@ -151,13 +151,6 @@ def test_the_text_in_a_gpg_packet_is_judged_as_libfko_does(vector: SpaVector) ->
     assert name == (SUCCESS if refused_earlier else vector.library_verdict)
 
 
-@by_name([vector for vector in load_vectors() if vector.gpg])
-def test_gpg_packets_are_refused_by_name(vector: SpaVector) -> None:
-    with pytest.raises(SpaError) as caught:
-        decode(WireText(vector.packet), vector.keys)
-    assert caught.value.code is SpaErrorCode.UNSUPPORTED_MODE
-
-
 def test_replay_keys_tell_packets_apart() -> None:
     made = [v for v in rijndael_vectors() if v.decoded and v.name not in NOT_CANONICAL]
     keys = {replay_key(WireText(as_c_string(v.library_input)), v.keys): v.name for v in made}

@@ -19,6 +19,7 @@ import pytest
 from tests.netns.computers import Computer
 from tests.netns.conftest import CLIENT, ROUTER
 from tests.netns.fw4_rulesets import router_ruleset
+from tests.netns.gpg_rings import gpg_rings
 from tests.netns.guarded_host import (
     GuardedHost,
     assert_one_knock_does_what_it_should,
@@ -26,6 +27,7 @@ from tests.netns.guarded_host import (
 )
 
 pytestmark = [pytest.mark.root, pytest.mark.client, pytest.mark.nft, pytest.mark.iptables]
+pytestmark += [pytest.mark.gpg]
 
 # Keys of the guides; whoever copies them has been warned there.
 KEY = "Sz80RjpXOlhH2olGuKBUamHKcqyMBsS9BTgLaMugUsg="
@@ -158,6 +160,63 @@ def what_is_my_address(computer: Computer) -> Iterator[None]:
         server.server_close()
 
 
+# C: GPG between two servers
+
+
+ACCESS_CONF_C = """\
+SOURCE: ANY;
+OPEN_PORTS: tcp/22; ### for ssh (change for access to other services)
+#KEY: throw_away_password;
+FW_ACCESS_TIMEOUT: 30;
+REQUIRE_SOURCE_ADDRESS: Y;
+DATA_COLLECT_MODE: PCAP;
+GPG_REMOTE_ID: 99999999;   ## client key
+GPG_DECRYPT_ID: 11111111;  ## server key
+GPG_DECRYPT_PW: passphrase;
+GPG_HOME_DIR: /home/test/.gnupg;
+"""
+
+
+def guide_c_with_iptables(site: GuardedHost) -> None:
+    for line in DROP_ALL:
+        site.host.type(line)
+    guide_c(site, shows=_what_the_guide_shows)
+
+
+def guide_c_with_nftables(site: GuardedHost) -> None:
+    site.host.machine.nft(NFT_DROP_ALL)
+    guide_c(site)
+
+
+def guide_c(site: GuardedHost, shows: Callable[[GuardedHost], None] = lambda site: None) -> None:
+    site.host.write("/etc/fwknop/fwknopd.conf", "# All of it is as it should be.\n")
+    with gpg_rings("passphrase") as (server, client):
+        site.host.write("/etc/fwknop/access.conf", server.filled_in(ACCESS_CONF_C))
+        line = f"fwknop -A tcp/22 --gpg-recip 11111111 --gpg-sign 99999999 -a {CLIENT} -D {ROUTER}"
+        with (
+            client.at(site.outside.path("/home/.gnupg")),
+            site.host.running("fwknopd -f") as daemon,
+        ):
+            daemon.wait_for("access.conf:6: DATA_COLLECT_MODE: ignored: ")
+
+            def knock() -> None:
+                site.outside.type(server.filled_in(line), answer="no passphrase")
+                daemon.wait_for("Added access rule to")
+                shows(site)
+
+            assert_one_knock_does_what_it_should(site, daemon, 22, knock)
+            assert not [line for line in daemon.lines if "GPG_" in line]
+            assert "Incoming SPA data signed by" in "\n".join(daemon.lines)
+        assert "passphrase" not in "\n".join(daemon.lines)
+
+
+def _what_the_guide_shows(site: GuardedHost) -> None:
+    rules = site.host.machine.run("iptables", "-S")
+    assert "-N FWKNOP_INPUT\n" in rules
+    assert "-A INPUT -j FWKNOP_INPUT\n" in rules
+    assert f"-A FWKNOP_INPUT -s {CLIENT}/32 -p tcp -m tcp --dport 22 " in rules
+
+
 # D: a short passphrase and no HMAC
 
 
@@ -221,6 +280,8 @@ STORIES: tuple[Story, ...] = (
     guide_a_with_iptables,
     guide_a_with_nftables,
     guide_b,
+    guide_c_with_iptables,
+    guide_c_with_nftables,
     guide_d,
     guide_e,
 )
@@ -245,31 +306,3 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[Story, Fu
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 def test_the_client_gets_in(told: Mapping[Story, Future[None]], story: Story) -> None:
     told[story].result(STORY_SECONDS)
-
-
-# C: GPG, which is not there yet
-
-
-ACCESS_CONF_C = """\
-SOURCE: ANY;
-OPEN_PORTS: tcp/22; ### for ssh (change for access to other services)
-#KEY: throw_away_password;
-FW_ACCESS_TIMEOUT: 30;
-REQUIRE_SOURCE_ADDRESS: Y;
-DATA_COLLECT_MODE: PCAP;
-GPG_REMOTE_ID: 99999999;   ## client key
-GPG_DECRYPT_ID: 11111111;  ## server key
-GPG_DECRYPT_PW: passphrase;
-GPG_HOME_DIR: /home/test/.gnupg;
-"""
-
-
-def test_a_gpg_guide_loads_and_says_what_is_missing(tmp_path: Path) -> None:
-    with guarded_host(tmp_path) as site:
-        site.host.write("/etc/fwknop/fwknopd.conf", "# All of it is as it should be.\n")
-        site.host.write("/etc/fwknop/access.conf", ACCESS_CONF_C)
-        with site.host.running("fwknopd -f") as daemon:
-            daemon.wait_for("access.conf:6: DATA_COLLECT_MODE: ignored: ")
-            for line, name in ((7, "REMOTE_ID"), (8, "DECRYPT_ID"), (9, "DECRYPT_PW")):
-                daemon.wait_for(f"access.conf:{line}: GPG_{name}: not supported yet: ")
-        assert "passphrase" not in "\n".join(daemon.lines)

@@ -58,6 +58,7 @@ BY_KIND = {
     Kind.KEY_BASE64: BASE64,
     Kind.HOURS: st.sampled_from(["08:00-18:00", "22:00-6:00, 12:00-13:00"]),
     Kind.DAYS: st.sampled_from(["mon tue", "fri-mon, wed"]),
+    Kind.GPG_IDS: st.sampled_from(["BF48D714", "bf48d714, 21176169BF48D714"]),
     Kind.DATE: st.sampled_from(["12/31/2030", "1/2/30", "31/12/2030"]),
     Kind.NAT_TARGET: st.just("192.168.1.10 22"),
     Kind.NAT_RANGES: st.sampled_from(["192.168.1.10:22", "192.168.1.0/24, fd00::1"]),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fwknopd.policy.authorizer import Authorizer, PolicySettings
 from fwknopd.policy.explanation import Explanation, explain
+from fwknopd.policy.gpg_questions import NeedsGpg
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.schedule import Schedule, local_time
 from fwknopd.policy.stanza import NatTarget, Stanza
@@ -176,6 +177,7 @@ def test_explanation_and_authorizer_agree(
     assert snapshot(cache) == before
     assert explanation == explain(packet, stanzas, settings, cache, NOW, clock_problem)
     verdict = authorizer.judge(packet, NOW, clock_problem)
+    assert not isinstance(verdict, NeedsGpg)
     assert without_entry(explanation.verdict) == without_entry(verdict)
     assert steps_lead_to_the_verdict(explanation)
     json.dumps(explanation.as_json())

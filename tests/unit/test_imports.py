@@ -33,7 +33,7 @@ CORE = {
     "cycle_format": ("cycle_table", "policy.command"),
     "replay_blindness": (),
     "keys": ("spa",),
-    "config": ("spa", "keys", "policy.stanza", "policy.schedule", "policy.settings"),
+    "config": ("spa", "keys", "policy.gpg", "policy.stanza", "policy.schedule", "policy.settings"),
 }
 # Each is one edge to the outside. They know the core, and never each other.
 ADAPTERS = (
@@ -46,6 +46,7 @@ ADAPTERS = (
     ("cycle_journal",),
     ("clock", "time_sources", "time_zone"),
     ("commands",),
+    ("gpg_home", "gpg_jobs", "gpg_queue", "gpg_rings"),
 )
 # What edges share: starting a program or a job, and nothing that is one edge's business.
 SHARED = ("spawning", "workers", "loop", "accounts")
@@ -53,6 +54,7 @@ SHARED = ("spawning", "workers", "loop", "accounts")
 ENGINE_MODULES = (
     *("engine", "engine_edges", "open_doors", "endings", "door_list", "reporting"),
     *("knock_commands", "command_queue", "command_reporting", "open_cycles"),
+    *("judging", "undecided"),
 )
 ENGINE = (*CORE, *ENGINE_MODULES, "firewall", "events")
 WEBUI_MAY_IMPORT = (
@@ -71,6 +73,7 @@ PURE |= {"json", "math", "shlex", "string", "struct", "typing"}
 PURE |= {"time"}
 ONLY_IN = {
     "cryptography": "fwknopd/spa/cipher.py",
+    "gnupg": "fwknopd/gpg_jobs.py",
     "pcap": "fwknopd/capture/pcap.py",
     "secrets": "fwknopd/keys.py",
 }
@@ -189,7 +192,7 @@ def test_core_opens_no_file_and_reads_no_clock(path: Path) -> None:
     assert not untold & CLOCK_CALLS_WITHOUT_ARGUMENT
 
 
-@pytest.mark.parametrize("package", ["cryptography", "pcap"])
+@pytest.mark.parametrize("package", ["cryptography", "gnupg", "pcap"])
 def test_heavy_packages_have_one_door(package: str) -> None:
     doors = {
         label(path)
@@ -252,4 +255,5 @@ def test_daemon_starts_without_what_it_never_uses() -> None:
     # Each of these costs a router memory for the whole life of the process.
     unwanted = ["asyncio", "logging", "unittest", "concurrent.futures", "multiprocessing"]
     unwanted += ["fwknopd.firewall.iptables", "fwknopd.firewall.conntrack"]
+    unwanted += ["gnupg", "subprocess", "threading"]
     assert not load(["fwknopd.cli", "fwknopd.service", "fwknopd.runner"], unwanted)

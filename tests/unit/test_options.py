@@ -110,9 +110,9 @@ def test_values_may_be_attached() -> None:
 
 
 def test_options_without_effect_are_remembered() -> None:
-    given = parse_options(["--sudo-exe", "/x", "-l", "C", "--no-locale", "--gpg-exe=/y", "-l", "D"])
+    given = parse_options(["--sudo-exe", "/x", "-l", "C", "--no-locale", "-l", "D"])
     assert given.sudo_exe == "/x"
-    assert given.without_effect == ("locale", "no-locale", "gpg-exe")
+    assert given.without_effect == ("locale", "no-locale")
 
 
 def test_events_on_standard_output_need_the_foreground() -> None:

@@ -46,6 +46,26 @@ _TABLE: dict[Reason, Explanation] = {
         N_("The HMAC was right, but the packet could not be decrypted"),
         N_("The encryption key in the app differs: scan the client's QR code again."),
     ),
+    Reason.GPG_FAILED: Explanation(
+        N_("gpg could not say whose knock this is"),
+        N_("The detail says why: gpg or python-gnupg is missing, or gpg does not answer."),
+    ),
+    Reason.GPG_BUSY: Explanation(
+        N_("Too many knocks waited for gpg"),
+        N_("Knock again. If it persists, set an HMAC key: then strangers' packets cost no gpg."),
+    ),
+    Reason.SIGNATURE_MISSING: Explanation(
+        N_("The knock was not signed with GPG"),
+        N_("Sign it (fwknop --gpg-sign), or set GPG_DISABLE_SIG if it needs no signature."),
+    ),
+    Reason.SIGNATURE_BAD: Explanation(
+        N_("The knock's GPG signature is no good"),
+        N_("The detail says why. The key ring must have the client's public key and trust it."),
+    ),
+    Reason.SIGNER_NOT_ALLOWED: Explanation(
+        N_("The knock was signed with a GPG key that is not one of this client's"),
+        N_("If it was yours: add the key to GPG_FINGERPRINT_ID or GPG_REMOTE_ID of the client."),
+    ),
     Reason.MALFORMED: Explanation(
         N_("The packet decrypted, but what it says makes no sense"),
         N_("Update the app. If it persists, knock with another client program to compare."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fwknopd.config.command_values import ANY_ACCOUNT, Accounts
 from fwknopd.config.directive import Directive, Findings
@@ -21,6 +21,9 @@ from fwknopd.config.typed_values import TypedValue, typed_values
 from fwknopd.config.variable import Scope
 from fwknopd.policy.schedule import Schedule
 from fwknopd.policy.stanza import SourceNat, Stanza
+
+if TYPE_CHECKING:
+    from fwknopd.policy.gpg import GpgAccess
 
 DEFAULT_TIMEOUT = 30
 DEFAULT_MAX_TIMEOUT = 300
@@ -98,9 +101,9 @@ def _build(
     values = typed_values(Scope.ACCESS, directives, findings)
     if not any(item.name == "SOURCE" for item in directives):
         findings.error(text.head, "SOURCE is missing", "Set SOURCE, to ANY for everywhere.")
-    _refuse_gpg_only(text.head, directives, values)
-    keys = build_keys(text.head, values, placeholders, findings)
     _check_nat(values, settings, findings)
+    gpg = _gpg_access(text.head, values, settings, findings)
+    keys = build_keys(text.head, values, placeholders, findings, gpg=gpg is not None)
     check_commands(values, accounts, findings)
     chosen: dict[str, Any] = {
         field: values[name].value for name, field in _PLAIN_FIELDS.items() if name in values
@@ -109,6 +112,7 @@ def _build(
     return Stanza(
         number=text.number,
         keys=keys,
+        gpg=gpg,
         name=values["name"].value if "name" in values else text.name,
         enabled=values["enabled"].value if "enabled" in values else True,
         sources=values["SOURCE"].value if "SOURCE" in values else (),
@@ -119,16 +123,15 @@ def _build(
     )
 
 
-def _refuse_gpg_only(
-    head: Directive, directives: Sequence[Directive], values: dict[str, TypedValue]
-) -> None:
-    has_gpg = any(item.name in ("GPG_DECRYPT_PW", "GPG_ALLOW_NO_PW") for item in directives)
-    if has_gpg and "KEY" not in values and "KEY_BASE64" not in values:
-        raise Unusable(
-            head,
-            "the client has only GPG keys, which are not supported yet",
-            "Generate keys for this client.",
-        )
+def _gpg_access(
+    head: Directive, values: dict[str, TypedValue], settings: ServerSettings, findings: Findings
+) -> GpgAccess | None:
+    if not any(name.startswith("GPG_") for name in values):
+        return None
+    # Few clients knock with GPG: loaded with the first.
+    from fwknopd.config.gpg_stanza import gpg_access
+
+    return gpg_access(head, values, settings, findings)
 
 
 def _check_nat(values: dict[str, TypedValue], settings: ServerSettings, findings: Findings) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fwknopd.config.command_variables import COMMAND_VARIABLES, GPG_VARIABLES
+from fwknopd.config.command_variables import COMMAND_VARIABLES
+from fwknopd.config.gpg_variables import GPG_VARIABLES
 from fwknopd.config.key_variables import KEY_VARIABLES
 from fwknopd.config.variable import MAX_C_INT, Kind, Variable, access
 

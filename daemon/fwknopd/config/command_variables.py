@@ -1,18 +1,15 @@
-"""The directives of an access stanza about commands and GPG keys."""
+"""The directives of an access stanza about commands."""
 
 from __future__ import annotations
 
 from fwknopd.config.variable import (
     MAX_C_INT,
-    NO_GPG,
     Kind,
     Variable,
     access,
-    access_later,
 )
 
 COMMANDS = "Commands"
-GPG = "GPG"
 
 COMMAND_VARIABLES: tuple[Variable, ...] = (
     access(
@@ -94,24 +91,4 @@ COMMAND_VARIABLES: tuple[Variable, ...] = (
         unit="seconds",
         example="30",
     ),
-)
-
-GPG_VARIABLES: tuple[Variable, ...] = (
-    access_later("GPG_HOME_DIR", Kind.PATH, GPG, "The folder with the GPG key ring.", NO_GPG),
-    access_later("GPG_EXE", Kind.PATH, GPG, "The GPG program.", NO_GPG),
-    access_later("GPG_DECRYPT_ID", Kind.TEXT, GPG, "The router's own GPG key.", NO_GPG),
-    access_later("GPG_DECRYPT_PW", Kind.TEXT, GPG, "Its passphrase.", NO_GPG, secret=True),
-    access_later("GPG_ALLOW_NO_PW", Kind.BOOLEAN, GPG, "The key has no passphrase.", NO_GPG, False),
-    access_later("GPG_REQUIRE_SIG", Kind.BOOLEAN, GPG, "Knocks must be signed.", NO_GPG, True),
-    access_later("GPG_DISABLE_SIG", Kind.BOOLEAN, GPG, "Do not check signatures.", NO_GPG, False),
-    access_later(
-        "GPG_IGNORE_SIG_VERIFY_ERROR",
-        Kind.BOOLEAN,
-        GPG,
-        "Accept signatures that do not verify.",
-        NO_GPG,
-        False,
-    ),
-    access_later("GPG_REMOTE_ID", Kind.TEXT, GPG, "The clients' key numbers.", NO_GPG),
-    access_later("GPG_FINGERPRINT_ID", Kind.TEXT, GPG, "The clients' key fingerprints.", NO_GPG),
 )

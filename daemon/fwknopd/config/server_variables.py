@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from fwknopd.config.capture_variables import CAPTURE_VARIABLES, CHECK_VARIABLES
 from fwknopd.config.firewall_variables import FIREWALL_VARIABLES, FORWARDING_VARIABLES
+from fwknopd.config.gpg_variables import DEFAULT_HOME, DEFAULT_PROGRAM
 from fwknopd.config.variable import (
     MAX_C_INT,
-    NO_GPG,
     Kind,
     Restart,
     Variable,
     ignored,
-    later,
     server,
 )
 
@@ -145,8 +144,22 @@ _COMMAND_VARIABLES = (
         default="/usr/bin/sudo",
         example="/usr/bin/sudo",
     ),
-    later("GPG_HOME_DIR", Kind.PATH, COMMANDS, "The folder with the GPG key ring.", NO_GPG),
-    later("GPG_EXE", Kind.PATH, COMMANDS, "The GPG program.", NO_GPG),
+    server(
+        "GPG_HOME_DIR",
+        Kind.PATH,
+        "The folder with the GPG key ring, for clients that name none of their own.",
+        COMMANDS,
+        default=DEFAULT_HOME,
+        example=DEFAULT_HOME,
+    ),
+    server(
+        "GPG_EXE",
+        Kind.PATH,
+        "The gpg program, for clients that name none of their own.",
+        COMMANDS,
+        default=DEFAULT_PROGRAM,
+        example=DEFAULT_PROGRAM,
+    ),
 )
 
 SERVER_VARIABLES: tuple[Variable, ...] = (

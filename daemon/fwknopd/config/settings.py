@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from fwknopd.config.gpg_variables import DEFAULT_HOME, DEFAULT_PROGRAM
 from fwknopd.config.ipt_chain import (
     DNAT_CHAIN,
     FORWARD_CHAIN,
@@ -56,6 +57,8 @@ class ServerSettings:
     digest_file: str = ""
     access_file: str = "/etc/fwknop/access.conf"
     access_folder: str = ""
+    gpg_home_dir: str = DEFAULT_HOME
+    gpg_exe: str = DEFAULT_PROGRAM
     verbose: int = 0
     firewall: str = "auto"
     ipt_input_access: str = str(INPUT_CHAIN)

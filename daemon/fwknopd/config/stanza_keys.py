@@ -64,21 +64,27 @@ def build_keys(
     values: dict[str, TypedValue],
     placeholders: Placeholders,
     findings: Findings,
+    *,
+    gpg: bool,
 ) -> SpaKeys:
-    """The keys. ``head`` is named where a key is missing. Raises Unusable."""
+    """The keys. ``head`` is named where a key is missing. Raises Unusable.
+
+    With ``gpg`` the client has a GPG key, and needs none for AES.
+    """
     encryption = _chosen(values, ENCRYPTION_NAMES, findings)
     hmac = _chosen(values, HMAC_NAMES, findings)
-    if encryption is None:
+    if encryption is None and not gpg:
         raise _no_key(head, placeholders.encryption)
     if hmac is None and placeholders.hmac is not None and placeholders.hmac.value.strip():
         # Without it the client's knocks would be taken unauthenticated: nobody asked for that.
         raise _no_key(head, placeholders.hmac)
     mode = EncryptionMode(values["ENCRYPTION_MODE"].value if "ENCRYPTION_MODE" in values else "CBC")
     hash_type = values["HMAC_DIGEST_TYPE"].value if "HMAC_DIGEST_TYPE" in values else "sha256"
-    _check(encryption, hmac, mode, findings)
-    key = (
-        encryption.value[:LEGACY_KEY_LENGTH] if mode is EncryptionMode.LEGACY else encryption.value
-    )
+    if hmac is not None:
+        _check_hmac(hmac, encryption, findings)
+    key = None if encryption is None else _aes_key(encryption, mode, gpg, findings)
+    if key is None:
+        mode = EncryptionMode.ASYMMETRIC
     return SpaKeys(key, hmac.value if hmac else None, mode, DigestType(hash_type))
 
 
@@ -106,25 +112,42 @@ def _no_key(head: Directive, placeholder: Directive | None) -> NoKeys:
     )
 
 
-def _check(
-    encryption: TypedValue, hmac: TypedValue | None, mode: EncryptionMode, findings: Findings
-) -> None:
-    if hmac is not None and hmac.value == encryption.value:
+def _check_hmac(hmac: TypedValue, encryption: TypedValue | None, findings: Findings) -> None:
+    if encryption is not None and hmac.value == encryption.value:
         findings.error(
             hmac.place, "it is the same as the encryption key", "Generate new keys for both."
         )
+    _check_length(hmac, MAX_HMAC_KEY_LENGTH)
+
+
+def _aes_key(
+    encryption: TypedValue, mode: EncryptionMode, gpg: bool, findings: Findings
+) -> bytes | None:
+    """The key's bytes, as far as they count; None when the mode leaves no use for them."""
+    key: bytes = encryption.value
     if mode is EncryptionMode.ASYMMETRIC:
-        raise Unusable(
-            encryption.place,
-            "ENCRYPTION_MODE Asymmetric is for GPG, which is not supported yet",
-            "Use ENCRYPTION_MODE CBC here and in the client.",
-        )
+        _check_asymmetric(encryption, gpg, findings)
+        return None
     if mode is EncryptionMode.LEGACY:
         _check_legacy(encryption, findings)
-    else:
-        _check_length(encryption, MAX_ENCRYPTION_KEY_LENGTH)
-    if hmac is not None:
-        _check_length(hmac, MAX_HMAC_KEY_LENGTH)
+        return key[:LEGACY_KEY_LENGTH]
+    _check_length(encryption, MAX_ENCRYPTION_KEY_LENGTH)
+    return key
+
+
+def _check_asymmetric(encryption: TypedValue, gpg: bool, findings: Findings) -> None:
+    if not gpg:
+        raise Unusable(
+            encryption.place,
+            "ENCRYPTION_MODE Asymmetric is for GPG, and this client has no GPG key",
+            "Use ENCRYPTION_MODE CBC here and in the client, or set GPG_DECRYPT_PW or "
+            "GPG_ALLOW_NO_PW.",
+        )
+    findings.warn(
+        encryption.place,
+        "with ENCRYPTION_MODE Asymmetric it is not used, only the GPG key",
+        "Delete the line ENCRYPTION_MODE to let the client use both.",
+    )
 
 
 def _check_legacy(encryption: TypedValue, findings: Findings) -> None:

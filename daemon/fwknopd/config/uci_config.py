@@ -23,7 +23,7 @@ from fwknopd.policy.stanza import Stanza
 DEFAULT_NETWORK = "wan"
 DROPPED_OPTIONS = frozenset({"keytype", "hkeytype"})
 _LIST_KINDS = frozenset({Kind.NETWORKS, Kind.PORTS, Kind.INTERFACE, Kind.HOURS, Kind.DAYS})
-_LIST_KINDS |= {Kind.COMMANDS}
+_LIST_KINDS |= {Kind.COMMANDS, Kind.GPG_IDS}
 
 
 def uci_enabled(package: UciPackage) -> bool:

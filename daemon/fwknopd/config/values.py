@@ -32,6 +32,7 @@ FALSE_WORDS = frozenset({"0", "off", "false", "no", "disabled"})
 
 _MAX_PORT = 65535
 _PROTOCOLS = frozenset(Protocol)
+_FINGERPRINT = 40
 _COMMENT = re.compile(r"\s+#.*\Z", re.DOTALL)
 _PORT = re.compile(
     r"(?P<protocol>[A-Za-z]+)\s*/\s*(?P<port>[0-9]{1,5})(?P<rest>(?![0-9]).*)\Z", re.DOTALL
@@ -46,7 +47,7 @@ def parse_value(variable: Variable, text: str, leniencies: Leniencies) -> Any:
     Types: bool (BOOLEAN, SWITCH), int (INTEGER, MARK, DATE and EPOCH as seconds since
     1970), bytes (keys), tuple of networks or None for ANY, frozenset of PortSpec,
     NatTarget, tuple of NatRange, tuple of HourRange, frozenset of day numbers, tuple of
-    commands, an address, else str (IPT_CHAIN in one fixed form).
+    commands, frozenset of key ids as text, an address, else str (IPT_CHAIN in one fixed form).
     """
     text = text.strip()
     if variable.kind not in _FREE_TEXT:
@@ -239,6 +240,31 @@ def _nat_ranges(variable: Variable, text: str, leniencies: Leniencies) -> tuple[
     return parse_nat_ranges(text, leniencies)
 
 
+def _gpg_ids(variable: Variable, text: str, leniencies: Leniencies) -> frozenset[str]:
+    """Ids as they are written: fwknopd compares letter by letter, and so nobody else gets in."""
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    if not items:
+        raise InvalidValue("it names no key", f"Write it like {variable.example}.")
+    length = variable.minimum or 0
+    for item in items:
+        if not re.fullmatch(rf"[0-9A-F]{{{length}}}", item):
+            what = "the last 8 digits of" if length < _FINGERPRINT else "the whole of"
+            leniencies.add(
+                f"{shown(item)} never fits: it is compared with {what} the signing key's "
+                "fingerprint, without blanks and in capitals",
+                _right_id(item, length) or f"Write it like {variable.example}.",
+            )
+    return frozenset(items)
+
+
+def _right_id(item: str, length: int) -> str:
+    """What was meant, if that can be told."""
+    digits = "".join(item.split()).upper().removeprefix("0X")
+    if not re.fullmatch(r"[0-9A-F]{8,40}", digits) or len(digits) < length:
+        return ""
+    return f"Write {digits[-length:]}."
+
+
 def _ipt_chain(variable: Variable, text: str, leniencies: Leniencies) -> str:
     return str(parse_ipt_chain(text, variable.name))
 
@@ -264,6 +290,7 @@ _READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
     Kind.DAYS: _days,
     Kind.NAT_TARGET: _nat_target,
     Kind.NAT_RANGES: _nat_ranges,
+    Kind.GPG_IDS: _gpg_ids,
     Kind.IPT_CHAIN: _ipt_chain,
     Kind.ACCOUNT: lambda variable, text, _: read_account(variable, text),
     Kind.COMMAND: lambda variable, text, _: read_command(variable, text),

@@ -11,8 +11,6 @@ Default = str | int | bool | None
 MAX_C_INT = 8388608
 """The upper end of most ranges of fwknopd (2 to the 23rd)."""
 
-NO_GPG = "GPG packets are refused"
-
 
 class Scope(StrEnum):
     """Where a variable belongs: fwknopd.conf, an access stanza, or a UCI section of its own."""
@@ -44,6 +42,7 @@ class Kind(StrEnum):
     HOURS = "hours of the day"
     DAYS = "weekdays"
     NAT_TARGET = "nat target"
+    GPG_IDS = "gpg key ids"
     NAT_RANGES = "nat ranges"
     IPT_CHAIN = "iptables chain"
     ACCOUNT = "user or group"

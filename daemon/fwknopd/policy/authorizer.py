@@ -4,6 +4,9 @@ Cheap tests first: size and alphabet, then whether any client may knock from thi
 address, then whether this very text was used before; then client by client one HMAC
 each, and only a packet whose HMAC fits is decrypted.
 
+GPG takes long, so it isn't asked here: a packet that may be a GPG client's gets no verdict
+but a question, and is judged again, from the start, when the answer is known.
+
 A client that can't grant is skipped and the next one tried, for one key may serve
 several stanzas. When all are skipped, people are told what the client said that got
 furthest: an authenticated refusal beats "no client matched". Clients that are
@@ -23,7 +26,8 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from fwknopd.policy.addresses import plain
-from fwknopd.policy.candidates import Candidate, why_barred
+from fwknopd.policy.candidates import Candidate, Opened, Unopened, candidates_of, why_barred
+from fwknopd.policy.gpg_questions import UNKNOWN, GpgFacts, NeedsGpg
 from fwknopd.policy.knock import Knock
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.replay_check import ReplayCheck
@@ -35,12 +39,16 @@ from fwknopd.policy.verdict import Reason, Refusal, Verdict
 from fwknopd.replay import ReplayCache, ReplayEntry
 from fwknopd.spa.errors import SpaError
 from fwknopd.spa.message import SpaMessage
-from fwknopd.spa.packet import WireText, classify, replay_key
+from fwknopd.spa.packet import MIN_GPG_TEXT, WireText, classify
 
 __all__ = ["NO_MATCH", "Authorizer", "PolicySettings"]
 
 NO_MATCH = Refusal(Reason.NO_CLIENT_MATCHED, "no client's keys fit this packet")
 """The verdict on all packets of strangers, this very object: most packets of a flood get it."""
+_TOO_SHORT = Refusal(
+    Reason.WRONG_LENGTH,
+    f"clients here use GPG, whose packets have {MIN_GPG_TEXT} characters or more",
+)
 
 _FINAL = frozenset({Reason.REPLAY, Reason.REPLAY_CACHE_FULL})
 """Reasons that hold whichever client opened the packet; no further client is asked."""
@@ -51,10 +59,15 @@ _PROGRESS = {
         (
             Reason.NO_CLIENT_MATCHED,
             Reason.WRONG_LENGTH,
+            Reason.GPG_BUSY,
+            Reason.GPG_FAILED,
             Reason.DECRYPT_FAILED,
+            Reason.SIGNATURE_MISSING,
+            Reason.SIGNATURE_BAD,
             Reason.NOT_SUPPORTED,
             Reason.MALFORMED,
             Reason.CLOCK_NOT_SET,
+            Reason.SIGNER_NOT_ALLOWED,
             Reason.TOO_OLD,
             Reason.FROM_THE_FUTURE,
             Reason.OUTSIDE_HOURS,
@@ -80,7 +93,8 @@ class _Attempt:
     now: int
     clock_problem: str
     utc_offset: int
-    entry: ReplayEntry | None = None
+    facts: GpgFacts
+    spent: tuple[ReplayEntry, Stanza, SpaMessage] | None = None
 
 
 class Authorizer:
@@ -97,17 +111,24 @@ class Authorizer:
         self._replay = ReplayCheck(stanzas, settings, replay)
         if stanzas and replay.max_age != settings.max_age:
             replay.max_age = settings.max_age
-        self.candidates = tuple(map(Candidate, stanzas))
+        self.candidates = tuple(way for stanza in stanzas for way in candidates_of(stanza))
+        self._has_gpg = any(stanza.gpg for stanza in stanzas)
         self._any_source = all(candidate.sources is None for candidate in self.candidates)
 
     def judge(
-        self, packet: Packet, now: int, clock_problem: str = "", utc_offset: int = 0
-    ) -> Verdict:
+        self,
+        packet: Packet,
+        now: int,
+        clock_problem: str = "",
+        utc_offset: int = 0,
+        facts: GpgFacts = UNKNOWN,
+    ) -> Verdict | NeedsGpg:
         """The verdict on one packet; never raises, whatever the payload.
 
         ``now`` is epoch seconds. ``clock_problem`` says why ``now`` can't be believed;
         then nothing is granted for which the time matters. ``utc_offset`` is how many
-        seconds the router's wall clock is ahead of UTC.
+        seconds the router's wall clock is ahead of UTC. A packet that needs gpg is to be
+        judged again with its answer among the ``facts``, and as of its arrival.
         """
         try:
             wire = read_wire(packet.payload, self._settings)
@@ -116,21 +137,41 @@ class Authorizer:
         candidates = self._heard(plain(packet.source))
         if not candidates:
             return not_heard(packet)
-        attempt = _Attempt(packet, wire, wire.reference_digest, now, clock_problem, utc_offset)
+        attempt = _Attempt(
+            packet, wire, wire.reference_digest, now, clock_problem, utc_offset, facts
+        )
         verdict = self._replay.used(attempt.digest, packet) or self._ask(candidates, attempt)
-        if attempt.entry is None or not self._replay.holds(attempt.entry):
+        # Not before the verdict is there: a packet judged again must not find itself.
+        if attempt.spent is None or isinstance(verdict, NeedsGpg):
             return verdict
-        return replace(verdict, replay_entry=attempt.entry)
+        return self._spend(*attempt.spent, attempt, verdict)
+
+    def _spend(
+        self,
+        entry: ReplayEntry,
+        stanza: Stanza,
+        message: SpaMessage,
+        attempt: _Attempt,
+        verdict: Verdict,
+    ) -> Verdict:
+        """Note as used what a client's keys opened; the verdict says so, or that it can't be."""
+        refused = self._replay.store(entry, stanza, message, attempt.now)
+        if refused is not None:
+            return refused
+        return replace(verdict, replay_entry=entry) if self._replay.holds(entry) else verdict
 
     def _heard(self, source: IPv4Address | IPv6Address) -> Sequence[Candidate]:
         if self._any_source:
             return self.candidates
         return [candidate for candidate in self.candidates if candidate.hears(source)]
 
-    def _ask(self, candidates: Sequence[Candidate], attempt: _Attempt) -> Verdict:
-        furthest = NO_MATCH
+    def _ask(self, candidates: Sequence[Candidate], attempt: _Attempt) -> Verdict | NeedsGpg:
         barred: list[tuple[Candidate, Reason]] = []
         text, destination, now = attempt.wire.text, plain(attempt.packet.destination), attempt.now
+        furthest = NO_MATCH
+        if self._has_gpg:
+            candidates = [way for way in candidates if way.takes(attempt.wire)]
+            furthest = furthest if candidates else _TOO_SHORT
         for candidate in candidates:
             if candidate.conditional and (bar := candidate.barred(destination, now)):
                 barred.append((candidate, bar))
@@ -143,61 +184,78 @@ class Authorizer:
             return self._explain_barred(barred, attempt) or furthest
         return furthest
 
-    def _try(self, candidate: Candidate, attempt: _Attempt) -> Verdict:
+    def _try(self, candidate: Candidate, attempt: _Attempt) -> Verdict | NeedsGpg:
         """What this client, whose MAC fits or who has none, says to the packet."""
         stanza = candidate.stanza
         try:
-            message = candidate.open(attempt.wire)
+            opened = candidate.open(attempt.wire, attempt.facts)
         except SpaError as error:
             return refusal_of(error, stanza, authenticated=candidate.matches is not None)
-        knock = self._knock(stanza, message, attempt)
-        unfit = clock_unset(knock, attempt.clock_problem) or self._remember(
-            stanza, message, attempt
-        )
+        if isinstance(opened, Unopened):
+            return self._ask_gpg(candidate, opened, attempt)
+        knock = self._knock(stanza, opened, attempt)
+        unfit = clock_unset(knock, attempt.clock_problem) or self._remember(stanza, opened, attempt)
         if unfit is not None:
             return unfit
         return decide(knock)
 
-    def _knock(self, stanza: Stanza, message: SpaMessage, attempt: _Attempt) -> Knock:
+    def _ask_gpg(
+        self, candidate: Candidate, unopened: Unopened, attempt: _Attempt
+    ) -> Refusal | NeedsGpg:
+        """Whatever already stands against the packet, so that no gpg runs for nothing."""
+        stanza, authenticated = candidate.stanza, candidate.matches is not None
+        used = self._replay.used(unopened.key, attempt.packet)
+        if used is not None:
+            return replace(used, stanza=used.stanza or stanza)
+        settings = self._settings
+        if attempt.clock_problem and settings.wait_for_clock and settings.enable_spa_packet_aging:
+            whose = stanza if authenticated else None
+            return Refusal(Reason.CLOCK_NOT_SET, attempt.clock_problem, whose)
+        return NeedsGpg(unopened.question, stanza, authenticated)
+
+    def _knock(self, stanza: Stanza, opened: Opened, attempt: _Attempt) -> Knock:
         return Knock(
             stanza,
-            message,
+            opened.message,
             attempt.packet,
             attempt.wire.forwarded_for,
             self._settings,
             attempt.now,
             attempt.utc_offset,
+            opened.signer,
         )
 
-    def _remember(self, stanza: Stanza, message: SpaMessage, attempt: _Attempt) -> Refusal | None:
-        """Note the packet as used, once; a refusal when it was used or can't be noted."""
-        if not self._replay.enabled or attempt.entry is not None:
+    def _remember(self, stanza: Stanza, opened: Opened, attempt: _Attempt) -> Refusal | None:
+        """Have the packet noted as used, once; the refusal of one that was used before."""
+        if not self._replay.enabled or attempt.spent is not None:
             return None
-        key = replay_key(attempt.wire, stanza.keys)
-        known = self._replay.known(key, stanza, message, attempt.packet)
-        if known is not None:
-            return known
-        attempt.entry = _entry(key, stanza, message, attempt)
-        return self._replay.store(attempt.entry, stanza, message, attempt.now)
+        message = opened.message
+        known = self._replay.known(opened.key, stanza, message, attempt.packet)
+        if known is None:
+            entry = _entry(opened.key, stanza, message, attempt)
+            attempt.spent = (entry, stanza, message)
+        return known
 
     # Clients that can't grant
 
     def _explain_barred(
         self, barred: Sequence[tuple[Candidate, Reason]], attempt: _Attempt
-    ) -> Refusal | None:
+    ) -> Refusal | NeedsGpg | None:
         """The refusal of the first barred client whose packet this is."""
         for candidate, reason in barred:
             if candidate.matches is not None and not candidate.matches(attempt.wire.text):
                 continue
             try:
-                message = candidate.open(attempt.wire)
+                opened = candidate.open(attempt.wire, attempt.facts)
             except SpaError:
                 continue
+            if isinstance(opened, Unopened):
+                return self._ask_gpg(candidate, opened, attempt)
             stanza = candidate.stanza
             why = why_barred(reason, stanza, attempt.packet)
             # Spent all the same: this client may be allowed again in a minute.
-            self._remember(stanza, message, attempt)
-            return Refusal(reason, why, stanza, message)
+            self._remember(stanza, opened, attempt)
+            return Refusal(reason, why, stanza, opened.message)
         return None
 
 

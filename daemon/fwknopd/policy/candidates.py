@@ -1,18 +1,26 @@
-"""One client as the authorizer tries it: its networks as numbers, its HMAC key absorbed."""
+"""One client as the authorizer tries it: its networks as numbers, its HMAC key absorbed.
+
+A client with an AES key and a GPG key is two of these, tried in this order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from fwknopd.policy.gpg import GpgAccess
+from fwknopd.policy.gpg_questions import GpgFacts, GpgQuestion, message_of, question_of
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.rules import utc
 from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import Reason
 from fwknopd.spa.digest import Authenticator
 from fwknopd.spa.errors import SpaError
+from fwknopd.spa.gpg_packet import gpg_keys, open_wire, sealed_key
 from fwknopd.spa.message import SpaMessage
-from fwknopd.spa.packet import WireText, decode
+from fwknopd.spa.mode import EncryptionGuess
+from fwknopd.spa.packet import SpaKeys, WireText, decode, replay_key
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -47,6 +55,27 @@ def network_set(networks: Iterable[Network] | None) -> NetworkSet | None:
     return None if networks is None else NetworkSet(networks)
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A packet that a client's keys opened.
+
+    ``key`` names it in the replay cache. ``signer`` is the GPG key that signed it, and None
+    where nobody asks for a signature.
+    """
+
+    message: SpaMessage
+    key: bytes
+    signer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unopened:
+    """A packet that gpg has to open. ``key`` as in `Opened`."""
+
+    question: GpgQuestion
+    key: bytes
+
+
 class Candidate:
     """A stanza made ready to be tried on every packet.
 
@@ -55,16 +84,25 @@ class Candidate:
     - ``conditional``: `barred` has to be asked before this client may grant anything
     """
 
-    __slots__ = ("_destinations", "authenticator", "conditional", "matches", "sources", "stanza")
+    __slots__ = (
+        "_destinations",
+        "authenticator",
+        "conditional",
+        "keys",
+        "matches",
+        "sources",
+        "stanza",
+    )
 
-    def __init__(self, stanza: Stanza) -> None:
+    def __init__(self, stanza: Stanza, keys: SpaKeys | None = None) -> None:
         self.stanza = stanza
+        self.keys = keys or stanza.keys
         self.sources = network_set(stanza.sources)
         self._destinations = network_set(stanza.destinations)
         self.conditional = (
             self._destinations is not None or not stanza.enabled or stanza.access_expire is not None
         )
-        self.authenticator = _authenticator(stanza)
+        self.authenticator = _authenticator(self.keys)
         self.matches: Callable[[bytes], bool] | None = None
         if self.authenticator is not None:
             self.matches = self.authenticator.matches
@@ -89,15 +127,52 @@ class Candidate:
             return Reason.CLIENT_DISABLED
         return Reason.CLIENT_EXPIRED if self.expired(now) else None
 
-    def open(self, wire: WireText) -> SpaMessage:
+    def takes(self, wire: WireText) -> bool:
+        """The packet may be of this kind, by its length."""
+        return True
+
+    def open(self, wire: WireText, facts: GpgFacts) -> Opened | Unopened:
         """The message, if this client's keys made the packet. Raises `SpaError`."""
-        stanza = self.stanza
-        return decode(
+        message = decode(
             wire,
-            stanza.keys,
+            self.keys,
             authenticator=self.authenticator,
-            any_length=stanza.enable_cmd_exec,
+            any_length=self.stanza.enable_cmd_exec,
         )
+        return Opened(message, replay_key(wire, self.keys))
+
+
+class GpgCandidate(Candidate):
+    """A stanza whose packets gpg opens."""
+
+    __slots__ = ("_access",)
+
+    def __init__(self, stanza: Stanza, access: GpgAccess) -> None:
+        super().__init__(stanza, gpg_keys(stanza.keys))
+        self._access = access
+
+    def takes(self, wire: WireText) -> bool:
+        """GPG packets are long."""
+        return wire.encryption_guess is EncryptionGuess.GPG
+
+    def open(self, wire: WireText, facts: GpgFacts) -> Opened | Unopened:
+        """As of AES, once gpg's answer is among the facts."""
+        envelope = open_wire(wire, self.keys, self.authenticator)
+        facts.check_recipient(self._access.home, envelope)
+        question, key = question_of(self._access, envelope), sealed_key(envelope)
+        answer = facts.answers.get(question)
+        if answer is None:
+            return Unopened(question, key)
+        message, signer = message_of(answer, self._access)
+        return Opened(message, key, signer)
+
+
+def candidates_of(stanza: Stanza) -> Iterator[Candidate]:
+    """The ways to try a packet on this client, cheapest first."""
+    if stanza.keys.encryption_key is not None or stanza.gpg is None:
+        yield Candidate(stanza)
+    if stanza.gpg is not None:
+        yield GpgCandidate(stanza, stanza.gpg)
 
 
 def why_barred(reason: Reason, stanza: Stanza, packet: Packet) -> str:
@@ -109,9 +184,9 @@ def why_barred(reason: Reason, stanza: Stanza, packet: Packet) -> str:
     return f"this client's access ended on {utc(stanza.access_expire or 0)}"
 
 
-def _authenticator(stanza: Stanza) -> Authenticator | None:
+def _authenticator(keys: SpaKeys) -> Authenticator | None:
     try:
-        return stanza.keys.authenticator()
+        return keys.authenticator()
     except SpaError:
         # A key no client can use (too long): `decode` refuses it again for each packet,
         # which stops this client and no other.

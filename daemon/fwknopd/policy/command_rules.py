@@ -30,7 +30,7 @@ def decide_command(knock: Knock, request: CommandRequest) -> Verdict:
     """The verdict on a message that asks for a command."""
     command = as_configured(split(request.command), knock.stanza, knock.settings)
     return command_allowed(knock, request) or CommandDecision(
-        knock.stanza, knock.message, knock.address, command
+        knock.stanza, knock.message, knock.address, command, knock.signer
     )
 
 

@@ -59,6 +59,7 @@ def decide_cycle(knock: Knock, asked: tuple[PortSpec, ...]) -> CycleDecision:
         closing=closing,
         undoes=_command(knock, stanza.cmd_cycle_close, timeless).words if closing else (),
         lifetime=seconds,
+        signer=knock.signer,
     )
 
 

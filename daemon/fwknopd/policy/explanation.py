@@ -16,11 +16,12 @@ from typing import Any
 from fwknopd.policy import explanation_facts as facts
 from fwknopd.policy.addresses import plain
 from fwknopd.policy.authorizer import Authorizer, not_heard
-from fwknopd.policy.candidates import Candidate, why_barred
+from fwknopd.policy.candidates import Candidate, GpgCandidate, Opened, Unopened, why_barred
 from fwknopd.policy.command_rules import command_allowed
 from fwknopd.policy.doors import doors_of_knock, forced, target_of
 from fwknopd.policy.explanation_reading import heard_step, read_steps, seen_step
 from fwknopd.policy.explanation_steps import Case, Outcome, Step, judged
+from fwknopd.policy.gpg_questions import UNKNOWN, GpgFacts, GpgQuestion, NeedsGpg
 from fwknopd.policy.knock import Knock
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.replay_check import ReplayCheck
@@ -36,7 +37,7 @@ from fwknopd.policy.verdict import Reason, Refusal, Verdict
 from fwknopd.replay import ReplayCache
 from fwknopd.spa.errors import SpaError
 from fwknopd.spa.message import SpaMessage
-from fwknopd.spa.packet import WireText, replay_key
+from fwknopd.spa.packet import MIN_GPG_TEXT, WireText
 from fwknopd.spa.request import CommandRequest
 
 __all__ = ["ClientExplanation", "Explanation", "Outcome", "Step", "explain"]
@@ -45,16 +46,23 @@ LISTED = 100
 """Clients shown at most whose packet it is not."""
 
 _OTHER_KEYS = "its MAC is not this client's: made with other keys, or another HMAC type"
+_TOO_SHORT = f"too short for this client's GPG key, whose packets have {MIN_GPG_TEXT} or more"
+_SIGNATURE = frozenset({Reason.SIGNATURE_MISSING, Reason.SIGNATURE_BAD})
 
 
 @dataclass(frozen=True, slots=True)
 class ClientExplanation:
-    """What one client says to the packet. ``message`` is None when its keys don't open it."""
+    """What one client says to the packet. ``message`` is None when its keys don't open it.
+
+    A client with an AES key and a GPG key has two of these. ``question`` is what gpg has to
+    be asked before there is more to say.
+    """
 
     stanza: Stanza
     steps: tuple[Step, ...]
     message: SpaMessage | None
     decision: Verdict | None
+    question: GpgQuestion | None = None
 
     @property
     def foreign(self) -> bool:
@@ -96,6 +104,12 @@ class Explanation:
     left_out: int
     verdict: Verdict
 
+    @property
+    def questions(self) -> tuple[GpgQuestion, ...]:
+        """What gpg has to be asked for the whole of it, each once."""
+        asked = (client.question for client in self.clients)
+        return tuple(dict.fromkeys(question for question in asked if question))
+
     def as_json(self) -> dict[str, Any]:
         """Plain values, as the control socket sends them. No keys."""
         return {
@@ -124,18 +138,22 @@ def explain(
     now: int,
     clock_problem: str = "",
     utc_offset: int = 0,
+    gpg: GpgFacts = UNKNOWN,
 ) -> Explanation:
     """Judge ``packet`` without remembering it; the arguments are those of `Authorizer`.
 
     ``replay`` is None when nobody knows which packets were used before. A source that is
-    not known is 0.0.0.0.
+    not known is 0.0.0.0. While the explanation has ``questions``, it is to be made anew
+    with gpg's answers to them.
     """
     cache = ReplayCache() if replay is None else replay
     settings = replace(settings, test=True)
     authorizer = Authorizer(stanzas, settings, cache)
     check = ReplayCheck(stanzas, settings, cache)
-    case = Case(packet, settings, check, replay is not None, now, clock_problem, utc_offset)
-    verdict = authorizer.judge(packet, now, clock_problem, utc_offset)
+    case = Case(packet, settings, check, replay is not None, now, clock_problem, utc_offset, gpg)
+    verdict = authorizer.judge(packet, now, clock_problem, utc_offset, gpg)
+    if isinstance(verdict, NeedsGpg):
+        verdict = Refusal(Reason.GPG_FAILED, "gpg was not asked", verdict.stanza)
     steps, wire = read_steps(case)
     if wire is None:
         return Explanation(steps, (), 0, verdict)
@@ -163,14 +181,15 @@ class _Trial:
         self._candidate = candidate
         self._stanza = candidate.stanza
         self._steps: list[Step] = []
+        self._question: GpgQuestion | None = None
 
     def run(self) -> ClientExplanation:
         self._conditions()
-        message = self._open() if self._authentic() else None
-        decision = None
-        if message is not None:
-            decision = self._ask(message)
-        return ClientExplanation(self._stanza, tuple(self._steps), message, decision)
+        opened = self._open() if self._authentic() else None
+        decision = None if opened is None else self._ask(opened)
+        message = None if opened is None else opened.message
+        steps = tuple(self._steps)
+        return ClientExplanation(self._stanza, steps, message, decision, self._question)
 
     def _step(self, check: str, refusal: Refusal | None, fact: str | Callable[[], str]) -> None:
         self._steps.append(judged(check, refusal, fact))
@@ -197,6 +216,9 @@ class _Trial:
         self._step(check, Refusal(reason, detail, self._stanza) if applies else None, fact)
 
     def _authentic(self) -> bool:
+        if not self._candidate.takes(self._wire):
+            self._step("type", Refusal(Reason.WRONG_LENGTH, _TOO_SHORT), "")
+            return False
         if self._candidate.matches is None:
             self._note("hmac", "this client has no usable HMAC key; only decryption can tell")
             return True
@@ -205,19 +227,26 @@ class _Trial:
         self._step("hmac", refusal, f"the HMAC ({self._stanza.keys.hmac_type}) fits")
         return fits
 
-    def _open(self) -> SpaMessage | None:
+    def _open(self) -> Opened | None:
         authenticated = self._candidate.matches is not None
+        how = f"opened with this client's key ({self._candidate.keys.mode})"
         try:
-            message = self._candidate.open(self._wire)
+            opened = self._candidate.open(self._wire, self._case.gpg)
         except SpaError as error:
             refusal = refusal_of(error, self._stanza, authenticated=authenticated)
-            self._step("decrypt", refusal, "")
+            if refusal.reason in _SIGNATURE:
+                self._step("decrypt", None, how)
+            self._step("signature" if refusal.reason in _SIGNATURE else "decrypt", refusal, "")
             return None
-        self._step("decrypt", None, f"opened with this client's key ({self._stanza.keys.mode})")
-        return message
+        if isinstance(opened, Unopened):
+            self._question = opened.question
+            self._note("decrypt", "gpg was not asked")
+            return None
+        self._step("decrypt", None, how)
+        return opened
 
-    def _ask(self, message: SpaMessage) -> Verdict:
-        case = self._case
+    def _ask(self, opened: Opened) -> Verdict:
+        case, message = self._case, opened.message
         forwarded_for = self._wire.forwarded_for
         knock = Knock(
             self._stanza,
@@ -227,22 +256,23 @@ class _Trial:
             case.settings,
             case.now,
             case.utc_offset,
+            opened.signer,
         )
         unset = clock_unset(knock, case.clock_problem)
         self._step("clock", unset, lambda: facts.clock_fact(knock, case.clock_problem))
         if case.remembers and case.check.enabled:
-            self._step("replay", self._spent(message), "not used before in any spelling")
+            self._step("replay", self._spent(opened), "not used before in any spelling")
         for name, rule, fact in facts.CHECKS:
-            self._step(name, rule(knock), partial(fact, knock))
+            if name != "signer" or isinstance(self._candidate, GpgCandidate):
+                self._step(name, rule(knock), partial(fact, knock))
         self._request(knock)
         if self._stanza.log_only:
             self._note("log-only", "log_only is set: nothing is done for this client")
         return decide(knock)
 
-    def _spent(self, message: SpaMessage) -> Refusal | None:
-        case, stanza = self._case, self._stanza
-        key = replay_key(self._wire, stanza.keys)
-        return case.check.known(key, stanza, message, case.packet) or case.check.no_room(
+    def _spent(self, opened: Opened) -> Refusal | None:
+        case, stanza, message = self._case, self._stanza, opened.message
+        return case.check.known(opened.key, stanza, message, case.packet) or case.check.no_room(
             stanza, message, case.now
         )
 

@@ -23,7 +23,7 @@ from fwknopd.policy.verdict import AccessDecision, CommandDecision, CycleDecisio
 from fwknopd.spa.message import MessageType, SpaMessage
 from fwknopd.spa.request import UNSPECIFIED, PortSpec
 
-NAMES = ("age", "hours", "address", "source-address", "user", "nat")
+NAMES = ("signer", "age", "hours", "address", "source-address", "user", "nat")
 """What the rules of `RULES` are called in an explanation."""
 
 _TYPES = {
@@ -35,6 +35,12 @@ _TYPES = {
     MessageType.LOCAL_NAT_ACCESS: "local NAT access",
     MessageType.CLIENT_TIMEOUT_LOCAL_NAT_ACCESS: "local NAT access with timeout",
 }
+
+
+def _signer(knock: Knock) -> str:
+    if knock.signer is None:
+        return "signatures are not looked at (GPG_DISABLE_SIG)"
+    return f"key {knock.signer} is one of this client's"
 
 
 def _age(knock: Knock) -> str:
@@ -77,7 +83,7 @@ def _nat(knock: Knock) -> str:
     return "the packet asks for none"
 
 
-_FACTS = (_age, _hours, _address, _source_address, _user, _nat)
+_FACTS = (_signer, _age, _hours, _address, _source_address, _user, _nat)
 CHECKS = tuple(zip(NAMES, RULES, _FACTS, strict=True))
 """Name, rule, and what to say when the rule passes; all of `RULES`, in their order."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from fwknopd.policy.gpg_questions import UNKNOWN, GpgFacts
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.replay_check import ReplayCheck
 from fwknopd.policy.settings import PolicySettings
@@ -47,6 +48,7 @@ class Case:
     now: int
     clock_problem: str
     utc_offset: int = 0
+    gpg: GpgFacts = UNKNOWN
 
 
 def passed(check: str, detail: str) -> Step:

@@ -21,6 +21,7 @@ class Knock:
     """An authenticated message and where it came from. ``now`` is epoch seconds.
 
     ``utc_offset`` is how many seconds the router's wall clock is ahead of UTC.
+    ``signer`` is the GPG key that signed it, None where nobody asks for a signature.
     """
 
     stanza: Stanza
@@ -30,6 +31,7 @@ class Knock:
     settings: PolicySettings
     now: int
     utc_offset: int = 0
+    signer: str | None = None
 
     @property
     def address(self) -> IPv4Address | IPv6Address:

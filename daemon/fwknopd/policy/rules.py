@@ -16,6 +16,7 @@ from fwknopd.policy.addresses import HostName
 from fwknopd.policy.command_rules import decide_command
 from fwknopd.policy.cycle import decide_cycle
 from fwknopd.policy.doors import doors_of_knock, target_of
+from fwknopd.policy.gpg import unlisted
 from fwknopd.policy.knock import FORWARDED, LOCAL, Knock
 from fwknopd.policy.schedule import local_time
 from fwknopd.policy.stanza import Stanza
@@ -37,6 +38,15 @@ def decide(knock: Knock) -> Verdict:
     if isinstance(knock.message.request, CommandRequest):
         return decide_command(knock, knock.message.request)
     return _access(knock, knock.message.request.ports)
+
+
+def signer(knock: Knock) -> Refusal | None:
+    """GPG_REMOTE_ID and GPG_FINGERPRINT_ID."""
+    access = knock.stanza.gpg
+    if access is None or knock.signer is None:
+        return None
+    why = unlisted(knock.signer, access)
+    return knock.refuse(Reason.SIGNER_NOT_ALLOWED, why) if why else None
 
 
 def age(knock: Knock) -> Refusal | None:
@@ -107,7 +117,15 @@ def within_hours(knock: Knock) -> Refusal | None:
     return knock.refuse(Reason.OUTSIDE_HOURS, detail)
 
 
-RULES: tuple[Rule, ...] = (age, within_hours, address_known, address_given, username, nat_enabled)
+RULES: tuple[Rule, ...] = (
+    signer,
+    age,
+    within_hours,
+    address_known,
+    address_given,
+    username,
+    nat_enabled,
+)
 
 
 def clock_unset(knock: Knock, clock_problem: str) -> Refusal | None:
@@ -147,6 +165,7 @@ def _access(knock: Knock, asked: tuple[PortSpec, ...]) -> Verdict:
         doors=doors,
         lifetime=lifetime(knock.stanza, knock.message.client_timeout),
         lookup=target.name if isinstance(target, HostName) else "",
+        signer=knock.signer,
     )
 
 

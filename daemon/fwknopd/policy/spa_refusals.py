@@ -31,6 +31,14 @@ _NOT_OPENED = frozenset(
         SpaErrorCode.STRICT_BASE64,
     }
 )
+_GPG = {
+    SpaErrorCode.GPG_FAILED: Reason.GPG_FAILED,
+    SpaErrorCode.GPG_BUSY: Reason.GPG_BUSY,
+    SpaErrorCode.GPGME_NO_SIGNATURE: Reason.SIGNATURE_MISSING,
+    SpaErrorCode.GPGME_BAD_SIGNATURE: Reason.SIGNATURE_BAD,
+}
+_OF_A_CLIENT = frozenset({Reason.MALFORMED, *_GPG.values()})
+"""What can't be told of a packet without knowing for which client's keys it was made."""
 
 
 def unreadable(error: SpaError) -> Refusal:
@@ -48,7 +56,7 @@ def refusal_of(error: SpaError, stanza: Stanza, *, authenticated: bool) -> Refus
     reason = _reason(error.code)
     if reason is Reason.NO_CLIENT_MATCHED:
         return Refusal(reason, error.detail)
-    if authenticated or reason is Reason.MALFORMED:
+    if authenticated or reason in _OF_A_CLIENT:
         return Refusal(reason, error.detail, stanza)
     if reason is Reason.WRONG_LENGTH:
         return Refusal(reason, error.detail)
@@ -64,4 +72,4 @@ def _reason(code: SpaErrorCode) -> Reason:
         return Reason.DECRYPT_FAILED
     if code is SpaErrorCode.UNSUPPORTED_MODE:
         return Reason.NOT_SUPPORTED
-    return Reason.MALFORMED
+    return _GPG.get(code, Reason.MALFORMED)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING
 
 from fwknopd.policy.schedule import Schedule
 from fwknopd.spa.packet import SpaKeys
 from fwknopd.spa.request import PortSpec
+
+if TYPE_CHECKING:
+    # Few clients knock with GPG, and the web page never does.
+    from fwknopd.policy.gpg import GpgAccess
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -69,6 +74,7 @@ class SourceNat:
 class Stanza:
     """Everything policy needs to know of one client. Lifetimes are seconds.
 
+    ``gpg`` is None for a client that knocks with AES only; one with both may use either.
     ``sources`` and ``destinations`` are None for ANY. ``open_ports`` is None when
     unset: then the client may ask for any port not restricted. ``nat_targets`` is None when
     it may ask to be led anywhere. ``widen_ipv4`` and ``widen_ipv6`` are prefix lengths: a
@@ -81,6 +87,7 @@ class Stanza:
 
     number: int
     keys: SpaKeys = field(repr=False)
+    gpg: GpgAccess | None = None
     name: str = ""
     enabled: bool = True
     sources: tuple[Network, ...] | None = None
@@ -122,6 +129,8 @@ class Stanza:
         """
         keys = self.keys
         material = b"\0".join((keys.encryption_key or b"", keys.hmac_key or b""))
+        if self.gpg is not None:
+            material += self.gpg.identity
         return sha256(material + str(keys.mode).encode()).hexdigest()[:16]
 
     @property

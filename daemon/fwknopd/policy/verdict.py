@@ -27,8 +27,14 @@ class Reason(StrEnum):
     SOURCE_NOT_ALLOWED = "source-not-allowed"
     NO_CLIENT_MATCHED = "no-client-matched"
     WRONG_LENGTH = "wrong-length"
+    # gpg could not say whose packet it is.
+    GPG_FAILED = "gpg-failed"
+    GPG_BUSY = "gpg-busy"
     # The packet decrypted with a client's keys.
     DECRYPT_FAILED = "decrypt-failed"
+    SIGNATURE_MISSING = "signature-missing"
+    SIGNATURE_BAD = "signature-bad"
+    SIGNER_NOT_ALLOWED = "signer-not-allowed"
     MALFORMED = "malformed"
     REPLAY = "replay"
     REPLAY_CACHE_FULL = "replay-cache-full"
@@ -55,7 +61,8 @@ class AccessDecision:
     """Open ``doors`` for ``lifetime`` seconds.
 
     ``lookup`` is a host name whose address has to be found first; `policy.doors.resolved`
-    then makes the final decision. ``replay_entry`` is what has to be remembered for this
+    then makes the final decision. ``signer`` is the GPG key that signed the packet, None
+    where nobody asked for one. ``replay_entry`` is what has to be remembered for this
     packet to work only once; None when replay detection is off.
     """
 
@@ -64,6 +71,7 @@ class AccessDecision:
     doors: tuple[Door, ...]
     lifetime: int
     lookup: str = ""
+    signer: str | None = None
     replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -74,12 +82,13 @@ class AccessDecision:
 
 @dataclass(frozen=True, slots=True)
 class CommandDecision:
-    """Run the command of an authorised command message. ``replay_entry`` as for access."""
+    """Run the command of an authorised command message. The rest as for access."""
 
     stanza: Stanza
     message: SpaMessage
     address: Address
     command: Command
+    signer: str | None = None
     replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -93,7 +102,7 @@ class CycleDecision:
     """Run ``opening`` now, and ``closing`` (None: nothing) after ``lifetime`` seconds.
 
     ``undoes`` are the words of ``closing`` without times in them, () when it is None.
-    ``replay_entry`` as for access.
+    The rest as for access.
     """
 
     stanza: Stanza
@@ -104,6 +113,7 @@ class CycleDecision:
     closing: Command | None
     undoes: tuple[bytes, ...]
     lifetime: int
+    signer: str | None = None
     replay_entry: ReplayEntry | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -79,7 +79,10 @@ class SpaErrorCode(StrEnum):
     # one packet exist in several texts, and so be sent twice.
     STRICT_BASE64 = "STRICT_BASE64"
     STRICT_PADDING = "STRICT_PADDING"
-    # This build can't open the packet.
+    # gpg gave no answer, or has too much to do.
+    GPG_FAILED = "GPG_FAILED"
+    GPG_BUSY = "GPG_BUSY"
+    # Not AES.
     UNSUPPORTED_MODE = "UNSUPPORTED_MODE"
 
     @property
@@ -99,6 +102,8 @@ _NOT_LIBFKO = frozenset(
         SpaErrorCode.NO_ENCRYPTION_TYPE_MATCH,
         SpaErrorCode.STRICT_BASE64,
         SpaErrorCode.STRICT_PADDING,
+        SpaErrorCode.GPG_FAILED,
+        SpaErrorCode.GPG_BUSY,
         SpaErrorCode.UNSUPPORTED_MODE,
     }
 )

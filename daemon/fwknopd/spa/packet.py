@@ -126,11 +126,9 @@ def decode(
     lets its packets be tried beyond 399 characters.
     """
     _check_encryption_type(wire, keys, any_length)
-    if not MIN_TEXT <= len(wire.text) <= MAX_TEXT:
-        raise SpaError(
-            SpaErrorCode.FUNCS_NEW_MSGLEN_VALIDFAIL, f"no packet has {len(wire.text)} characters"
-        )
-    data = _cipher_bytes(_authentic_body(wire.text, keys, authenticator))
+    full = authentic_text(wire, keys, authenticator)
+    _check_body_length(counted_length(full, keys))
+    data = _cipher_bytes(full)
     # Loaded with the first authentic packet; from then on this line costs nothing.
     from fwknopd.spa import cipher
 
@@ -221,12 +219,19 @@ def _check_encryption_type(wire: WireText, keys: SpaKeys, any_length: bool) -> N
         )
 
 
-def _authentic_body(text: bytes, keys: SpaKeys, authenticator: Authenticator | None) -> bytes:
-    """The full base64 text, prefix put back, once its MAC (if the stanza has one) is right."""
+def authentic_text(wire: WireText, keys: SpaKeys, authenticator: Authenticator | None) -> bytes:
+    """The full base64 text, prefix put back, once its MAC (if the stanza has one) is right.
+
+    Raises `SpaError`.
+    """
+    text = wire.text
+    if not MIN_TEXT <= len(text) <= MAX_TEXT:
+        raise SpaError(
+            SpaErrorCode.FUNCS_NEW_MSGLEN_VALIDFAIL, f"no packet has {len(text)} characters"
+        )
     authenticator = authenticator or keys.authenticator()
     if authenticator is None:
-        _check_body_length(len(text))
-        return SALTED_PREFIX + text
+        return keys.prefix + text
     body, mac = text[: -authenticator.mac_length], text[-authenticator.mac_length :]
     if len(body) < MIN_TEXT:
         raise SpaError(SpaErrorCode.HMAC_ENCMSGLEN_VALIDFAIL, "too short to hold packet and MAC")
@@ -236,13 +241,18 @@ def _authentic_body(text: bytes, keys: SpaKeys, authenticator: Authenticator | N
         raise SpaError(
             SpaErrorCode.HMAC_COMPAREFAIL, "wrong MAC: another key, HMAC type or client, or none"
         )
-    full = SALTED_PREFIX + body
-    _check_body_length(len(full))
-    return full
+    return keys.prefix + body
+
+
+def counted_length(full: bytes, keys: SpaKeys) -> int:
+    """The length by which libfko guesses AES or GPG once more.
+
+    Yes, with the prefix where there is a MAC and without where there is none.
+    """
+    return len(full) if keys.hmac_key else len(full) - len(keys.prefix)
 
 
 def _check_body_length(length: int) -> None:
-    # Yes, with the prefix where there is a MAC and without where there is none.
     if length >= MIN_GPG_TEXT:
         raise SpaError(
             SpaErrorCode.ENCRYPT_TYPE_UNKNOWN,

@@ -256,19 +256,6 @@ def test_timeouts() -> None:
     assert timeouts("\toption MAX_FW_TIMEOUT '20'\n") == (30, 20)
 
 
-def test_a_client_of_a_feature_to_come_is_left_out() -> None:
-    configuration = load("config access\n\toption SOURCE 'ANY'\n\toption GPG_DECRYPT_PW 'x'\n")
-    assert configuration.stanzas == ()
-    assert any("this client can't knock" in p.message for p in worth_a_look(configuration))
-
-
-def test_features_to_come_are_warned_about_only_when_switched_on() -> None:
-    assert not load(f"{CLIENT}\toption GPG_DISABLE_SIG 'N'\n").problems
-    [problem] = load(f"{CLIENT}\toption GPG_DISABLE_SIG 'Y'\n").problems
-    assert problem.severity is Severity.WARNING
-    assert "not supported yet" in problem.message
-
-
 def test_variables_of_other_builds_are_noted() -> None:
     [problem] = load("config config\n\toption PF_ANCHOR_NAME 'fwknop'\n").problems
     assert problem.severity is Severity.NOTE

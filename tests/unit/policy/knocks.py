@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from fwknopd.policy.authorizer import Authorizer, PolicySettings
+from fwknopd.policy.gpg_questions import NeedsGpg
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import AccessDecision, Reason, Refusal, Verdict
@@ -87,7 +88,10 @@ class Gate:
         **where: str,
     ) -> Verdict:
         """The verdict on a payload."""
-        return self.authorizer.judge(packet(payload, **where), now, clock_problem, utc_offset)
+        came = packet(payload, **where)
+        verdict = self.authorizer.judge(came, now, clock_problem, utc_offset)
+        assert not isinstance(verdict, NeedsGpg), verdict
+        return verdict
 
     def refusal(self, payload: bytes, **how: Any) -> Refusal:
         """The verdict, which must be a refusal."""

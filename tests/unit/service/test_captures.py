@@ -9,7 +9,7 @@ import pytest
 
 from fwknopd import intake
 from fwknopd.capture import CaptureError, CaptureFault
-from fwknopd.engine import FEW
+from fwknopd.judging import FEW
 from fwknopd.netifd import LONGEST_PAUSE, TIME_LIMIT
 from tests.unit.service.configs import uci_client, uci_network
 from tests.unit.service.rig import Rig

@@ -116,7 +116,7 @@ def test_a_fault_of_ours_changes_nothing_and_is_reported(
     def broken(*_: object) -> Authorizer:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr("fwknopd.engine.Authorizer", broken)
+    monkeypatch.setattr("fwknopd.judging.Authorizer", broken)
     rig.conf("PCAP_INTF eth2;\n")
     answer = rig.ask("reload")
     assert answer["reloaded"] is False
