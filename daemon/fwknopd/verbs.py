@@ -5,17 +5,21 @@ from __future__ import annotations
 from binascii import a2b_base64
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.protocol import VerbError
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import DoorLister, last_to_close
+from fwknopd.events import printable
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import Grant
 from fwknopd.policy.packet import Packet
 from fwknopd.service import Service, idle_text
 from fwknopd.status import cycle_json, grant_json, origin, problems_json, status
+
+if TYPE_CHECKING:
+    from fwknopd.packet_watch import PacketWatch
 
 Json = dict[str, Any]
 
@@ -31,6 +35,7 @@ class Verbs:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._lister = DoorLister(service.engine.doors, service.clock)
+        self._watch: PacketWatch | None = None
 
     def table(self) -> Mapping[str, Callable[[Json], Json]]:
         """The handlers by verb, as the control server wants them."""
@@ -41,6 +46,10 @@ class Verbs:
             "revoke": self.revoke,
             "reload": self.reload,
             "explain": self.explain,
+            "clients": self.clients,
+            "rehearse": self.rehearse,
+            "watch": self.watch,
+            "watched": self.watched,
         }
 
     def status(self, _: Json) -> Json:
@@ -122,13 +131,51 @@ class Verbs:
 
     def explain(self, arguments: Json) -> Json:
         """What would become of a packet, and why. Raises VerbError when it can't be read."""
+        return self._explained(_packet(arguments))
+
+    def clients(self, _: Json) -> Json:
+        """Who there is, to choose from for `rehearse`."""
+        stanzas = self._service.engine.settings.stanzas
+        return {
+            "clients": [
+                {"number": s.number, "label": printable(s.label), "enabled": s.enabled}
+                for s in stanzas
+            ]
+        }
+
+    def rehearse(self, arguments: Json) -> Json:
+        """Make a knock with a client's keys and explain it. Raises VerbError."""
+        from fwknopd.rehearsal import rehearsed
+
+        engine, now = self._service.engine, int(self._service.clock.now())
+        packet = rehearsed(engine.settings.stanzas, arguments, now)
+        return self._explained(packet)
+
+    def watch(self, arguments: Json) -> Json:
+        """Explain the packets of the next seconds; what was watched before is forgotten."""
+        from fwknopd.packet_watch import PacketWatch
+
+        service = self._service
+        if self._watch is not None:
+            self._watch.stop()
+        self._watch = PacketWatch(service.engine, service.clock, arguments.get("seconds", 60))
+        return self._watch.as_json()
+
+    def watched(self, _: Json) -> Json:
+        """What was watched so far; nothing when nobody asked for it."""
+        if self._watch is not None:
+            return self._watch.as_json()
+        now = self._service.clock.now()
+        return {"now": now, "until": 0, "packets": [], "more": 0}
+
+    def _explained(self, packet: Packet) -> Json:
         # Loaded with the first question: most of the time nobody asks.
         from fwknopd.policy.explanation import explain
 
         engine, clock = self._service.engine, self._service.clock
         settings = engine.settings
         explanation = explain(
-            _packet(arguments),
+            packet,
             settings.stanzas,
             settings.policy,
             engine.replay,

@@ -16,7 +16,7 @@ from fwknop_webui.auth import set_password
 from fwknop_webui.services import WebConfig
 from tests.web.classic import HMAC, KEY, classic_files
 from tests.web.clock import HandClock
-from tests.web.daemon import StubDaemon, door, verdict
+from tests.web.daemon import EXPLANATION, NOW, StubDaemon, door, verdict
 
 PASSWORD = "correct horse battery"
 DESKTOP = (1280, 900)
@@ -112,6 +112,18 @@ def site(tmp_path: Path, password_file: Path) -> Iterator[Site]:
             verdict(id=3),
             verdict(id=4, verdict="accept", reason="accepted", detail=""),
         ]
+        daemon.clients = [{"number": 1, "label": "Anna's phone"}, {"number": 2, "label": "Laptop"}]
+        stranger = {"outcome": "refuse", "reason": "no-client-matched", "client": None}
+        seen = {"time": NOW - 3, "port": 62201, "via": "eth1", "bytes": 227, "count": 4}
+        daemon.watched = {
+            "now": NOW,
+            "until": NOW + 40,
+            "packets": [
+                {**EXPLANATION, **seen, "source": "198.51.100.23", "count": 1},
+                {**EXPLANATION, **seen, "source": "203.0.113.9", "verdict": stranger},
+            ],
+            "more": 2,
+        }
         url = f"http://127.0.0.1:{server.effective_port}"
         yield Site(url, uci, daemon, hands)
     stopping.set()

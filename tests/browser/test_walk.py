@@ -29,6 +29,8 @@ PAGES = {
     "logs": "/logs",
     "logs-filtered": "/logs?verdict=refuse&reason=too-old&follow=1",
     "logs-nothing": "/logs?q=nowhere",
+    "diagnostics": "/diagnostics",
+    "watch": "/diagnostics/watch",
     "changes": "/changes",
     "revoke": "/revoke?id=g1",
     "revoke-client": "/revoke?client=Anna's phone",
@@ -85,6 +87,7 @@ def test_all_pages(
     add_and_show(page, site, walker)
     make_mistakes(page, site, walker)
     import_files(page, site, walker)
+    try_a_knock(page, site, walker)
     stop_the_daemon(page, site, walker)
     assert not walker.wrong
 
@@ -128,6 +131,16 @@ def import_files(page: Page, site: Site, walker: Walker) -> None:
     walker.look_at("import-qr")
 
 
+def try_a_knock(page: Page, site: Site, walker: Walker) -> None:
+    page.goto(site.url + "/diagnostics")
+    page.fill("#f-access", "tcp/25")
+    page.get_by_role("button", name="Test", exact=True).click()
+    walker.look_at("test-knock")
+    page.fill("#f-access", "")
+    page.get_by_role("button", name="Test", exact=True).click()
+    walker.look_at("test-knock-mistake")
+
+
 def stop_the_daemon(page: Page, site: Site, walker: Walker) -> None:
     page.goto(site.url + "/")
     site.daemon.stop()
@@ -135,3 +148,5 @@ def stop_the_daemon(page: Page, site: Site, walker: Walker) -> None:
     walker.look_at("stopped")
     page.goto(site.url + "/logs")
     walker.look_at("logs-stopped")
+    page.goto(site.url + "/diagnostics")
+    walker.look_at("diagnostics-stopped")

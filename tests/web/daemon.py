@@ -81,6 +81,40 @@ def verdict(**more: object) -> Json:
     return usual | more
 
 
+EXPLANATION: Json = {
+    "packet": [{"check": "size", "outcome": "passed", "detail": "227 bytes"}],
+    "clients": [
+        {
+            "client": "Anna's phone",
+            "number": 1,
+            "outcome": "refuse",
+            "reason": "port-not-allowed",
+            "steps": [
+                {"check": "hmac", "outcome": "passed", "detail": "the HMAC (sha256) fits"},
+                {"check": "ports", "outcome": "failed", "detail": "tcp/25 is not among them"},
+            ],
+            "fields": {"user": "fwknopd-test"},
+        },
+        {
+            "client": "Laptop",
+            "number": 2,
+            "outcome": "foreign",
+            "reason": "no-client-matched",
+            "steps": [{"check": "hmac", "outcome": "failed", "detail": "made with other keys"}],
+            "fields": {},
+        },
+    ],
+    "clients_left_out": 3,
+    "verdict": {
+        "outcome": "refuse",
+        "reason": "port-not-allowed",
+        "client": "Anna's phone",
+        "detail": "tcp/25 is not among them",
+    },
+}
+"""What a daemon says of a knock for a port its client may not open."""
+
+
 class StubDaemon:
     """Canned answers on a real socket, in a thread of its own."""
 
@@ -91,6 +125,9 @@ class StubDaemon:
         self.unread = self.uncounted = ""
         self.cut_answer: Json = {"cut": 2, "spared": 0, "uncut": ""}
         self.events: list[Json] = []
+        self.clients: list[Json] = []
+        self.explanation: Json = EXPLANATION
+        self.watched: Json = {"now": NOW, "until": 0, "packets": [], "more": 0}
         self.reload_answer: Json = {"reloaded": True, "problems": []}
         self.origin: Json = {"source": "uci", "file": "fwknopd"}
         self.refusal: VerbError | None = None
@@ -163,4 +200,8 @@ _VERBS: dict[str, Callable[[StubDaemon], Json]] = {
     "events": StubDaemon._events,
     "revoke": StubDaemon._revoke,
     "reload": StubDaemon._reload,
+    "clients": lambda daemon: {"clients": daemon.clients},
+    "rehearse": lambda daemon: daemon.explanation,
+    "watch": lambda daemon: daemon.watched,
+    "watched": lambda daemon: daemon.watched,
 }

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.web.daemon import STATUS, StubDaemon, door, verdict
+from tests.web.daemon import NOW, STATUS, StubDaemon, door, verdict
 from tests.web.visitor import Visitor
 
 MARK = "zq7"
@@ -81,6 +81,13 @@ def hostile_daemon(daemon: StubDaemon, text: str) -> None:
         "clock": {"detail": text},
     }
     daemon.reload_answer = {"reloaded": True, "problems": [problem]}
+    daemon.clients = [{"number": 1, "label": text}]
+    steps = [dict.fromkeys(("check", "outcome", "detail"), text)]
+    client = {"client": text, "outcome": text, "steps": steps, "fields": {text: text}}
+    verdict_ = dict.fromkeys(("outcome", "reason", "client", "detail"), text)
+    told = {"packet": steps, "clients": [client], "verdict": verdict_}
+    packet = {**told, "source": text, "port": text, "via": text}
+    daemon.watched = {"now": NOW, "until": NOW + 5, "packets": [packet], "more": 1}
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
@@ -88,7 +95,7 @@ def test_nothing_a_daemon_says_becomes_markup(
     payload: str, visitor: Visitor, daemon: StubDaemon
 ) -> None:
     hostile_daemon(daemon, payload)
-    for path in ("/", "/clients", "/logs"):
+    for path in ("/", "/clients", "/logs", "/diagnostics", "/diagnostics/watch"):
         assert_harmless(visitor.get(path).html)
     answer = visitor.client.get("/api/overview").get_json()
     for region in answer["regions"].values():

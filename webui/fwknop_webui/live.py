@@ -65,6 +65,8 @@ class Status:
     accepted: int
     clock_ok: bool
     clock_detail: str
+    uncounted: str = ""
+    is_test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,23 @@ class LiveDaemon:
                 return
             asked["before"] = int(number(found[0], "id"))
 
+    def clients(self) -> tuple[tuple[int, str], ...]:
+        """Number and label of every client in force, in file order."""
+        found = children(self._client.call("clients"), "clients")
+        return tuple((int(number(item, "number")), text(item, "label")) for item in found)
+
+    def rehearse(self, **arguments: object) -> Json:
+        """What would become of a knock made with a client's keys."""
+        return self._client.call("rehearse", **arguments)
+
+    def watch(self, seconds: int) -> None:
+        """Have the next packets explained."""
+        self._client.call("watch", seconds=seconds)
+
+    def watched(self) -> Json:
+        """The packets explained so far."""
+        return self._client.call("watched")
+
     def revoke(self, *, cut: bool, **which: str) -> Revoked:
         """Close the doors with this ``id`` or of this ``client``, and cut connections."""
         asked = {**which, "cut": True} if cut else which
@@ -185,6 +204,8 @@ def _status(data: Json) -> Status:
         accepted=int(number(child(data, "counters"), "accepted")),
         clock_ok=flag(clock, "ok"),
         clock_detail=text(clock, "detail"),
+        uncounted=text(child(data, "connections"), "detail"),
+        is_test=flag(data, "test"),
     )
 
 

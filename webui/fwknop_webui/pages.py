@@ -24,6 +24,7 @@ MENU = (
     ("advanced", N_("Advanced")),
     ("import_files", N_("Import")),
     ("logs", N_("Logs")),
+    ("diagnostics", N_("Diagnostics")),
 )
 
 

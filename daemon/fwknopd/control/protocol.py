@@ -5,7 +5,7 @@
     <- {"ok": false, "error": {"code": "...", "message": "...", "remedy": "..."}}
 
 After ``events`` with ``follow`` the daemon goes on sending one event a line, and takes
-no further requests on that connection. The table below is all there is: a verb or an
+no further requests on that connection. `verb_table` is all there is: a verb or an
 argument that isn't in it is refused before any code sees it. Lines are ASCII.
 """
 
@@ -13,8 +13,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
+
+from fwknopd.control.verb_table import MAX_PACKET, MAX_TEXT, VERBS, Argument, Kind, Verb
+
+__all__ = [
+    "MAX_ANSWER",
+    "MAX_LINE",
+    "MAX_PACKET",
+    "MAX_TEXT",
+    "VERBS",
+    "Json",
+    "Request",
+    "VerbError",
+    "decode_answer",
+    "decode_event",
+    "decode_request",
+    "encode_error",
+    "encode_event",
+    "encode_request",
+    "encode_result",
+]
 
 Json = dict[str, Any]
 
@@ -23,12 +42,6 @@ MAX_LINE = 4096
 
 MAX_ANSWER = 2 * 1024 * 1024
 """Bytes of an answer: some 9,000 open doors."""
-
-MAX_TEXT = 256
-"""Characters of a text argument, unless the table says otherwise."""
-
-MAX_PACKET = 2850
-"""Bytes of a packet to be explained, nearly twice the longest there can be."""
 
 
 class VerbError(Exception):
@@ -41,91 +54,6 @@ class VerbError(Exception):
         self.remedy = remedy
 
 
-class Kind(StrEnum):
-    """What an argument may be."""
-
-    TEXT = "text"
-    NUMBER = "number"
-    FLAG = "flag"
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One argument of a verb; numbers lie between ``minimum`` and ``maximum``.
-
-    ``longest`` is the number of characters a text may have. ``beside`` alternatives it is
-    none of them.
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    minimum: int = 0
-    maximum: int = 2**53
-    longest: int = MAX_TEXT
-    needed: bool = False
-    beside: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One thing the daemon does when asked.
-
-    With ``exactly_one`` the arguments are alternatives, of which one must be given.
-    """
-
-    name: str
-    help: str
-    arguments: tuple[Argument, ...] = ()
-    exactly_one: bool = False
-
-
-VERBS = (
-    Verb("status", "How the daemon is: configuration, captures, firewall, counters"),
-    Verb(
-        "grants",
-        "Open doors, and who is connected",
-        (Argument("limit", Kind.NUMBER, "At most so many, those that close last (default 2000)"),),
-    ),
-    Verb(
-        "events",
-        "What happened, oldest first",
-        (
-            Argument("limit", Kind.NUMBER, "At most so many events (default 100)", maximum=1000),
-            Argument("after", Kind.NUMBER, "Only events with a higher id"),
-            Argument("before", Kind.NUMBER, "Only events with a lower id"),
-            Argument("follow", Kind.FLAG, "Keep the connection and send events as they happen"),
-        ),
-    ),
-    Verb(
-        "revoke",
-        "Close open doors now",
-        (
-            Argument("id", Kind.TEXT, "The door with this id"),
-            Argument("client", Kind.TEXT, "All doors of this client"),
-            Argument("address", Kind.TEXT, "All doors for this address"),
-            Argument("all", Kind.FLAG, "All doors"),
-            Argument("cut", Kind.FLAG, "Cut their connections too", beside=True),
-        ),
-        exactly_one=True,
-    ),
-    Verb("reload", "Read the configuration anew; a faulty one changes nothing"),
-    Verb(
-        "explain",
-        "What would become of a packet and why, step by step; nothing happens",
-        (
-            Argument(
-                "payload",
-                Kind.TEXT,
-                "The packet's payload in base64",
-                longest=(MAX_PACKET + 2) // 3 * 4,
-                needed=True,
-            ),
-            Argument("source", Kind.TEXT, "The address it comes from"),
-            Argument("destination", Kind.TEXT, "The address it is sent to"),
-        ),
-    ),
-)
 _BY_NAME = {verb.name: verb for verb in VERBS}
 
 

@@ -40,7 +40,7 @@ from fwknopd.spa.message import SpaMessage
 from fwknopd.spa.packet import MIN_GPG_TEXT, WireText
 from fwknopd.spa.request import CommandRequest
 
-__all__ = ["ClientExplanation", "Explanation", "Outcome", "Step", "explain"]
+__all__ = ["ClientExplanation", "Explanation", "Outcome", "Step", "explain", "verdict_json"]
 
 LISTED = 100
 """Clients shown at most whose packet it is not."""
@@ -116,11 +116,12 @@ class Explanation:
             "packet": [step.as_json() for step in self.steps],
             "clients": [client.as_json() for client in self.clients],
             "clients_left_out": self.left_out,
-            "verdict": _verdict_json(self.verdict),
+            "verdict": verdict_json(self.verdict),
         }
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """A verdict in plain values, as an explanation has it."""
     refused = isinstance(verdict, Refusal)
     return {
         "outcome": "refuse" if refused else "accept",

@@ -85,7 +85,7 @@ def test_lines_that_are_no_request(line: bytes) -> None:
 def test_an_unknown_verb_lists_those_there_are() -> None:
     error = refusal(b'{"verb": "shutdown"}')
     assert error.code == "unknown-verb"
-    assert error.remedy == "Use one of: status, grants, events, revoke, reload, explain"
+    assert error.remedy == f"Use one of: {', '.join(verb.name for verb in VERBS)}"
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,9 @@ def test_an_unknown_verb_lists_those_there_are() -> None:
         ("revoke", {"client": {"$ne": 1}}, "client is not a text"),
         ("revoke", {"address": ["192.0.2.1"]}, "address is not a text"),
         ("explain", {}, "explain needs payload"),
+        ("rehearse", {"client": 1}, "rehearse needs access"),
+        ("rehearse", {"client": 0}, "client is not in the range"),
+        ("watch", {"seconds": 301}, "seconds is not in the range 1 to 300"),
         ("explain", {"payload": "QUFB" * 951}, "payload is not a text of 1 to 3800 characters"),
     ],
 )

@@ -9,6 +9,7 @@ from fwknop_webui.views import (
     classic_qr,
     client,
     clients,
+    diagnostics,
     imports,
     login,
     logs,
@@ -32,5 +33,6 @@ ROUTES: tuple[Route, ...] = (
     *imports.ROUTES,
     *classic_qr.ROUTES,
     *logs.ROUTES,
+    *diagnostics.ROUTES,
     *changes.ROUTES,
 )

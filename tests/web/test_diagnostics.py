@@ -1,0 +1,295 @@
+"""Why doesn't it work: checks, a knock in theory, and real ones."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fwknop_webui.services import WebConfig
+from fwknopd.control.protocol import VerbError
+from tests.web.daemon import EXPLANATION, NOW, StubDaemon
+from tests.web.test_overview import changed
+from tests.web.visitor import Page, Visitor
+
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+HMAC = "oKGio6SlpqeoqaqrrK2ur7CxsrO0tba3uLm6u7y9vr8="
+PROBLEM = {"severity": "warning", "option": "PCAP_FILTER", "message": "is odd", "remedy": "Drop it"}
+
+
+def client(name: str, key: str = KEY, hmac: str = HMAC) -> str:
+    return (
+        f"config access\n\toption name '{name}'\n\toption SOURCE 'ANY'\n"
+        f"\toption KEY_BASE64 '{key}'\n\toption HMAC_KEY_BASE64 '{hmac}'\n\n"
+    )
+
+
+def results(page: Page) -> str:
+    """The words of the list of checks."""
+    return page.text.partition("Checks ")[2].partition("Run checks again")[0]
+
+
+def test_healthy_daemon_passes_everything(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None], config: WebConfig
+) -> None:
+    write_uci(client("Anna"))
+    text = results(visitor.get("/diagnostics"))
+    assert "All is well" in text
+    assert "fail" not in text
+    assert "42 packets seen" in text
+    assert f"Only root can read {config.uci}" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "word", "expected"),
+    [
+        ({"clock": {"ok": False, "detail": "year 1970"}}, "fail", "check NTP"),
+        ({"clock": {"ok": True, "detail": "year 1970; all the same"}}, "warn", "year 1970"),
+        ({"firewall": {"ready": False, "detail": "no nft"}}, "fail", "no nft"),
+        ({"firewall": {"ready": True, "warnings": ["pbr sets the bit"]}}, "warn", "pbr sets"),
+        ({"captures": []}, "fail", "Choose a network in Settings"),
+        ({"captures": [{"name": "wan", "state": "waiting", "detail": "gone"}]}, "fail", "gone"),
+        (
+            {"captures": [{"name": "wan", "state": "capturing", "dropped": 7}]},
+            "warn",
+            "7 packets were lost",
+        ),
+        ({"configuration": {"source": "files"}}, "warn", "classic files"),
+        ({"configuration": {"source": "none", "detail": "idle"}}, "fail", "idle"),
+        ({"configuration": {"last_error": "x:3: KEY: bad"}}, "fail", "x:3: KEY: bad"),
+        ({"configuration": {"problems": [PROBLEM]}}, "warn", "PCAP_FILTER: is odd Drop it"),
+        ({"connections": {"known": False, "detail": "no kmod"}}, "warn", "no kmod"),
+        ({"test": True}, "fail", "test mode"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_found(
+    more: dict[str, Any],
+    word: str,
+    expected: str,
+    visitor: Visitor,
+    daemon: StubDaemon,
+    write_uci: Callable[[str], None],
+) -> None:
+    write_uci(client("Anna"))
+    daemon.status = changed(**more) if "connections" not in more else {**daemon.status, **more}
+    text = results(visitor.get("/diagnostics"))
+    assert expected in text
+    assert word in text
+    assert "All is well" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (client("Anna") + client("Bert"), "key in common: Anna, Bert"),
+        (client("Anna") + client("Bert", hmac="b3RoZXI=" * 8), "key in common: Anna, Bert"),
+        (client("Anna", "__CHANGEME__"), "the placeholder of the package: Anna"),
+        ("config access\n\toption SOURCE 'ANY'\n\n", "the placeholder of the package: #1"),
+        ("config network\n\n", "There is no client yet"),
+        (
+            client("Anna") + "config access\n\toption name 'B'\n\toption KEY 'x'\n"
+            f"\toption HMAC_KEY_BASE64 '{HMAC}'\n\n",
+            "key in common: Anna, B",
+        ),
+    ],
+)
+def test_keys_are_looked_at_and_never_shown(
+    text: str,
+    expected: str,
+    visitor: Visitor,
+    daemon: StubDaemon,
+    write_uci: Callable[[str], None],
+) -> None:
+    write_uci(text)
+    page = visitor.get("/diagnostics")
+    assert expected in results(page)
+    assert KEY not in page.html
+    assert HMAC not in page.html
+
+
+def test_files_others_can_read_are_named_with_the_command(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    uci.chmod(0o644)
+    text = results(visitor.get("/diagnostics"))
+    assert "Its mode is 0644" in text
+    assert f"chmod 600 {uci}" in text
+
+
+def test_stopped_daemon_and_broken_file_are_checks_that_failed(
+    visitor: Visitor, write_uci: Callable[[str], None]
+) -> None:
+    write_uci("config access\n\toption 'unfinished\n")
+    page = visitor.get("/diagnostics")
+    assert page.status == 200
+    text = results(page)
+    assert "The daemon isn't running" in text
+    assert "Mend it in an editor" in text
+    assert "2 checks failed" in text
+
+
+def test_five_hundred_clients_are_no_burden(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
+) -> None:
+    write_uci("".join(client(f"client{n}") for n in range(500)))
+    daemon.clients = [{"number": n + 1, "label": f"client{n}"} for n in range(500)]
+    page = visitor.get("/diagnostics")
+    assert "(+495)" in page.text
+    assert "client499" in page.text
+    assert len(gzip.compress(page.html.encode())) <= 30 * 1024
+
+
+# A knock in theory
+
+
+def press(visitor: Visitor, **typed: str) -> Page:
+    form = visitor.get("/diagnostics").form("/diagnostics/knock#test")
+    return visitor.press(form, "Test", **typed)
+
+
+@pytest.fixture
+def phone(daemon: StubDaemon) -> StubDaemon:
+    daemon.clients = [{"number": 3, "label": "Anna's phone"}]
+    return daemon
+
+
+def asked(daemon: StubDaemon, verb: str) -> list[dict[str, Any]]:
+    return [arguments for name, arguments in daemon.asked if name == verb]
+
+
+def test_test_knock_shows_every_step(visitor: Visitor, phone: StubDaemon) -> None:
+    page = press(visitor, access="tcp/25", source="198.51.100.23", nat="192.168.1.5:22")
+    assert page.status == 200
+    assert asked(phone, "rehearse") == [
+        {"client": 3, "access": "tcp/25", "source": "198.51.100.23", "nat": "192.168.1.5,22"}
+    ]
+    for text in (
+        "It asked for a port this client may not open",
+        "Add the port to the client's allowed ports",
+        "227 bytes",
+        "the HMAC (sha256) fits",
+        "tcp/25 is not among them",
+        "not its packet",
+        "3 more clients",
+    ):
+        assert text in page.text
+    assert page.form("/diagnostics/knock#test").value("access") == "tcp/25"
+
+
+def test_source_is_filled_in_with_one_s_own_address(visitor: Visitor, phone: StubDaemon) -> None:
+    form = visitor.get("/diagnostics").form("/diagnostics/knock#test")
+    assert form.value("source") == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("access", "", "such as tcp/22"),
+        ("source", "", "such as 198.51.100.23"),
+        ("timeout", "soon", "a number of seconds"),
+        ("timeout", "99999", "a number of seconds"),
+        ("client", "", "one of the daemon's clients"),
+        ("client", "\u0663", "one of the daemon's clients"),
+    ],
+)
+def test_mistakes_are_marked_and_kept(
+    field: str, value: str, expected: str, visitor: Visitor, phone: StubDaemon
+) -> None:
+    page = press(visitor, **{field: value, "nat": "kept"})
+    assert page.status == 422
+    assert expected in page.text
+    assert page.form("/diagnostics/knock#test").value("nat") == "kept"
+    assert not asked(phone, "rehearse")
+    assert [a["name"] for _, a in page.tags if a.get("aria-invalid")] == [field]
+
+
+def test_what_the_daemon_refuses_to_make_is_said(visitor: Visitor, phone: StubDaemon) -> None:
+    form = visitor.get("/diagnostics").form("/diagnostics/knock#test")
+    phone.refusal = VerbError("no-knock", "no program could make this", "Write ports like tcp/22")
+    page = visitor.press(form, "Test", access="kept")
+    assert page.status == 422
+    assert "no program could make this. Write ports like tcp/22" in page.text
+    assert page.form("/diagnostics/knock#test").value("access") == "kept"
+
+
+def test_stopped_daemon_makes_no_knock(visitor: Visitor, phone: StubDaemon) -> None:
+    form = visitor.get("/diagnostics").form("/diagnostics/knock#test")
+    phone.stop()
+    page = visitor.press(form, "Test")
+    assert page.status == 503
+    assert "The daemon isn't running" in page.text
+
+
+# Real knocks
+
+
+def watched(*packets: dict[str, Any], left: float = 40) -> dict[str, Any]:
+    return {"now": NOW, "until": NOW + left, "packets": list(packets), "more": 0}
+
+
+def caught(**more: object) -> dict[str, Any]:
+    usual = {"time": NOW - 2, "source": "203.0.113.9", "port": 62201, "via": "eth1", "bytes": 227}
+    return EXPLANATION | usual | {"count": 1} | more
+
+
+def test_waiting_is_started_by_a_form_and_shows_what_comes(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    form = visitor.get("/diagnostics").form("/diagnostics/watch")
+    daemon.watched = watched()
+    page = visitor.press(form, "Wait for a knock")
+    assert asked(daemon, "watch") == [{"seconds": 60}]
+    assert "0:40" in page.text
+    assert "Nothing came so far" in page.text
+    nobody = {"outcome": "refuse", "reason": "no-client-matched", "client": None, "detail": ""}
+    daemon.watched = watched(caught(verdict=nobody, count=4))
+    text = visitor.get("/diagnostics/watch").text
+    assert "A packet came from 203.0.113.9 to port 62201" in text
+    assert "No client's keys fit" in text
+    assert "scan the client's QR code again" in text
+    assert "4 ×" in text  # noqa: RUF001
+
+
+def test_waiting_is_polled_for_what_is_new_only(visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.watched = watched()
+    page = visitor.get("/diagnostics/watch")
+    (region,) = [a for _, a in page.tags if a.get("id") == "live-watch"]
+    poll = f"/api/watch?watch={region['data-version']}"
+    daemon.watched = {**watched(), "now": NOW + 2}
+    answer = visitor.client.get(poll).get_json()
+    assert (answer["regions"], answer["now"]) == ({}, NOW + 2)
+    daemon.watched = watched(caught())
+    html = visitor.client.get(poll).get_json()["regions"]["watch"]["html"]
+    assert "203.0.113.9" in html
+    daemon.watched = {**watched(), "now": NOW + 41}
+    assert "Nobody waits now" in visitor.client.get(poll).get_json()["regions"]["watch"]["html"]
+    assert not asked(daemon, "watch")
+
+
+def test_twenty_packets_are_not_too_heavy(visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.watched = watched(*(caught(source=f"203.0.113.{n}") for n in range(20)))
+    html = visitor.get("/diagnostics/watch").html
+    assert len(gzip.compress(html.encode())) <= 30 * 1024
+
+
+def test_waiting_for_a_stopped_daemon_says_so(visitor: Visitor, daemon: StubDaemon) -> None:
+    form = visitor.get("/diagnostics").form("/diagnostics/watch")
+    daemon.stop()
+    page = visitor.press(form, "Wait for a knock")
+    assert "The daemon isn't running" in page.text
+    assert visitor.get("/diagnostics/watch").status == 200
+    assert visitor.client.get("/api/watch").status_code == 200
+
+
+@pytest.mark.parametrize("answer", [{}, {"packets": [{}], "until": "x"}, {"packets": 3}])
+def test_answer_of_another_shape_harms_nothing(
+    answer: dict[str, Any], visitor: Visitor, daemon: StubDaemon
+) -> None:
+    daemon.watched = daemon.explanation = answer
+    daemon.clients = [{"number": 1, "label": "x"}]
+    assert visitor.get("/diagnostics/watch").status == 200
+    assert press(visitor).status == 200

@@ -1,0 +1,202 @@
+"""What keeps knocks from working, looked for before anybody has to wonder: "Run checks"."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from fwknop_webui.client_keys import ENCRYPTION_OPTIONS, HMAC_OPTIONS, option_in_use, summarise
+from fwknop_webui.client_rows import ACCESS, ENABLED, label_of
+from fwknop_webui.i18n import _
+from fwknop_webui.live import Status
+from fwknopd.config.problems import Problem, Severity
+from fwknopd.config.uci_format import UciPackage, UciSection
+from fwknopd.keys import KeyTextError, decode_key_base64
+
+FREE_WARN = 256 * 1024
+"""Bytes free where the configuration is written; a save writes it twice."""
+
+CAPTURING = "capturing"
+
+
+class Outcome(StrEnum):
+    """How a check ended."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the list. ``remedy`` is "" when there is nothing to do."""
+
+    title: str
+    outcome: Outcome
+    detail: str = ""
+    remedy: str = ""
+
+
+def daemon_checks(status: Status) -> Iterator[Check]:
+    """What the daemon knows of itself."""
+    running = _("version {version}, process {pid}").format(version=status.version, pid=status.pid)
+    yield Check(_("The daemon runs"), Outcome.PASS, running)
+    yield _configuration(status)
+    yield from map(_problem, status.problems)
+    yield _clock(status)
+    yield from _captures(status)
+    yield _firewall(status)
+    for warning in status.firewall_warnings:
+        title = _("Other firewall rules leave doors alone")
+        yield Check(title, Outcome.WARN, warning)
+    if status.is_test:
+        remedy = _("Start it without --test.")
+        title = _("Doors are opened")
+        yield Check(title, Outcome.FAIL, _("The daemon runs in test mode."), remedy)
+    outcome = Outcome.WARN if status.uncounted else Outcome.PASS
+    yield Check(_("Connections can be counted and cut"), outcome, status.uncounted)
+    remembered = _("{n} packets remembered").format(n=status.replay_entries)
+    yield Check(_("Used knocks are remembered"), Outcome.PASS, remembered)
+
+
+def _configuration(status: Status) -> Check:
+    title = _("The configuration in use is the newest one")
+    if status.last_error:
+        remedy = _("Mend what is named, then press Save & Apply.")
+        return Check(title, Outcome.FAIL, status.last_error, remedy)
+    if status.source == "uci":
+        return Check(title, Outcome.PASS, status.file)
+    remedy = _("Tick “Enable config overwrite” in Settings to use what you set here.")
+    if status.source == "files":
+        detail = _("The daemon uses the classic files: {file}").format(file=status.file)
+        return Check(title, Outcome.WARN, detail, remedy)
+    return Check(title, Outcome.FAIL, status.idle or _("The daemon uses none."), remedy)
+
+
+def _problem(problem: Problem) -> Check:
+    outcome = {Severity.ERROR: Outcome.FAIL, Severity.WARNING: Outcome.WARN}
+    title = _("Nothing in the configuration is doubtful")
+    where = ", ".join(filter(None, (problem.section, problem.option)))
+    detail = f"{where}: {problem.message}" if where else problem.message
+    return Check(title, outcome.get(problem.severity, Outcome.PASS), detail, problem.remedy)
+
+
+def _clock(status: Status) -> Check:
+    title = _("The router knows the time")
+    if status.clock_ok:
+        outcome = Outcome.WARN if status.clock_detail else Outcome.PASS
+        return Check(title, outcome, status.clock_detail)
+    remedy = _("Knocks are refused until the router knows the time: check NTP under System.")
+    return Check(title, Outcome.FAIL, status.clock_detail, remedy)
+
+
+def _captures(status: Status) -> Iterator[Check]:
+    if not status.captures:
+        title, remedy = _("The daemon listens for knocks"), _("Choose a network in Settings.")
+        yield Check(title, Outcome.FAIL, _("It listens nowhere."), remedy)
+    for capture in status.captures:
+        title = _("Knocks are heard on {device}").format(device=capture.name)
+        if capture.state != CAPTURING:
+            remedy = _("Look whether the device is up, or choose another network in Settings.")
+            yield Check(title, Outcome.FAIL, capture.detail or capture.state, remedy)
+        elif capture.dropped:
+            detail = _("{n} packets were lost.").format(n=capture.dropped)
+            yield Check(title, Outcome.WARN, detail, _("The router had too much to do."))
+        else:
+            detail = _("{n} packets seen").format(n=capture.received)
+            yield Check(title, Outcome.PASS, capture.detail or detail)
+
+
+def _firewall(status: Status) -> Check:
+    title = _("The firewall opens doors")
+    detail = ": ".join(filter(None, (status.firewall, status.firewall_detail)))
+    if status.firewall_ready:
+        return Check(title, Outcome.PASS, detail)
+    remedy = _("Mend what is named, then reload this page. The system log may say more.")
+    return Check(title, Outcome.FAIL, detail, remedy)
+
+
+# What can be seen without the daemon
+
+
+def key_checks(package: UciPackage) -> Iterator[Check]:
+    """Keys that are missing, placeholders, or two clients'."""
+    sections = [(label_of(s, n), s) for n, s in enumerate(package.of_type(ACCESS), 1)]
+    keyless = [name for name, s in sections if ENABLED.read(s) and not summarise(s).is_usable]
+    title = _("Every client has keys of its own making")
+    remedy = _("Make keys on the Clients page, or delete or disable the client.")
+    if keyless:
+        detail = _("No key, or the placeholder of the package: {names}")
+        yield Check(title, Outcome.WARN, detail.format(names=_named(keyless)), remedy)
+    elif sections:
+        yield Check(title, Outcome.PASS)
+    else:
+        yield Check(title, Outcome.WARN, _("There is no client yet."), _("Add one under Clients."))
+    shared = _shared(sections)
+    title = _("No key is used by two clients")
+    detail = _("These have a key in common: {names}").format(names=_named(shared))
+    remedy = _("Make new keys for all but one: the first that fits always answers for all.")
+    if shared:
+        yield Check(title, Outcome.FAIL, detail, remedy)
+    else:
+        yield Check(title, Outcome.PASS)
+
+
+def _shared(sections: Iterable[tuple[str, UciSection]]) -> list[str]:
+    owners: dict[bytes, list[str]] = defaultdict(list)
+    for name, section in sections:
+        for options in (ENCRYPTION_OPTIONS, HMAC_OPTIONS):
+            key = _key(section, option_in_use(section, options))
+            if key:
+                owners[key].append(name)
+    return list(dict.fromkeys(n for names in owners.values() if len(names) > 1 for n in names))
+
+
+def _key(section: UciSection, option: str) -> bytes:
+    if not option:
+        return b""
+    value = section.get(option)
+    with suppress(KeyTextError, ValueError):
+        if option.endswith("BASE64"):
+            return decode_key_base64(value)
+    return value.encode("utf-8", "surrogateescape")
+
+
+def _named(names: list[str]) -> str:
+    shown, more = ", ".join(names[:5]), len(names) - 5
+    return shown if more <= 0 else f"{shown}, … (+{more})"
+
+
+def file_checks(files: Iterable[Path]) -> Iterator[Check]:
+    """Who may read the files with secrets in them, and is there room to write."""
+    for path in files:
+        with suppress(OSError):
+            yield _mode(path)
+    for folder in sorted({path.parent for path in files}):
+        with suppress(OSError):
+            yield _space(folder)
+
+
+def _mode(path: Path) -> Check:
+    title = _("Only root can read {file}").format(file=path)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & 0o077:
+        return Check(title, Outcome.PASS)
+    remedy = _("Run: {command}").format(command=f"chmod 600 {path}")
+    return Check(title, Outcome.WARN, _("Its mode is {mode}.").format(mode=f"{mode:04o}"), remedy)
+
+
+def _space(folder: Path) -> Check:
+    found = os.statvfs(folder)
+    free = found.f_bavail * found.f_frsize
+    title = _("There is room to save in {folder}").format(folder=folder)
+    detail = _("{n} KiB free").format(n=free // 1024)
+    if free >= FREE_WARN:
+        return Check(title, Outcome.PASS, detail)
+    return Check(title, Outcome.WARN, detail, _("Delete packages or files that aren't needed."))

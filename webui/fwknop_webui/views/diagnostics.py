@@ -1,0 +1,183 @@
+"""Why doesn't it work? Checks with remedies, a knock in theory, and real ones as they come."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from flask import jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui.checks import Check, Outcome, daemon_checks, file_checks, key_checks
+from fwknop_webui.i18n import _
+from fwknop_webui.knock_steps import Explained, Watched, explained_of, watched_of
+from fwknop_webui.notices import Level
+from fwknop_webui.pages import notify, render
+from fwknop_webui.routes import Route
+from fwknop_webui.services import current_draft, services
+from fwknop_webui.trouble import Trouble, trouble_of
+from fwknopd.config.problems import ConfigError
+from fwknopd.control.client import ControlError
+from fwknopd.uci_store import StoreError
+
+WATCH_SECONDS = 60
+TYPED = ("client", "access", "source", "allow_ip", "nat", "timeout")
+MAX_TYPED = 200
+
+
+def diagnostics() -> ResponseReturnValue:
+    """The page."""
+    return _page({"access": "tcp/22", "source": request.remote_addr or ""})
+
+
+def try_knock() -> ResponseReturnValue:
+    """Make a knock with a client's keys and show what would become of it."""
+    typed = {name: request.form.get(name, "").strip()[:MAX_TYPED] for name in TYPED}
+    arguments, faults = _arguments(typed)
+    if faults:
+        return _page(typed, faults=faults), 422
+    try:
+        explained = explained_of(services().live.rehearse(**arguments))
+    except ControlError as error:
+        trouble = trouble_of(error, services().live.start_command)
+        return _page(typed, refused=trouble), 503 if error.is_down else 422
+    return _page(typed, explained=explained)
+
+
+def _arguments(typed: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]:
+    """What the daemon is asked, and what is wrong with which field."""
+    arguments: dict[str, object] = {k: typed[k] for k in ("access", "source", "allow_ip", "nat")}
+    arguments = {name: value for name, value in arguments.items() if value}
+    faults = {}
+    if typed["nat"]:
+        arguments["nat"] = typed["nat"].replace(":", ",")
+    for name in ("client", "timeout"):
+        if _is_number(typed[name]):
+            arguments[name] = int(typed[name])
+        elif typed[name]:
+            faults[name] = _("Expecting: a number of seconds, such as 60")
+    if "client" not in arguments:
+        faults["client"] = _("Expecting: one of the daemon's clients")
+    if not typed["source"]:
+        faults["source"] = _("Expecting: an address, such as 198.51.100.23")
+    if not typed["access"]:
+        faults["access"] = _("Expecting: ports, such as tcp/22")
+    return arguments, faults
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 65536
+
+
+def start_watching() -> ResponseReturnValue:
+    """Have the daemon explain the packets of the next minute."""
+    try:
+        services().live.watch(WATCH_SECONDS)
+    except ControlError as error:
+        trouble = trouble_of(error, services().live.start_command)
+        notify(Level.ERROR, trouble.title, trouble.text)
+        return redirect(url_for("diagnostics"), 303)
+    return redirect(url_for("watching"), 303)
+
+
+def watching() -> ResponseReturnValue:
+    """The packets that came, and what became of each."""
+    watched, trouble = _watched()
+    return render(
+        "watch.html",
+        "diagnostics",
+        polls=True,
+        version=_version(watched, trouble),
+        now=services().clock.wall(),
+        seconds=WATCH_SECONDS,
+        watched=watched,
+        trouble=trouble,
+    )
+
+
+def watching_data() -> ResponseReturnValue:
+    """The same since the version in the query: for polling."""
+    watched, trouble = _watched()
+    version = _version(watched, trouble)
+    changed: dict[str, object] = {}
+    if request.args.get("watch") != version:
+        html = render_template("live_watch.html", watched=watched, trouble=trouble)
+        changed = {"watch": {"version": version, "html": html}}
+    return jsonify(now=watched.now or services().clock.wall(), regions=changed)
+
+
+def _watched() -> tuple[Watched, Trouble | None]:
+    try:
+        return watched_of(services().live.watched()), None
+    except ControlError as error:
+        return Watched(0.0, 0.0, (), 0), trouble_of(error, services().live.start_command)
+
+
+def _version(watched: Watched, trouble: Trouble | None) -> str:
+    shown = (watched.packets, watched.more, watched.until, watched.is_on, trouble)
+    return hashlib.sha256(repr(shown).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _page(
+    typed: Mapping[str, str],
+    *,
+    faults: Mapping[str, str] | None = None,
+    explained: Explained | None = None,
+    refused: Trouble | None = None,
+) -> str:
+    checks = list(_checks())
+    return render(
+        "diagnostics.html",
+        "diagnostics",
+        checks=checks,
+        failed=sum(1 for check in checks if check.outcome is Outcome.FAIL),
+        warned=sum(1 for check in checks if check.outcome is Outcome.WARN),
+        clients=_clients(),
+        typed=typed,
+        faults=faults or {},
+        explained=explained,
+        refused=refused,
+        seconds=WATCH_SECONDS,
+    )
+
+
+def _clients() -> tuple[tuple[int, str], ...]:
+    try:
+        return services().live.clients()
+    except ControlError:
+        return ()
+
+
+def _checks() -> Iterator[Check]:
+    try:
+        yield from daemon_checks(services().live.status())
+    except ControlError as error:
+        trouble = trouble_of(error, services().live.start_command)
+        yield Check(_("The daemon runs"), Outcome.FAIL, trouble.title, trouble.text)
+    yield from _stored_checks()
+    config = services().config
+    yield from file_checks((config.uci, config.password_file))
+
+
+def _stored_checks() -> Iterator[Check]:
+    title = _("The configuration file can be read")
+    try:
+        package = current_draft().base.package
+    except ConfigError as error:
+        detail = "; ".join(problem.message for problem in error.problems[:3])
+        remedy = _("Mend it in an editor, then reload this page. The daemon keeps what it has.")
+        yield Check(title, Outcome.FAIL, detail, remedy)
+    except StoreError as error:
+        yield Check(title, Outcome.FAIL, str(error))
+    else:
+        yield Check(title, Outcome.PASS, services().store.file)
+        yield from key_checks(package)
+
+
+ROUTES = (
+    Route("GET", "/diagnostics", diagnostics),
+    Route("POST", "/diagnostics/knock", try_knock),
+    Route("POST", "/diagnostics/watch", start_watching),
+    Route("GET", "/diagnostics/watch", watching),
+    Route("GET", "/api/watch", watching_data, polled=True),
+)
