@@ -33,6 +33,40 @@ def test_countdown_runs_by_the_router_s_clock(page: Page, site: Site) -> None:
     expect(page.locator("#live-knocks time").first).to_have_text(re.compile(r"^\d+s ago$"))
 
 
+def test_clock_of_the_browser_is_compared_with_the_router_s(page: Page, site: Site) -> None:
+    clock = page.locator("#live-status [data-offset]")
+    expect(clock).to_have_text(
+        re.compile(r"^This browser's clock is \d+d \d+h ahead of the router's")
+    )
+    page.clock.set_fixed_time(NOW + 1)
+    with page.expect_response("**/api/overview*"):
+        pass
+    expect(clock).to_have_text("This browser's clock agrees.", timeout=4000)
+
+
+def test_log_is_followed_without_reloading(page: Page, site: Site) -> None:
+    page.goto(site.url + "/logs?follow=1&client=Anna's phone")
+    expect(page.locator("#live-log tbody tr")).to_have_count(2)
+    site.daemon.events = [*site.daemon.events, verdict(id=9, request="192.0.2.1,tcp/9999")]
+    expect(page.locator("#live-log")).to_contain_text("tcp/9999", timeout=4000)
+    page.locator("#event-9 summary").click()
+    site.daemon.events = [*site.daemon.events, verdict(id=10, client="Somebody else")]
+    expect(page.locator("#live-log tbody tr")).to_have_count(3)
+    expect(page.locator("#event-9")).to_have_attribute("open", "")
+
+
+def test_packet_that_is_waited_for_appears(page: Page, site: Site) -> None:
+    caught = site.daemon.watched["packets"]
+    site.daemon.watched = {**site.daemon.watched, "packets": []}
+    page.goto(site.url + "/diagnostics")
+    page.get_by_role("button", name="Wait for a knock").click()
+    expect(page.locator("#live-watch")).to_contain_text("Nothing came so far")
+    site.daemon.watched = {**site.daemon.watched, "packets": caught}
+    expect(page.locator("#live-watch")).to_contain_text("203.0.113.9", timeout=4000)
+    page.locator("#steps-1 summary").click()
+    expect(page.get_by_text("made with other keys").last).to_be_visible()
+
+
 def test_refreshing_leaves_what_is_opened_and_focused(page: Page, site: Site) -> None:
     page.locator("#knock-3 summary").click()
     page.locator("#revoke-1").focus()

@@ -77,6 +77,9 @@ def _words() -> str:
         {
             "ago": _("{time} ago"),
             "for": _("for {time}"),
+            "inStep": _("This browser's clock agrees."),
+            "ahead": _("This browser's clock is {time} ahead of the router's."),
+            "behind": _("This browser's clock is {time} behind the router's."),
             "refreshing": _("Refreshing"),
             "paused": _("Paused"),
             "copied": _("Copied"),

@@ -95,6 +95,7 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
         ChecklistItem(
             _("Knock, and see it accepted below"),
             status is not None and status.accepted > 0,
+            "diagnostics",
             hint=_(
                 "None was accepted since the daemon started. Knock from outside, such as over "
                 "a phone's mobile data, unless the daemon listens on your LAN."

@@ -7,6 +7,7 @@
 	const live = document.getElementById("live");
 	const words = JSON.parse(document.body.dataset.words);
 	let serverAhead = 0;
+	const CLOSE_SECONDS = 3;
 
 	const serverNow = () => Date.now() / 1000 + serverAhead;
 	const setServerNow = (seconds) => { serverAhead = seconds - Date.now() / 1000; };
@@ -46,6 +47,13 @@
 			const moment = Number(element.dataset.since);
 			setText(element, words.for.replace("{time}", span(now - moment)));
 			element.title = local(moment);
+		}
+		// Knocks carry the sender's time: a device whose clock is off by minutes is refused.
+		for (const element of all("[data-offset]")) {
+			const ahead = Math.round(-serverAhead);
+			const text = Math.abs(ahead) < CLOSE_SECONDS ? words.inStep : ahead > 0 ? words.ahead : words.behind;
+			element.hidden = false;
+			setText(element, text.replace("{time}", span(Math.abs(ahead))));
 		}
 		for (const element of all("[data-moment]")) {
 			const moment = Number(element.dataset.moment);
