@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from binascii import a2b_base64
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from fwknopd.service import Service, idle_text
 from fwknopd.status import cycle_json, grant_json, origin, problems_json, status
 
 if TYPE_CHECKING:
+    from fwknopd.gpg_explaining import GpgExplaining
     from fwknopd.packet_watch import PacketWatch
 
 Json = dict[str, Any]
@@ -34,6 +36,7 @@ class Verbs:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._gpg_explaining: GpgExplaining | None = None
         self._lister = DoorLister(service.engine.doors, service.clock)
         self._watch: PacketWatch | None = None
 
@@ -169,12 +172,14 @@ class Verbs:
         return {"now": now, "until": 0, "packets": [], "more": 0}
 
     def _explained(self, packet: Packet) -> Json:
+        """``pending``: gpg is still at it, ask again."""
         # Loaded with the first question: most of the time nobody asks.
         from fwknopd.policy.explanation import explain
 
         engine, clock = self._service.engine, self._service.clock
         settings = engine.settings
-        explanation = explain(
+        made = partial(
+            explain,
             packet,
             settings.stanzas,
             settings.policy,
@@ -183,7 +188,17 @@ class Verbs:
             clock.problem(),
             clock.utc_offset(clock.now()),
         )
-        return explanation.as_json()
+        if not any(stanza.gpg for stanza in settings.stanzas):
+            return made().as_json()
+        explanation, whole = self._explaining().explain(packet, lambda gpg: made(gpg=gpg))
+        return explanation.as_json() | ({} if whole else {"pending": True})
+
+    def _explaining(self) -> GpgExplaining:
+        if self._gpg_explaining is None:
+            from fwknopd.gpg_explaining import GpgExplaining
+
+            self._gpg_explaining = GpgExplaining(self._service.gpg)
+        return self._gpg_explaining
 
 
 def _packet(arguments: Json) -> Packet:

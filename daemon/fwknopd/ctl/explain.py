@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from argparse import Namespace
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from fwknopd.config.problems import ConfigError
@@ -20,6 +22,9 @@ from fwknopd.ctl.problems import config_error, note_warnings
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.verdict import Reason
 from fwknopd.regular_file import FileError
+
+GPG_PATIENCE = 40.0
+"""Seconds to wait for gpg, which has 10 for each try."""
 
 MOST = 200
 """Packets explained at most in one go."""
@@ -69,13 +74,19 @@ def _online(options: Namespace) -> Judge:
                 f"the packet has {len(packet.payload)} bytes, and a knock never has so many",
                 f"Is it the right file? Up to {MAX_PACKET} bytes can be explained",
             )
-        return ask(
-            options,
-            "explain",
-            payload=b64encode(packet.payload).decode("ascii"),
-            source=str(packet.source),
-            destination=str(packet.destination),
-        )
+        end = time.monotonic() + GPG_PATIENCE
+        while True:
+            answer = ask(
+                options,
+                "explain",
+                payload=b64encode(packet.payload).decode("ascii"),
+                source=str(packet.source),
+                destination=str(packet.destination),
+            )
+            # gpg works beside the daemon, which waits for nobody.
+            if not answer.pop("pending", False) or time.monotonic() > end:
+                return answer
+            time.sleep(0.1)
 
     return judge
 
@@ -87,6 +98,7 @@ def _has_files(options: Namespace) -> bool:
 def _offline(options: Namespace) -> Judge:
     # Loaded here: asking the daemon must not cost the crypto library.
     from fwknopd.clock import SystemClock
+    from fwknopd.gpg_explaining import explained_now
     from fwknopd.policy.explanation import explain
     from fwknopd.startup import policy_settings
 
@@ -103,7 +115,8 @@ def _offline(options: Namespace) -> Judge:
         clock = SystemClock()
         now = int(clock.now())
         stanzas, offset = configuration.stanzas, clock.utc_offset(now)
-        return explain(packet, stanzas, settings, None, now, clock.problem(), offset).as_json()
+        made = partial(explain, packet, stanzas, settings, None, now, clock.problem(), offset)
+        return explained_now(lambda gpg: made(gpg=gpg), packet).as_json()
 
     return judge
 

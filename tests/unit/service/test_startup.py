@@ -125,8 +125,12 @@ def test_frames_are_captured_as_long_as_an_aes_knock_may_be(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "directive"),
-    [("ENABLE_SPA_OVER_HTTP Y;", "OPEN_PORTS tcp/22"), ("", "ENABLE_CMD_EXEC Y")],
-    ids=["web knocks", "commands"],
+    [
+        ("ENABLE_SPA_OVER_HTTP Y;", "OPEN_PORTS tcp/22"),
+        ("", "ENABLE_CMD_EXEC Y"),
+        ("", "GPG_ALLOW_NO_PW Y\nGPG_HOME_DIR /\nGPG_DISABLE_SIG Y"),
+    ],
+    ids=["web knocks", "commands", "GPG beside AES"],
 )
 def test_whole_frames_are_captured_where_packets_may_be_long(
     rig: Rig, setting: str, directive: str
