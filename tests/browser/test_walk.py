@@ -15,6 +15,7 @@ from tests.web.daemon import NOW, door
 pytestmark = pytest.mark.browser
 
 ANNA = "cfg03ea17"
+RESTORED = b"config access\n\toption SOURCE 'ANY'\n\toption name 'Anna'\n\toption KEY 'x'\n"
 PAGES = {
     "overview": "/",
     "clients": "/clients",
@@ -26,6 +27,8 @@ PAGES = {
     "advanced-search": "/advanced?q=nat",
     "advanced-client": f"/clients/{ANNA}/advanced",
     "import": "/import",
+    "backup": "/backup",
+    "factory-reset": "/backup/reset",
     "logs": "/logs",
     "logs-filtered": "/logs?verdict=refuse&reason=too-old&follow=1",
     "logs-nothing": "/logs?q=nowhere",
@@ -88,6 +91,7 @@ def test_all_pages(
     make_mistakes(page, site, walker)
     import_files(page, site, walker)
     try_a_knock(page, site, walker)
+    restore(page, site, walker)
     stop_the_daemon(page, site, walker)
     assert not walker.wrong
 
@@ -139,6 +143,22 @@ def try_a_knock(page: Page, site: Site, walker: Walker) -> None:
     page.fill("#f-access", "")
     page.get_by_role("button", name="Test", exact=True).click()
     walker.look_at("test-knock-mistake")
+
+
+def restore(page: Page, site: Site, walker: Walker) -> None:
+    page.goto(site.url + "/backup")
+    page.fill("#f-passphrase", "four random words")
+    page.fill("#f-again", "four random words")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download encrypted").click()
+    sealed = download.value.path()
+    page.set_input_files("#f-backup", sealed)
+    page.get_by_role("button", name="Look at it").click()
+    walker.look_at("restore-wrong")
+    page.set_input_files("#f-backup", {"name": "b", "mimeType": "x/y", "buffer": RESTORED})
+    page.get_by_role("button", name="Look at it").click()
+    walker.look_at("restore-preview")
+    page.get_by_role("button", name="Cancel").click()
 
 
 def stop_the_daemon(page: Page, site: Site, walker: Walker) -> None:

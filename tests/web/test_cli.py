@@ -186,6 +186,7 @@ def test_memory_stays_within_its_budget(
             "/advanced",
             "/clients/bert/advanced",
             "/import",
+            "/backup",
         ):
             assert "Log out" in surfer.open(path)
         clients = surfer.open("/clients")

@@ -110,7 +110,8 @@ class Page:
     def __init__(self, response: TestResponse) -> None:
         self.response = response
         self.status = response.status_code
-        self.html = response.get_data(as_text=True)
+        # A download need not be text.
+        self.html = response.get_data().decode("utf-8", "replace")
         parser = _Parser()
         parser.feed(self.html)
         self.forms, self.links, self.tags = parser.forms, parser.links, parser.tags

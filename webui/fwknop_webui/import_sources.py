@@ -10,9 +10,12 @@ from pathlib import Path
 
 from werkzeug.datastructures import FileStorage
 
+from fwknop_webui.backup_archive import CLASSIC_FOLDER
 from fwknop_webui.i18n import _
 from fwknopd.classic_files import FileReader, Texts, access_texts, read_texts
+from fwknopd.config.access_conf import read_access_conf
 from fwknopd.config.classic_parts import ClassicParts, classic_parts
+from fwknopd.config.convert import RecordingReader
 from fwknopd.config.directive import Findings
 from fwknopd.config.fwknopd_conf import read_settings
 from fwknopd.config.includes import NoIncludes
@@ -76,6 +79,15 @@ class Folder:
         found = classic_parts(server, access, reader)
         problems = (*reader.problems, *found.problems)
         return ClassicParts(found.settings, found.stanzas, problems)
+
+    def backup_texts(self) -> dict[str, str]:
+        """The files by their path in a backup, with what they include. Raises ConfigError."""
+        server, access, reader = self.texts()
+        recorder = RecordingReader(reader)
+        read_access_conf(access, recorder, Findings())
+        home = self.path.resolve()
+        found = [(text, Path(file).resolve()) for text, file in (*server, *access, *recorder.texts)]
+        return {f"{CLASSIC_FOLDER}{file.relative_to(home)}": text for text, file in found}
 
 
 def _is_readable(path: Path) -> bool:

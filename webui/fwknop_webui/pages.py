@@ -25,6 +25,7 @@ MENU = (
     ("import_files", N_("Import")),
     ("logs", N_("Logs")),
     ("diagnostics", N_("Diagnostics")),
+    ("backup", N_("Backup")),
 )
 
 

@@ -279,7 +279,8 @@
 		document.addEventListener("submit", (event) => {
 			const button = event.submitter;
 			// Only the looks: a disabled button would not send its own name and value.
-			if (button?.classList.contains("btn")) button.classList.add("busy");
+			// A download leaves the page as it is, so nothing would end the waiting.
+			if (button?.classList.contains("btn") && !("download" in button.dataset)) button.classList.add("busy");
 		});
 		addEventListener("pageshow", () => all(".btn.busy").forEach((b) => b.classList.remove("busy")));
 	};

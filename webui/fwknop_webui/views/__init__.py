@@ -5,6 +5,7 @@ from __future__ import annotations
 from fwknop_webui.routes import Route
 from fwknop_webui.views import (
     advanced,
+    backup,
     changes,
     classic_qr,
     client,
@@ -32,6 +33,7 @@ ROUTES: tuple[Route, ...] = (
     *advanced.ROUTES,
     *imports.ROUTES,
     *classic_qr.ROUTES,
+    *backup.ROUTES,
     *logs.ROUTES,
     *diagnostics.ROUTES,
     *changes.ROUTES,

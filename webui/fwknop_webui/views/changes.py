@@ -33,7 +33,7 @@ def changes() -> ResponseReturnValue:
     back = request.args.get("back", "")
     return render(
         "changes.html",
-        commands=[command for change in draft.changes for command in _commands(change)],
+        commands=[command for change in draft.changes for command in commands_of(change)],
         stale=bool(draft.changes) and draft.is_stale,
         back=back if is_local_path(back, request.script_root) else url_for("overview"),
     )
@@ -67,7 +67,8 @@ def rebase_changes() -> ResponseReturnValue:
     return redirect(url_for("changes"), 303)
 
 
-def _commands(change: UciChange) -> list[Command]:
+def commands_of(change: UciChange) -> list[Command]:
+    """One change as uci commands, keys masked."""
     css = "removed" if isinstance(change, DeleteSection | DeleteOption) else "added"
     return [Command(text, css) for text in as_commands([change])]
 
