@@ -78,11 +78,16 @@ def summarise(section: UciSection | None) -> KeySummary:
     """The badge: "256-bit key + HMAC SHA-256"."""
     encryption = option_in_use(section, ENCRYPTION_OPTIONS)
     hmac = option_in_use(section, HMAC_OPTIONS)
-    if section is None or not encryption:
+    if section is None or not (encryption or _has_gpg(section)):
         return KeySummary(_("no key"), False, False)
     hmac_type = (section.get("HMAC_DIGEST_TYPE") or "sha256").upper()
     proof = _("HMAC {type}").format(type=hmac_type) if hmac else _("no HMAC")
-    return KeySummary(f"{_strength(section, encryption)} + {proof}", True, bool(hmac))
+    strength = _strength(section, encryption) if encryption else _("GPG key")
+    return KeySummary(f"{strength} + {proof}", True, bool(hmac))
+
+
+def _has_gpg(section: UciSection) -> bool:
+    return bool(section.get("GPG_DECRYPT_PW")) or section.get("GPG_ALLOW_NO_PW")[:1] in ("Y", "y")
 
 
 def _strength(section: UciSection, option: str) -> str:
