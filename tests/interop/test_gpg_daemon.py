@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from fwknopd.gpg_queue import GPG_SECONDS
 from tests.interop.key_rings import GPG
 from tests.interop.program import ACCESS, Fwknopd, Running, run
 from tests.netns.gpg_rings import Ring, gpg_rings
+from tests.unit.policy.gpg_knocks import gpg_client, gpg_packet
 
 pytestmark = [pytest.mark.gpg, pytest.mark.client]
 
@@ -127,6 +129,48 @@ def test_a_stuck_gpg_delays_nobody_else(rings: tuple[Ring, Ring], tmp_path: Path
         running.wait_for("gpg-failed", within=3 * GPG_SECONDS)
         running.wait_for("it took more than 10 seconds and was stopped")
         assert_gone(str(stuck))
+
+
+@contextmanager
+def flood(daemon: Fwknopd, key_id: str) -> Iterator[None]:
+    """Junk that only gpg can tell from a knock, some hundreds of packets a second."""
+    stop = threading.Event()
+    nobody = gpg_client(hmac=False)
+
+    def send() -> None:
+        while not stop.wait(0.002):
+            daemon.send(gpg_packet(nobody, recipient=key_id))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_flood_that_costs_gpg_delays_no_sure_knock(
+    rings: tuple[Ring, Ring], tmp_path: Path
+) -> None:
+    router, client = rings
+    open_to_junk = gpg_stanza(router, client, f"GPG_REMOTE_ID {client.short_id}")
+    sure = gpg_stanza(router, client, f"HMAC_KEY {HMAC}", "GPG_DISABLE_SIG Y", port=80)
+    key_id = router.keys.fingerprints(router.own)[-1][-16:]
+    with daemon_with(tmp_path, open_to_junk + sure + ACCESS) as (daemon, running):
+        with flood(daemon, key_id):
+            running.wait_for("packets from this address wait for gpg already")
+            began = time.monotonic()
+            daemon.knock()
+            running.wait_for("Added access rule to")
+            aes = time.monotonic() - began
+            knock(daemon, client, router, 80, "--key-hmac", HMAC, "--use-hmac")
+            began = time.monotonic()
+            running.wait_for("0.0.0.0/0 tcp/80")
+            gpg = time.monotonic() - began
+        print(f"under the flood: AES {aes:.3f} s, GPG with HMAC {gpg:.3f} s")
+        assert aes < 5
+        assert gpg < 5
 
 
 def test_an_end_while_gpg_is_stuck_leaves_nothing(rings: tuple[Ring, Ring], tmp_path: Path) -> None:
