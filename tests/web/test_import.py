@@ -562,6 +562,15 @@ def test_many_codes_come_page_by_page(visitor: Visitor, classic: Path) -> None:
         assert visitor.post("/import/qr", {"csrf": csrf, "page": number}).status == 200
 
 
+def test_codes_are_offered_where_the_stock_page_has_them(visitor: Visitor, classic: Path) -> None:
+    button = "Show access.conf QR codes"
+    assert button not in visitor.get("/settings").text
+    put(classic / "access.conf", ANNA)
+    page = visitor.press(visitor.get("/settings").form("/settings"), button)
+    assert page.html.count("<svg") == 1
+    assert page.staged == 0
+
+
 def test_codes_need_a_recent_password(visitor: Visitor, classic: Path, hands: HandClock) -> None:
     put(classic / "access.conf", ANNA)
     hands.forward(FRESH_SECONDS)

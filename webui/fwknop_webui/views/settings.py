@@ -17,6 +17,7 @@ from fwknop_webui.editing import (
     stage_and_go,
 )
 from fwknop_webui.i18n import _
+from fwknop_webui.import_sources import Folder
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import render
 from fwknop_webui.routes import Route
@@ -56,6 +57,7 @@ def _page(form: SettingsForm, draft: Draft, warnings: list[Notice]) -> str:
         warnings=warnings,
         networks=services().store.networks() or COMMON_NETWORKS,
         devices=_devices(),
+        has_classic_files=not Folder(services().config.classic).trouble,
     )
 
 
