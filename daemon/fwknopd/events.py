@@ -53,6 +53,16 @@ def printable(text: str, limit: int = MAX_TEXT) -> str:
     return safe if len(safe) <= limit else safe[: limit - 3] + "..."
 
 
+def printable_name(text: str, limit: int = MAX_TEXT) -> str:
+    """A client's name as its owner wrote it, in any script, but still one line.
+
+    Control characters, line separators and what turns the writing around are escaped.
+    """
+    text = text[:limit]
+    safe = "".join(c if c.isprintable() and c != "\\" else _escaped(c) for c in text)
+    return safe if len(safe) <= limit else safe[: limit - 3] + "..."
+
+
 def _escaped(character: str) -> str:
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
@@ -122,7 +132,7 @@ class EventLog:
             time=self.now(),
             event=event,
             source=None if source is None else str(source),
-            client=None if client is None else printable(client),
+            client=None if client is None else printable_name(client),
             verdict=verdict,
             reason=reason,
             request=None if request is None else printable(request),

@@ -12,7 +12,7 @@ from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.protocol import VerbError
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import DoorLister, last_to_close
-from fwknopd.events import printable
+from fwknopd.events import printable_name
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import Grant
 from fwknopd.policy.packet import Packet
@@ -141,7 +141,7 @@ class Verbs:
         stanzas = self._service.engine.settings.stanzas
         return {
             "clients": [
-                {"number": s.number, "label": printable(s.label), "enabled": s.enabled}
+                {"number": s.number, "label": printable_name(s.label), "enabled": s.enabled}
                 for s in stanzas
             ]
         }

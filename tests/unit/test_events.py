@@ -25,6 +25,22 @@ def test_different_texts_stay_different(one: str, other: str) -> None:
     assert (printable(one) == printable(other)) == (one == other)
 
 
+@given(st.text())
+def test_a_name_is_one_bounded_line_in_any_script(text: str) -> None:
+    log = EventLog(lambda: 1.0)
+    shown = log.record(EventKind.GRANT, client=text).client or ""
+    assert len(shown) <= MAX_TEXT
+    assert shown.isprintable()
+
+
+def test_a_name_stays_as_its_owner_wrote_it() -> None:
+    log = EventLog(lambda: 1.0)
+    assert log.record(EventKind.GRANT, client="Jörgs Händi").client == "Jörgs Händi"
+    assert log.record(EventKind.GRANT, client="a\u202eb\x1b[2J\n").client == (
+        "a\\u202eb\\x1b[2J\\x0a"
+    )
+
+
 def test_the_ring_keeps_the_newest() -> None:
     log = EventLog(lambda: 1.0, size=3)
     for number in range(5):
