@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from fwknop_webui.advanced_filter import Filter
 from fwknop_webui.advanced_rows import Row, Subject, rows
 from fwknop_webui.check import check
 from fwknop_webui.forms import MAX_LENGTH
@@ -23,48 +24,8 @@ UNKNOWN = N_("Other names")
 MAX_UNKNOWN = 100
 """Rows of unknown names on one page; a search finds the others."""
 
-SHOW = {
-    "all": N_("All"),
-    "set": N_("Set by you"),
-    "honoured": N_("Honoured"),
-}
 
 _ON_OTHER_PAGES = {"global": ("uci_enabled", "fw_access_timeout"), "network": ("network",)}
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which rows a person wants to see."""
-
-    words: str = ""
-    show: str = "all"
-
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> Filter:
-        """From the address; an unknown choice shows all."""
-        show = query.get("show", "all")
-        return cls(query.get("q", "").strip()[:100], show if show in SHOW else "all")
-
-    @property
-    def narrows(self) -> bool:
-        """Whether it leaves anything out."""
-        return bool(self.words) or self.show != "all"
-
-    def fits(self, row: Row) -> bool:
-        """Whether the row is shown."""
-        if (self.show == "set" and not row.is_set) or (
-            self.show == "honoured" and not row.is_honoured
-        ):
-            return False
-        wanted = self.words.lower().split()
-        return not wanted or all(word in _haystack(row) for word in wanted)
-
-
-def _haystack(row: Row) -> str:
-    if row.variable is None:
-        return row.name.lower()
-    found = (row.variable.help, row.variable.group, row.variable.status_note)
-    return " ".join((row.name, *row.variable.aliases, *map(_, found))).lower()
 
 
 @dataclass(frozen=True, slots=True)

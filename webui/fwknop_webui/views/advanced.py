@@ -6,7 +6,8 @@ from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui import advanced_form, variable_text
-from fwknop_webui.advanced_form import SHOW, AdvancedForm, Filter, Typed
+from fwknop_webui.advanced_filter import SHOW, Filter
+from fwknop_webui.advanced_form import AdvancedForm, Typed
 from fwknop_webui.advanced_rows import SERVER, Subject, client_subject, rows
 from fwknop_webui.client_rows import ACCESS, label_of
 from fwknop_webui.editing import base_seal, is_current, outdated_notice, stage_and_go
