@@ -193,6 +193,11 @@ class Engine:
             why = Refusal(Reason.NAT_TARGET_INVALID, address, decision.stanza, decision.message)
             self.reporting.refuse(packet, why)
             return
+        if decision.stanza not in self.settings.stanzas:
+            changed = f"it was changed or deleted while {decision.lookup} was looked up"
+            why = Refusal(Reason.CLIENT_DISABLED, changed, decision.stanza, decision.message)
+            self.reporting.refuse(packet, why)
+            return
         final = resolved(decision, address)
         if isinstance(final, Refusal):
             self.reporting.refuse(packet, final)

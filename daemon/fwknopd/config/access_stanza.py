@@ -143,6 +143,7 @@ def _check_nat(values: dict[str, TypedValue], settings: ServerSettings, findings
                 "forwarding is switched off",
                 "Set ENABLE_IPT_FORWARDING to Y in the server settings (fwknopd.conf).",
             )
+    _check_forward_all(values, settings, findings)
     forwards = "FORCE_NAT" in values or _is_set(values, "FORWARD_ALL")
     for name in ("FORCE_SNAT", "FORCE_MASQUERADE"):
         if _is_set(values, name) and not forwards:
@@ -152,6 +153,28 @@ def _check_nat(values: dict[str, TypedValue], settings: ServerSettings, findings
                 "Set FORCE_NAT or FORWARD_ALL as well, or use ENABLE_IPT_SNAT in the server "
                 "settings (fwknopd.conf).",
             )
+
+
+def _check_forward_all(
+    values: dict[str, TypedValue], settings: ServerSettings, findings: Findings
+) -> None:
+    """FORWARD_ALL with a forced source and no target leads wherever the client connects to."""
+    masked = _is_set(values, "FORCE_SNAT") or _is_set(values, "FORCE_MASQUERADE")
+    if not _is_set(values, "FORWARD_ALL") or not masked or "FORCE_NAT" in values:
+        return
+    place = values["FORWARD_ALL"].place
+    if not settings.enable_ipt_forwarding:
+        findings.warn(
+            place,
+            "forwarding to other hosts is switched off, so this client's knocks are refused",
+            "Set ENABLE_IPT_FORWARDING to Y in the server settings (fwknopd.conf).",
+        )
+    if "nat_targets" in values:
+        findings.warn(
+            place,
+            "it leads everywhere, but nat_targets does not allow that: knocks are refused",
+            "Delete nat_targets, or set FORCE_NAT to where this client may go.",
+        )
 
 
 def _is_set(values: dict[str, TypedValue], name: str) -> bool:

@@ -35,42 +35,63 @@ def doors_of_knock(knock: Knock, ports: tuple[PortSpec, ...]) -> tuple[Door, ...
     target = target_of(knock)
     if isinstance(target, Refusal):
         return target
+    # Two addresses of one network are one door once it is widened.
     if target is None and not _forwards_all(knock.stanza):
-        return tuple(_opened(knock, address, port) for address in knock.addresses for port in ports)
+        opened = (_opened(knock, address, port) for address in knock.addresses for port in ports)
+        return tuple(dict.fromkeys(opened))
     if isinstance(target, HostName):
-        return (_led(knock, knock.address, ports[0], target.placeholder(knock.address)),)
+        target = target.placeholder(knock.address)
     fitting = [a for a in knock.addresses if target is None or a.version == target.address.version]
     if not fitting and target is not None:
         return knock.refuse(Reason.NAT_TARGET_INVALID, _other_family(knock.address, target))
     # NAT sends one outside port to one inside port, so only the first counts.
-    return tuple(_led(knock, address, ports[0], target) for address in fitting)
+    return tuple(dict.fromkeys(_led(knock, address, ports[0], target) for address in fitting))
 
 
 def target_of(knock: Knock) -> NatTarget | HostName | Refusal | None:
     """Where connections are to be sent; None without NAT, a refusal when it can't be."""
-    target = _target(knock)
+    stanza, target = knock.stanza, _target(knock)
     if isinstance(target, str):
         return knock.refuse(Reason.NAT_TARGET_INVALID, target)
-    if isinstance(target, NatTarget) and not _is_local(knock) and not forced(knock.stanza):
-        refused = not_allowed(knock.stanza, target)
-        if refused:
-            return knock.refuse(Reason.NAT_TARGET_INVALID, refused)
-    return target
+    if target is None:
+        return _no_way_through(knock) if _forwards_all(stanza) else None
+    if isinstance(target, HostName) or _is_local(knock):
+        return target
+    if stanza.forward_all:
+        target = NatTarget(target.address, 0)
+    refused = "" if forced(stanza) else not_allowed(stanza, target)
+    return knock.refuse(Reason.NAT_TARGET_INVALID, refused) if refused else target
+
+
+def _no_way_through(knock: Knock) -> Refusal | None:
+    """What keeps FORWARD_ALL without a target from leading wherever the client connects to."""
+    if not knock.settings.enable_ipt_forwarding:
+        return knock.refuse(
+            Reason.NAT_NOT_ENABLED,
+            "FORWARD_ALL needs forwarding, which is off (ENABLE_IPT_FORWARDING)",
+        )
+    if knock.stanza.nat_targets is not None:
+        return knock.refuse(
+            Reason.NAT_TARGET_INVALID,
+            "FORWARD_ALL leads everywhere, but this client may be led to its nat_targets only",
+        )
+    return None
 
 
 def resolved(decision: AccessDecision, address: Address) -> AccessDecision | Refusal:
     """``decision`` with the address its host name stands for, or why it can't be that one."""
-    (door,) = decision.doors
-    if door.nat is None:
+    first = decision.doors[0]
+    if first.nat is None:
         return decision
-    target = NatTarget(address, door.nat.port)
+    target = NatTarget(address, first.nat.port)
     refused = not_a_target(address) or not_allowed(decision.stanza, target)
-    if not refused and address.version != door.address.version:
-        refused = _other_family(door.address, target)
+    if not refused and address.version != first.address.version:
+        refused = _other_family(first.address, target)
     if refused:
         detail = f"{decision.lookup} is {address}: {refused}"
         return Refusal(Reason.NAT_TARGET_INVALID, detail, decision.stanza, decision.message)
-    return replace(decision, doors=(replace(door, nat=target),), lookup="")
+    doors = tuple(replace(door, nat=target) for door in decision.doors)
+    return replace(decision, doors=doors, lookup="")
 
 
 def not_allowed(stanza: Stanza, target: NatTarget) -> str:

@@ -415,3 +415,13 @@ def test_an_address_that_is_not_used_may_be_none(text: str) -> None:
 def test_the_address_that_is_used() -> None:
     found, _ = settings("ENABLE_IPT_SNAT Y;\nSNAT_TRANSLATE_IP 192.0.2.1;\n")
     assert (found.enable_ipt_snat, found.snat_translate_ip) == (True, ip_address("192.0.2.1"))
+
+
+def test_what_keeps_forward_all_from_leading_anywhere_is_said() -> None:
+    local = ServerSettings(enable_ipt_local_nat=True)
+    text = f"SOURCE ANY\n{KEYS}FORWARD_ALL Y\nFORCE_MASQUERADE Y\n"
+    _, problems = stanzas_from_access_conf(text, ACCESS, Files({}), local)
+    assert [(p.line, p.option) for p in problems if "switched off" in p.message] == [
+        (4, "FORWARD_ALL")
+    ]
+    assert "ENABLE_IPT_FORWARDING" in problems[0].remedy

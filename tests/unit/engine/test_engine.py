@@ -298,3 +298,13 @@ def test_a_packet_that_waits_for_a_name_is_used_up_already(rig: Rig, knock: Knoc
     rig.engine.handle(packet)
     assert len(rig.names.asked) == 1
     assert [event["reason"] for event in rig.events("verdict")] == ["replay"]
+
+
+def test_a_client_deleted_while_a_name_was_looked_up_gets_nothing(rig: Rig, knock: Knock) -> None:
+    rig.engine.handle(named(knock))
+    rig.use(other_client())
+    rig.names.answer(ip_address("10.0.0.5"))
+    assert rig.doors() == []
+    (verdict,) = rig.events("verdict")
+    assert verdict["reason"] == "client-disabled"
+    assert "nas.lan" in str(verdict["detail"])

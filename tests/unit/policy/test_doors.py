@@ -262,3 +262,47 @@ def test_nothing_is_masked_on_the_way_to_the_router_itself() -> None:
     payload = knock(phone, "203.0.113.5,tcp/40022", kind=LOCAL, nat_access="router,22")
     (door,) = gate.access(payload).doors
     assert (door.what, door.local, door.source_nat) == ("tcp/40022", True, None)
+
+
+def test_forward_all_is_no_way_round_the_port_of_a_target() -> None:
+    targets = (NatRange(ip_network("10.0.0.5"), 443),)
+    phone = client(forward_all=True, nat_targets=targets)
+    gate = Gate(phone, enable_ipt_forwarding=True)
+    refusal = gate.refusal(knock(phone, kind=NAT, nat_access="10.0.0.5,443"))
+    assert refusal.reason is Reason.NAT_TARGET_INVALID
+    whole = client(forward_all=True, nat_targets=(NatRange(ip_network("10.0.0.5")),))
+    gate = Gate(whole, enable_ipt_forwarding=True)
+    assert gate.reason(knock(whole, kind=NAT, nat_access="10.0.0.5,443")) is Reason.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("rules", "settings", "reason"),
+    [
+        ({}, {"enable_ipt_local_nat": True}, Reason.NAT_NOT_ENABLED),
+        ({"nat_targets": ()}, {"enable_ipt_forwarding": True}, Reason.NAT_TARGET_INVALID),
+    ],
+)
+def test_forward_all_without_a_target_needs_the_way_to_be_free(
+    rules: dict[str, Any], settings: dict[str, Any], reason: Reason
+) -> None:
+    phone = client(forward_all=True, force_snat=masquerade(), **rules)
+    assert Gate(phone, **settings).reason(knock(phone)) is reason
+
+
+def test_two_addresses_of_one_widened_network_are_one_door() -> None:
+    phone = client(grant_source=True, widen_ipv4=24)
+    payload = knock(phone, "198.51.100.99,tcp/22,tcp/80")
+    doors = Gate(phone).access(payload).doors
+    assert [(door.who, door.what) for door in doors] == [
+        ("198.51.100.0/24", "tcp/22"),
+        ("198.51.100.0/24", "tcp/80"),
+    ]
+
+
+def test_a_named_host_is_for_the_packets_source_too() -> None:
+    final = resolved(named(grant_source=True), ip_address("10.0.0.5"))
+    assert isinstance(final, AccessDecision)
+    assert [(door.who, door.nat) for door in final.doors] == [
+        ("203.0.113.5", INSIDE),
+        ("198.51.100.7", INSIDE),
+    ]
