@@ -4,9 +4,11 @@ A router without a clock battery starts with the time of its newest file, which 
 hour or a year old, until NTP corrects it. That time looks like any other. So as long as there
 is reason to think that the right one is yet to come, the clock is not believed:
 
-- a hardware clock that kept its time over the start is as good as any (``/sys/class/rtc``);
-- without one, and without an NTP client set up to start with the machine, nothing will ever
-  tell more than the clock says now;
+- without an NTP client set up to start with the machine, nothing will ever tell more than
+  the clock says now;
+- a hardware clock that kept its time over the start is as good as any (``/sys/class/rtc``),
+  but not on OpenWrt: its sysfixtime writes the made-up time into the hardware clock, too,
+  and then one without a battery looks like one that kept the time;
 - else the NTP client has to have done its work. On OpenWrt busybox ntpd calls our hotplug
   script, which leaves a mark; systemd-timesyncd leaves one of its own; and a clock that was
   set while we ran was set by somebody who knew. Last, the kernel is asked: every NTP client
@@ -35,6 +37,12 @@ RECHECK_SECONDS = 1.0
 """Pause between looks at files and kernel while in doubt: each packet asks."""
 
 _OPENWRT_CLIENTS = "etc/rc.d/S[0-9][0-9]"
+_CLOCK_MENDERS = (
+    "etc/rc.d/S[0-9][0-9]sysfixtime",
+    "etc/init.d/sysfixtime",
+)
+"""Whatever made the hardware clock's time up; disabled by hand, it may have run all the same."""
+
 _SYSTEMD_UNITS = "etc/systemd/system/*.wants"
 _CLIENTS = ("chronyd", "chrony", "ntpd", "ntp", "ntpsec", "openntpd")
 _SYSTEMD_ONLY = ("systemd-timesyncd",)
@@ -93,13 +101,15 @@ class TimeSources:
             return False
         self._check_at = now + RECHECK_SECONDS
         return (
-            self._hardware_clock_kept_time()
-            or not self._client_is_set_up()
+            not self._client_is_set_up()
+            or self._hardware_clock_kept_time()
             or any((self._root / mark).exists() for mark in (OPENWRT_MARK, TIMESYNCD_MARK))
             or self._in_step()
         )
 
     def _hardware_clock_kept_time(self) -> bool:
+        if self._any(_CLOCK_MENDERS):
+            return False
         for clock in self._root.glob("sys/class/rtc/rtc*/since_epoch"):
             with suppress(OSError, ValueError):
                 if int(clock.read_text("ascii")) >= self._believable_from:

@@ -128,6 +128,20 @@ def test_a_hardware_clock_counts_if_it_kept_its_time(
     assert openwrt.started().awaited() is awaited
 
 
+@pytest.mark.parametrize("script", ["etc/rc.d/S00sysfixtime", "etc/init.d/sysfixtime"])
+def test_a_hardware_clock_is_not_believed_where_the_start_sets_it(
+    openwrt: Machine, script: str
+) -> None:
+    """OpenWrt writes the time of the newest file into a clock without a battery."""
+    openwrt.put(script)
+    openwrt.put("sys/class/rtc/rtc0/since_epoch", f"{RELEASED + 5}\n")
+    sources = openwrt.started()
+    assert sources.awaited()
+    openwrt.put(OPENWRT_MARK)
+    openwrt.pass_time(RECHECK_SECONDS)
+    assert not sources.awaited()
+
+
 @pytest.mark.parametrize(
     ("files", "awaited"),
     [
