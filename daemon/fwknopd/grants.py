@@ -126,8 +126,8 @@ class Door:
 class Grant:
     """A door with its owner and its times (monotonic seconds).
 
-    ``client`` is what people call the owner; ``owner`` tells clients apart whatever they
-    are called, for labels can be equal, and numbers change when a client is deleted.
+    ``client`` is what people call the owner; ``owner`` tells keys apart, for labels can be
+    equal, and numbers change when a client is deleted. Both together are whose grant it is.
     ``cut_at_expiry``: the door's connections end with it.
     """
 
@@ -141,7 +141,7 @@ class Grant:
     @property
     def holder(self) -> str:
         """Whose grant this is."""
-        return self.owner or self.client
+        return _holder(self.owner, self.client)
 
     @property
     def id(self) -> str:
@@ -186,7 +186,7 @@ class GrantTable:
         earlier time than was already promised.
         """
         held = self._by_door.get(door, {})
-        before = held.get(owner or client) or held.get(UNKNOWN_CLIENT)
+        before = held.get(_holder(owner, client)) or held.get(UNKNOWN_CLIENT)
         expires = now + lifetime
         if before is None or before.expires <= now:
             return Grant(door, client, now, expires, owner, cut_at_expiry)
@@ -271,3 +271,8 @@ class GrantTable:
 
     def _is_current(self, grant: Grant) -> bool:
         return self._by_door.get(grant.door, {}).get(grant.holder) is grant
+
+
+def _holder(owner: str, client: str) -> str:
+    """Several clients may have the same keys; what they are called tells those apart."""
+    return f"{owner}\0{client}" if owner else client

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 
 from fwknopd.capture import CaptureError
 from fwknopd.clock import SystemClock
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.restart import awaiting_restart
 from fwknopd.config.settings import Configuration, ServerSettings
-from fwknopd.engine import Engine
+from fwknopd.departures import Departures
+from fwknopd.engine import CLOSE_RETRY_SECONDS, Engine
 from fwknopd.events import EventKind
 from fwknopd.firewall import FirewallError
 from fwknopd.firewall.unused import UnusedFirewall
@@ -51,6 +54,9 @@ class Reloading:
         self._engine = engine
         self._intake = intake
         self._clock = clock
+        self._departures = Departures()
+        self._close_at = inf
+        self._close_fault = ""
         self._started_with = configuration.settings if configuration else ServerSettings()
 
     def file_of(self, configuration: Configuration | None) -> str:
@@ -119,36 +125,55 @@ class Reloading:
         for problem in self.configuration.problems if self.configuration else ():
             if problem.severity is Severity.WARNING:
                 self._record(EventKind.RELOAD, str(problem))
+        self._close_fault = ""
+        self.close_cycles_of_the_gone()
+        self.clients_are_known()
         self._close_doors_of_the_gone()
+
+    def clients_are_known(self) -> None:
+        """Those in force are whom the next reload is compared with."""
+        self._departures.use(self._engine.settings.stanzas)
 
     def close_cycles_of_the_gone(self) -> None:
         """What the commands of such clients have opened is closed at once."""
         self._engine.commands.close_of_the_gone(self._engine.settings.stanzas, GONE)
 
+    def next_due(self) -> float:
+        """Monotonic second at which `run_timers` has something to do, inf when never."""
+        return self._close_at
+
+    def run_timers(self, now: float) -> None:
+        """Try again to close what could not be closed; ``now``: monotonic seconds."""
+        if now >= self._close_at:
+            self._close_doors_of_the_gone()
+
     def _close_doors_of_the_gone(self) -> None:
         """Who may not knock any more has no open door any more either.
 
         Nor any connection, for then somebody shuts a client out. One that gets new keys is
-        not shut out, and may be the very connection over which they were made.
+        not shut out, and may be the very connection over which they were made. What can't
+        be closed is tried again until it can.
         """
-        self.close_cycles_of_the_gone()
-        present = {stanza.identity for stanza in self._engine.settings.stanzas if stanza.enabled}
-        names = {stanza.name for stanza in self._engine.settings.stanzas if stanza.enabled}
+        gone = self._departures
+        faults = [
+            self._fault_of(gone.is_shut_out, "its client was deleted or disabled", cut=True),
+            self._fault_of(gone.is_gone, "its client was given new keys", cut=False),
+        ]
+        fault = next(filter(None, faults), "")
+        if fault and fault != self._close_fault:
+            detail = f"Doors of clients that are gone can't be closed yet: {fault}"
+            self._record(EventKind.ERROR, detail)
+        self._close_fault = fault
+        self._close_at = self._clock.monotonic() + CLOSE_RETRY_SECONDS if fault else inf
+        if not fault:
+            gone.settled()
 
-        def is_gone(grant: Grant) -> bool:
-            return bool(grant.owner) and grant.owner not in present
-
-        def is_shut_out(grant: Grant) -> bool:
-            return is_gone(grant) and grant.client not in names
-
-        doors = self._engine.doors
+    def _fault_of(self, select: Callable[[Grant], bool], why: str, *, cut: bool) -> str:
         try:
-            doors.revoke(is_shut_out, "its client was deleted or disabled", cut=True)
-            doors.revoke(is_gone, "its client was given new keys")
+            self._engine.doors.revoke(select, why, cut=cut)
         except FirewallError as error:
-            self._record(
-                EventKind.ERROR, f"Doors of clients that are gone stay open to their end: {error}"
-            )
+            return str(error)
+        return ""
 
     def _failed(self, errors: tuple[Problem, ...]) -> None:
         self.errors = errors

@@ -102,6 +102,7 @@ class Service:
         self.engine.configure(
             engine_settings(self.options, self.configuration, self.engine.settings.policy)
         )
+        self.reloading.clients_are_known()
         self.reloading.close_cycles_of_the_gone()
         request = capture_request(self.options, self.configuration)
         self.intake.adopt(self.intake.prepare(request))
@@ -201,6 +202,7 @@ class Service:
             self.guard.next_due(),
             self.intake.next_due(),
             self.workers.next_due(),
+            self.reloading.next_due(),
         )
         first = min(due for due in dues if due is not None)
         return None if first == inf else max(0.0, first - self.clock.monotonic())
@@ -211,6 +213,7 @@ class Service:
         self.guard.run_timers(now)
         self.intake.run_timers(now)
         self.workers.run_timers(now)
+        self.reloading.run_timers(now)
 
     def _devices_changed(self) -> None:
         self.guard.cover(self.intake.devices())

@@ -24,6 +24,7 @@ CORE = {
     "spa": ("spa",),
     "policy": ("spa", "replay", "grants"),
     "grants": ("spa", "policy.stanza"),
+    "departures": ("grants", "policy.stanza"),
     "past_doors": ("grants",),
     "flows": ("grants", "spa", "policy.stanza"),
     "connections": ("grants",),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from math import inf
+from typing import Any
 
 import pytest
 
+from fwknopd.firewall import FirewallError
+from fwknopd.open_doors import Revoked
 from fwknopd.policy.authorizer import Authorizer
 from fwknopd.spa.packet import SpaKeys
 from tests.unit.connection_table import Table
@@ -15,6 +19,7 @@ from tests.unit.service.configs import LAPTOP, PHONE, stanza, uci_client, uci_ne
 from tests.unit.service.rig import Rig
 from tests.unit.service.ubus import Ubus
 
+OTHER = SpaKeys(b"i" * 31 + b"x", b"j" * 63 + b"y")
 DEVICE = "config config\n\toption PCAP_INTF 'eth1'\n"
 
 
@@ -217,6 +222,62 @@ def test_doors_that_cannot_be_closed_are_told_of(rig: Rig) -> None:
     assert any("clients that are gone" in text for text in rig.events("error"))
     assert rig.doors() == ["192.0.2.7 tcp/22"]
     assert len(rig.ask("grants")["grants"]) == 1
+    rig.pass_time(1)
+    rig.pass_time(1)
+    assert len(rig.events("error")) == 1, "the same fault is told once"
+    rig.firewall.refuses = frozenset()
+    rig.pass_time(1)
+    assert rig.doors() == []
+    assert rig.service.reloading.next_due() == inf
+
+
+def test_doors_of_new_keys_are_closed_though_a_deleted_client_s_can_not_be(
+    uci_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uci_rig.uci(DEVICE, uci_client("phone"), uci_client("laptop", LAPTOP))
+    service = uci_rig.start()
+    uci_rig.knock(message="192.0.2.7,tcp/22")
+    uci_rig.knock(message="192.0.2.8,tcp/22", keys=LAPTOP)
+    revoke = service.engine.doors.revoke
+
+    def refuses_once(*how: Any, cut: bool = False) -> Revoked:
+        if cut:
+            raise FirewallError("planted")
+        return revoke(*how)
+
+    monkeypatch.setattr(service.engine.doors, "revoke", refuses_once)
+    uci_rig.uci(DEVICE, uci_client("laptop", OTHER))
+    uci_rig.ask("reload")
+    assert uci_rig.doors() == []
+    assert any("planted" in text for text in uci_rig.events("error"))
+
+
+def test_of_clients_with_the_same_keys_only_the_deleted_one_s_doors_are_closed(
+    uci_rig: Rig,
+) -> None:
+    phone = uci_client("phone", PHONE).replace("tcp/22", "tcp/80")
+    uci_rig.uci(DEVICE, phone, uci_client("tablet", PHONE))
+    uci_rig.start()
+    uci_rig.knock(message="192.0.2.7,tcp/80")
+    uci_rig.knock(message="192.0.2.8,tcp/22")
+    assert uci_rig.doors() == ["192.0.2.7 tcp/80", "192.0.2.8 tcp/22"]
+    uci_rig.uci(DEVICE, uci_client("tablet", PHONE))
+    uci_rig.ask("reload")
+    assert uci_rig.doors() == ["192.0.2.8 tcp/22"]
+
+
+def test_of_two_with_the_same_keys_and_door_each_has_a_grant(uci_rig: Rig) -> None:
+    http = uci_client("phone", PHONE).replace("tcp/22", "tcp/80")
+    uci_rig.uci(DEVICE, http, uci_client("tablet", PHONE).replace("tcp/22", "tcp/22,tcp/80"))
+    uci_rig.start()
+    uci_rig.knock(message="192.0.2.7,tcp/80")
+    uci_rig.uci(DEVICE, uci_client("tablet", PHONE, "enabled '1'").replace("22", "80"), http)
+    uci_rig.ask("reload")
+    uci_rig.knock(message="192.0.2.7,tcp/80")
+    assert {g["client"] for g in uci_rig.ask("grants")["grants"]} == {"phone", "tablet"}
+    uci_rig.ask("revoke", client="phone")
+    assert [g["client"] for g in uci_rig.ask("grants")["grants"]] == ["tablet"]
+    assert uci_rig.doors() == ["192.0.2.7 tcp/80"]
 
 
 # Sockets and networks
@@ -285,8 +346,7 @@ def test_who_is_shut_out_after_the_door_closed_is_cut_off_too(uci_rig: Rig, tabl
 
 
 def test_new_keys_close_the_door_and_leave_its_connections(uci_rig: Rig, table: Table) -> None:
-    other = SpaKeys(b"i" * 31 + b"x", b"j" * 63 + b"y")
-    uci_rig.uci(DEVICE, uci_client("phone", other), uci_client("laptop", LAPTOP))
+    uci_rig.uci(DEVICE, uci_client("phone", OTHER), uci_client("laptop", LAPTOP))
     uci_rig.ask("reload")
     assert uci_rig.doors() == ["192.0.2.8 tcp/22"]
     assert table.cuts == []
@@ -300,3 +360,23 @@ def test_a_reload_that_shuts_nobody_out_cuts_nothing(uci_rig: Rig, table: Table)
     uci_rig.pass_time(31)
     uci_rig.ask("reload")
     assert table.cuts == []
+
+
+def test_new_keys_of_a_client_without_a_name_leave_its_connections(rig: Rig) -> None:
+    service = rig.start()
+    made = Table({door("192.0.2.7", "tcp/22"): 7})
+    service.engine.doors.endings.connections = made
+    rig.knock()
+    rig.access(stanza(OTHER))
+    rig.ask("reload")
+    rig.ask("reload")
+    assert rig.doors() == []
+    assert made.cuts == []
+    [told] = rig.events("revoke")
+    assert told.endswith("(its client was given new keys)")
+    # Deleted at last: another client has its number, and that one was here before.
+    rig.access(stanza(OTHER), stanza(LAPTOP))
+    rig.ask("reload")
+    rig.access(stanza(LAPTOP))
+    rig.ask("reload")
+    assert made.cuts == [({door("192.0.2.7", "tcp/22")}, set())]
