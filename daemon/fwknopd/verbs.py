@@ -14,7 +14,7 @@ from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import DoorLister, last_to_close
 from fwknopd.events import printable_name
 from fwknopd.firewall import FirewallError
-from fwknopd.grants import Grant
+from fwknopd.grants import UNKNOWN_CLIENT, Grant
 from fwknopd.policy.packet import Packet
 from fwknopd.service import Service, idle_text
 from fwknopd.status import cycle_json, grant_json, origin, problems_json, status
@@ -225,7 +225,7 @@ def _selection(arguments: Json) -> Callable[[Grant | OpenCycle], bool]:
     if "id" in arguments:
         return lambda grant: grant.id == arguments["id"]
     if "client" in arguments:
-        return lambda grant: grant.client == arguments["client"]
+        return lambda grant: grant.client in _labels(arguments["client"])
     try:
         address = ip_address(arguments.get("address", ""))
     except ValueError:
@@ -235,6 +235,16 @@ def _selection(arguments: Json) -> Callable[[Grant | OpenCycle], bool]:
             "Look at `fwknopctl grants` for what is open",
         ) from None
     return lambda grant: _address(grant) == address
+
+
+def _labels(name: str) -> tuple[str, ...]:
+    """What the doors of a client may be called.
+
+    `#1` is a comment to a shell, so the number alone will do. Doors that were found open after
+    a crash have lost their owner: they may be this client's, so they are closed with its own.
+    """
+    number = (f"#{name}",) if name.isascii() and name.isdigit() else ()
+    return (name, *number, UNKNOWN_CLIENT)
 
 
 def _address(grant: Grant | OpenCycle) -> object:

@@ -200,7 +200,7 @@ def fill_environment(extras: str) -> None:
     make_environment()
     run([VENV_PYTHON, PYPCAP])
     print("setup: installing Python packages into .venv ...", flush=True)
-    project = f"{ROOT}[dev]" if extras == "dev" else str(ROOT)
+    project = f"{ROOT}[{'dev' if extras == 'dev' else 'gpg'}]"
     pip = (VENV_PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     run((*pip, "--constraint", PINS, "--editable", project))
     stamp(extras).write_text(inputs_digest())

@@ -212,13 +212,14 @@ def _timeouts(values: dict[str, TypedValue], findings: Findings) -> dict[str, in
     # FW_ACCESS_TIMEOUT or CMD_CYCLE_TIMER alone must raise the cap that nobody set.
     usual = max(DEFAULT_MAX_TIMEOUT, timeout, timer)
     maximum = _seconds(values, "MAX_FW_TIMEOUT", usual, findings)
-    for name, seconds in (("FW_ACCESS_TIMEOUT", timeout), ("CMD_CYCLE_TIMER", timer)):
-        if seconds > maximum:
-            findings.warn(
-                values["MAX_FW_TIMEOUT"].place,
-                f"it is shorter than {name} ({seconds}), so doors close after {maximum} seconds",
-                f"Raise it, or lower {name}.",
-            )
+    # A client with a cycle has no doors for FW_ACCESS_TIMEOUT to count for.
+    name, seconds = ("CMD_CYCLE_TIMER", timer) if timer else ("FW_ACCESS_TIMEOUT", timeout)
+    if seconds > maximum:
+        findings.warn(
+            values["MAX_FW_TIMEOUT"].place,
+            f"it is shorter than {name} ({seconds}), so doors close after {maximum} seconds",
+            f"Raise it, or lower {name}.",
+        )
     return {"fw_access_timeout": timeout, "max_fw_timeout": maximum}
 
 

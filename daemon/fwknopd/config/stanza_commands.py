@@ -56,7 +56,8 @@ def check_commands(values: Values, accounts: Accounts, findings: Findings) -> No
         findings.warn(
             values["ENABLE_CMD_EXEC"].place,
             f"whoever has this client's keys can run any command on this router, as {whose}",
-            "List what it may run in allowed_commands (an option of UCI), or set CMD_EXEC_USER.",
+            "In UCI, list what it may run in allowed_commands"
+            + ("; or set CMD_EXEC_USER." if whose == "root" else "."),
         )
 
 

@@ -29,6 +29,7 @@ from fwknopd.policy.stanza import Stanza
 ENDED = 1
 """ACCESS_EXPIRE_EPOCH of a client that is switched off: the first second of 1970."""
 
+_ONE_WAY = "The comment is for you: an import does not read it."
 _COLUMN = 27
 _KNOWN = {"global": {"uci_enabled"}, "network": {"network"}}
 
@@ -206,7 +207,7 @@ class _Writer:
                 self._losses.note(place, "left out: it says nothing", "Nothing is lost.")
             elif variable is not None and variable.uci_only:
                 comments.append(_comment(f"{name}: {value}"))
-                self._losses.note(place, "kept as a comment: only UCI has it", "Nothing is lost.")
+                self._losses.note(place, "kept as a comment: only UCI has it", _ONE_WAY)
             elif _fits(name, value):
                 lines.append(_line(name, value))
             else:

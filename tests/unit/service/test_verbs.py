@@ -7,6 +7,7 @@ import os
 import pytest
 
 from fwknopd.control.protocol import VerbError, encode_result
+from fwknopd.firewall import TimedDoor
 from tests.unit.connection_table import Table
 from tests.unit.firewall.doors import door
 from tests.unit.service.configs import LAPTOP, stanza
@@ -169,3 +170,18 @@ def test_events_after_a_known_one(rig: Rig) -> None:
     assert [event["event"] for event in answer["events"]] == ["verdict", "grant"]
     assert [event["event"] for event in rig.ask("events", limit=1)["events"]] == ["grant"]
     assert answer["last"] == last + 2
+
+
+def test_a_door_without_owner_goes_with_whichever_client_is_revoked(rig: Rig) -> None:
+    with_two_doors(rig)
+    rig.firewall.open([TimedDoor(door("203.0.113.9", "tcp/22"), 20.0)])
+    rig.service.engine.doors.adopt()
+    answer = rig.ask("revoke", client="nobody")
+    assert answer["revoked"] == 1
+    assert [grant["client"] for grant in rig.ask("grants")["grants"]] == ["#1", "#2"]
+
+
+def test_a_client_without_name_is_found_by_its_number(rig: Rig) -> None:
+    with_two_doors(rig)
+    assert rig.ask("revoke", client="2")["revoked"] == 1
+    assert [grant["client"] for grant in rig.ask("grants")["grants"]] == ["#1"]
