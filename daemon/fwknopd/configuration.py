@@ -16,6 +16,10 @@ from fwknopd.config.stanza_commands import without_commands
 from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
 from fwknopd.regular_file import FileError
 
+LOCK_SECONDS = 1.0
+"""How long a UCI file may be locked: the daemon's loop waits for as long. Committing takes
+libuci milliseconds, and whoever may read the file could lock it for ever."""
+
 
 def load_uci(path: Path, savedir: Path | None = None) -> Configuration | None:
     """The configuration in a UCI file, or None when ``uci_enabled`` is off there.
@@ -28,7 +32,7 @@ def load_uci(path: Path, savedir: Path | None = None) -> Configuration | None:
     from fwknopd.uci_store import DEFAULT_SAVEDIR, UciStore
 
     try:
-        loaded = UciStore(path, savedir or DEFAULT_SAVEDIR).load()
+        loaded = UciStore(path, savedir or DEFAULT_SAVEDIR, LOCK_SECONDS).load()
     except FileError as error:
         raise config_error(path, error) from error
     if not uci_enabled(loaded.package):

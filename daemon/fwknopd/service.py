@@ -11,6 +11,10 @@ The loop waits for others in these places only, each with a limit:
   a program. That takes
   milliseconds, and at the very worst the time limit of `firewall/process.py` for each run;
 - a start or reload that names a new logical network waits a second for its device;
+- a reload waits up to a second for a UCI file that another program has locked;
+- counting the connections of doors takes half a second at most, cutting them two
+  (`firewall/conntrack.py`);
+- the end waits up to two seconds for commands that close what others have opened;
 - a used packet is written to the journal before its door opens;
 - in a flood it lets packets gather for a moment (`pacing.py`).
 """

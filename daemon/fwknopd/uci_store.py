@@ -44,7 +44,7 @@ MAX_FILE_SIZE = 4 << 20
 """Bytes: ten thousand clients."""
 
 LOCK_TIMEOUT = 10.0
-"""Seconds to wait for another program's lock."""
+"""Seconds to wait for other programs' locks, that of the pending changes included."""
 
 _LOCK_POLL = 0.02
 _SECRET_MODE = 0o600
@@ -102,7 +102,7 @@ class UciStore:
         Raises StoreError (missing, no permission, not a regular file, locked for too long) or
         UciSyntaxError.
         """
-        with self._locked_file(os.O_RDONLY) as file, self._locked_delta(os.O_RDONLY) as delta:
+        with self._locked(os.O_RDONLY) as (file, delta):
             problems = (*privacy_problems(self.path, os.fstat(file)), *self._delta_problems(delta))
             exposed = others_can_change(os.fstat(file))
             return replace(self._loaded(file, delta, problems), exposed=exposed)
@@ -122,7 +122,7 @@ class UciStore:
         (PendingChanges). Without any change the file is not touched. Raises ConcurrentEdit
         when file or pending changes are not those of ``etag``, and StoreError.
         """
-        with self._locked_file(os.O_RDWR) as file, self._locked_delta(os.O_RDWR) as delta:
+        with self._locked(os.O_RDWR) as (file, delta):
             loaded = self._loaded(file, delta)
             self._check_etag(loaded, etag, include_pending)
             try:
@@ -176,9 +176,18 @@ class UciStore:
         )
 
     @contextmanager
-    def _locked_file(self, flags: int) -> Iterator[int]:
-        """The file, locked, and certainly the one the path leads to at that moment."""
+    def _locked(self, flags: int) -> Iterator[tuple[int, int | None]]:
+        """File and pending changes, both locked within the one time limit."""
         deadline = time.monotonic() + self.lock_timeout
+        with (
+            self._locked_file(flags, deadline) as file,
+            self._locked_delta(flags, deadline) as delta,
+        ):
+            yield file, delta
+
+    @contextmanager
+    def _locked_file(self, flags: int, deadline: float) -> Iterator[int]:
+        """The file, locked, and certainly the one the path leads to at that moment."""
         while True:
             descriptor = open_regular(self.path, flags)
             try:
@@ -190,7 +199,7 @@ class UciStore:
                 os.close(descriptor)
 
     @contextmanager
-    def _locked_delta(self, flags: int) -> Iterator[int | None]:
+    def _locked_delta(self, flags: int, deadline: float) -> Iterator[int | None]:
         """The pending changes, locked; None when there are none or they can't be trusted."""
         descriptor = None
         with suppress(OSError):
@@ -204,7 +213,7 @@ class UciStore:
             if not _is_trusted(os.fstat(descriptor)) or not _is_trusted(self.savedir.lstat()):
                 yield None
                 return
-            self._lock(descriptor, flags, time.monotonic() + self.lock_timeout)
+            self._lock(descriptor, flags, deadline)
             yield descriptor
         finally:
             os.close(descriptor)

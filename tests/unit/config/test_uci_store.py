@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fwknopd import uci_store
+from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import (
     AddSection,
     DeleteSection,
@@ -22,6 +23,7 @@ from fwknopd.config.uci_changes import (
     new_section_id,
 )
 from fwknopd.config.uci_format import UciSyntaxError
+from fwknopd.configuration import load_uci
 from fwknopd.uci_store import ConcurrentEdit, PendingChanges, StoreError, UciStore
 
 TEXT = "config access 'x'\n\toption SOURCE 'ANY'\n"
@@ -220,6 +222,42 @@ def test_a_lock_held_for_too_long_is_an_error(store: UciStore) -> None:
     impatient = UciStore(store.path, store.savedir, lock_timeout=0.05)
     with locked(store.path), pytest.raises(StoreError, match="locked by another program"):
         impatient.load()
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses of whoever waits for a lock, on a clock that only they move."""
+    pauses: list[float] = []
+    monkeypatch.setattr("fwknopd.uci_store.time.sleep", pauses.append)
+    monkeypatch.setattr("fwknopd.uci_store.time.monotonic", lambda: sum(pauses))
+    return pauses
+
+
+def test_the_daemon_waits_a_second_for_a_lock_and_no_longer(
+    store: UciStore, waited: list[float]
+) -> None:
+    """Its loop stands still meanwhile."""
+    with locked(store.path), pytest.raises(ConfigError, match="locked by another program"):
+        load_uci(store.path, store.savedir)
+    assert 0.9 < sum(waited) < 1.1
+
+
+def test_one_time_limit_is_for_both_locks(
+    store: UciStore, waited: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delta(store).write_text("fwknopd.phone.name='x'\n")
+    with locked(delta(store)), store.path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+        def sleep(seconds: float) -> None:
+            waited.append(seconds)
+            if sum(waited) > 6:
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+        monkeypatch.setattr("fwknopd.uci_store.time.sleep", sleep)
+        with pytest.raises(StoreError, match="locked by another program for 10 seconds"):
+            store.load()
+    assert 9.9 < sum(waited) < 10.1
 
 
 def test_readers_do_not_keep_each_other_out(store: UciStore) -> None:
