@@ -62,6 +62,10 @@ class Departures:
         # An empty name is nobody's, so a number is never among them.
         return grant.owner in self._fewer and grant.client not in names
 
+    def may_be_gone(self, grant: Grant) -> bool:
+        """It was found open after a crash, so nobody knows whose it is, and somebody is gone."""
+        return not grant.owner and bool(self._fewer)
+
     def is_shut_out(self, grant: Grant) -> bool:
         """Its client is gone, and did not just get other keys."""
         if not self.is_gone(grant):

@@ -158,6 +158,7 @@ class Reloading:
         faults = [
             self._fault_of(gone.is_shut_out, "its client was deleted or disabled", cut=True),
             self._fault_of(gone.is_gone, "its client was given new keys", cut=False),
+            self._fault_of(gone.may_be_gone, "it may be of the client that is gone", cut=False),
         ]
         fault = next(filter(None, faults), "")
         if fault and fault != self._close_fault:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fwknopd.firewall import FirewallError
+from fwknopd.firewall import FirewallError, TimedDoor
 from fwknopd.open_doors import Revoked
 from fwknopd.policy.authorizer import Authorizer
 from fwknopd.spa.packet import SpaKeys
@@ -380,3 +380,16 @@ def test_new_keys_of_a_client_without_a_name_leave_its_connections(rig: Rig) -> 
     rig.access(stanza(LAPTOP))
     rig.ask("reload")
     assert made.cuts == [({door("192.0.2.7", "tcp/22")}, set())]
+
+
+def test_a_door_without_owner_goes_when_any_client_goes(rig: Rig) -> None:
+    rig.access(stanza(), stanza(LAPTOP))
+    rig.start()
+    rig.firewall.open([TimedDoor(door("203.0.113.9", "tcp/22"), 20.0)])
+    rig.service.engine.doors.adopt()
+    assert rig.service.reload() == ()
+    assert rig.doors() == ["203.0.113.9 tcp/22"]
+    rig.access(stanza())
+    assert rig.service.reload() == ()
+    assert rig.doors() == []
+    assert "it may be of the client that is gone" in rig.events("revoke")[0]
