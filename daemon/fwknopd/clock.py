@@ -9,29 +9,12 @@ has come; a time before this program was made is wrong in any case.
 from __future__ import annotations
 
 import time
-from typing import Protocol
 
 from fwknopd.time_sources import TimeSources
 from fwknopd.time_zone import TimeZone
 
 RELEASED = 1_780_272_000
 """2026-06-01 00:00:00 UTC: no copy of this program ran before, so no true clock says so."""
-
-
-class Clock(Protocol):
-    """Wall time for packet ages and people, monotonic time for lifetimes; both in seconds."""
-
-    def now(self) -> float:
-        """Seconds since 1970 UTC."""
-
-    def monotonic(self) -> float:
-        """Seconds of a clock that never steps."""
-
-    def problem(self) -> str:
-        """Why `now` can't be believed, and what to do; "" when it can."""
-
-    def utc_offset(self, now: float) -> int:
-        """Seconds this machine's wall clock was, is or will be ahead of UTC at ``now``."""
 
 
 class SystemClock:

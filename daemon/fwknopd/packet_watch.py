@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fwknopd.clock import Clock
 from fwknopd.engine import Engine
+from fwknopd.engine_edges import Clock
 from fwknopd.policy.explanation import explain, verdict_json
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.verdict import Reason, Verdict

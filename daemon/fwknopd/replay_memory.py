@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fwknopd.clock import Clock
+from fwknopd.engine_edges import Clock
 from fwknopd.events import EventKind, EventLog
 from fwknopd.policy.rules import utc
 from fwknopd.policy.settings import PolicySettings

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 
 from fwknopd.policy.gpg import GpgAccess
 from fwknopd.policy.gpg_questions import GpgFacts, GpgQuestion, message_of, question_of
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.rules import utc
-from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.stanza import Address, Stanza
 from fwknopd.policy.verdict import Reason
 from fwknopd.spa.digest import Authenticator
 from fwknopd.spa.errors import SpaError
@@ -22,7 +22,6 @@ from fwknopd.spa.message import SpaMessage
 from fwknopd.spa.mode import EncryptionGuess
 from fwknopd.spa.packet import SpaKeys, WireText, decode, replay_key
 
-Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address
 
 from fwknopd.grants import Door
 from fwknopd.policy.command import Command
-from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.stanza import Address, Stanza
 from fwknopd.replay import ReplayEntry
 from fwknopd.spa.message import SpaMessage
 from fwknopd.spa.request import PortSpec
-
-Address = IPv4Address | IPv6Address
 
 
 class Reason(StrEnum):

@@ -56,11 +56,6 @@ class MessageType(IntEnum):
         """Carries the client's timeout."""
         return self in (3, 4, 6)
 
-    @property
-    def is_local_nat(self) -> bool:
-        """Asks for a redirection to the server itself."""
-        return self in (5, 6)
-
 
 @dataclass(frozen=True, slots=True)
 class SpaMessage:

@@ -50,19 +50,19 @@ def test_every_field_arrives() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "nat", "timeout", "local"),
+    ("kind", "nat", "timeout"),
     [
-        (MessageType.COMMAND, False, False, False),
-        (MessageType.ACCESS, False, False, False),
-        (MessageType.NAT_ACCESS, True, False, False),
-        (MessageType.CLIENT_TIMEOUT_ACCESS, False, True, False),
-        (MessageType.CLIENT_TIMEOUT_NAT_ACCESS, True, True, False),
-        (MessageType.LOCAL_NAT_ACCESS, True, False, True),
-        (MessageType.CLIENT_TIMEOUT_LOCAL_NAT_ACCESS, True, True, True),
+        (MessageType.COMMAND, False, False),
+        (MessageType.ACCESS, False, False),
+        (MessageType.NAT_ACCESS, True, False),
+        (MessageType.CLIENT_TIMEOUT_ACCESS, False, True),
+        (MessageType.CLIENT_TIMEOUT_NAT_ACCESS, True, True),
+        (MessageType.LOCAL_NAT_ACCESS, True, False),
+        (MessageType.CLIENT_TIMEOUT_LOCAL_NAT_ACCESS, True, True),
     ],
 )
-def test_types_know_their_fields(kind: MessageType, nat: bool, timeout: bool, local: bool) -> None:
-    assert (kind.has_nat, kind.has_timeout, kind.is_local_nat) == (nat, timeout, local)
+def test_types_know_their_fields(kind: MessageType, nat: bool, timeout: bool) -> None:
+    assert (kind.has_nat, kind.has_timeout) == (nat, timeout)
 
 
 @pytest.mark.parametrize("length", [0, 16, 17, 35, 1500])
