@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from fwknopd.accounts import NoSuchAccount, group, user_and_group
+from fwknopd.accounts import group, user_and_group
 from fwknopd.policy.command import Command, Ended
 from fwknopd.spawning import SYSTEM_FOLDERS
 from fwknopd.workers import Outcome, Workers
@@ -78,8 +78,9 @@ def become(command: Command) -> bytes:
         os.chdir("/")
         _become_account(command)
         why = _execute(command)
-    except (OSError, NotRun, NoSuchAccount) as error:
-        why = str(error)
+    except Exception as error:
+        # Whatever it is, the command did not run.
+        why = str(error) or type(error).__name__
     os.dup2(report, 1)
     return why.encode("utf-8", "replace")
 

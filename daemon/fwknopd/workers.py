@@ -3,7 +3,7 @@
 The loop never waits for one of them. A child is a fork, so that a job is an ordinary
 function and loads what it needs (python-gnupg, the resolver) in its own memory, which is
 gone with it. What it returns comes back through a memory file, bounded, when its end makes
-a descriptor readable. One that takes too long is killed with everything it started.
+a descriptor readable. One that takes too long is killed with its process group.
 """
 
 from __future__ import annotations
@@ -178,14 +178,13 @@ class Workers:
 
     def _begin(self, waiting: _Waiting) -> None:
         try:
-            output = open_memory_file()
-            pid = _fork(waiting.job, output.fileno())
+            output, pid, descriptor = _start(waiting.job)
         except OSError as error:
             fault = f"no process could be started: {error.strerror}"
             self._loop.soon(lambda: waiting.done(Outcome(fault=fault, began=False)))
             return
         due = self._clock() + waiting.seconds
-        run = _Running(pid, os.pidfd_open(pid), output, due, waiting.seconds, waiting.done)
+        run = _Running(pid, descriptor, output, due, waiting.seconds, waiting.done)
         self._running[run.descriptor] = run
         self._loop.watch(run.descriptor, lambda _: self._ended(run))
 
@@ -225,6 +224,28 @@ def _kill(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
+def _start(job: Job) -> tuple[FileIO, int, int]:
+    """A child's output, number and descriptor of its end. Raises OSError, without a child."""
+    output = open_memory_file()
+    try:
+        pid = _fork(job, output.fileno())
+        return output, pid, _watchable(pid)
+    except OSError:
+        output.close()
+        raise
+
+
+def _watchable(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        # Nobody would see its end, nor that its time is over.
+        _kill(pid)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+
+
 def _fork(job: Job, output: int) -> int:
     """The child's number. The child does the job, and never comes back from here."""
     # Until the child has let go of the daemon's handlers, a signal to it must wait.
@@ -246,6 +267,12 @@ def _be_child(job: Job, output: int) -> None:
     try:
         os.setpgid(0, 0)
         _leave_daemon(output)
+    except BaseException:
+        # A program's own end with this status would look the same without a word.
+        with suppress(BaseException):
+            os.write(output, b"its process could not be prepared")
+        os._exit(_FAILED)
+    try:
         os.write(1, job()[:RESULT_LIMIT])
     except BaseException:
         # Nobody is there to see a traceback, which might hold secrets; `fault` tells.

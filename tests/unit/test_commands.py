@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from fwknopd import commands
 from fwknopd.accounts import NoSuchAccount, SystemAccounts, group, user_and_group
 from fwknopd.commands import CommandProcesses, run
 from fwknopd.loop import Loop
@@ -407,3 +408,15 @@ def test_what_runs_through_sudo_is_killed_too(desk: Desk, folder: Path) -> None:
     ended = desk.run("sudo", "-u", "nobody", "sh", "-c", line, seconds=2)
     assert ended.late
     assert is_gone(int((folder / "pid").read_text()))
+
+
+def test_what_fails_before_the_command_is_no_end_of_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(command: Command) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(commands, "_become_account", fail)
+    run(desk.workers, Command((b"true",), "", "", SOON), desk.ended.append)
+    turn_until(desk, lambda: bool(desk.ended))
+    assert desk.ended == [Ended(fault="MemoryError")]

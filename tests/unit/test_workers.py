@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fwknopd import workers
 from fwknopd.loop import Loop
 from fwknopd.workers import RESULT_LIMIT, Outcome, Workers
 
@@ -160,3 +162,32 @@ def test_closing_kills_what_runs_and_tells_nobody(desk: Desk) -> None:
     desk.workers.close()
     assert len(desk.workers) == 0
     assert desk.finish() == []
+
+
+def test_a_job_whose_end_could_not_be_seen_is_killed_and_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids: list[int] = []
+
+    def full(pid: int) -> int:
+        pids.append(pid)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "pidfd_open", full)
+    desk.start(sleep)
+    assert desk.finish() == [Outcome(fault="no process could be started: Too many open files")]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pids[0], os.WNOHANG)
+
+
+def test_a_child_that_can_not_be_prepared_says_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(output: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(workers, "_leave_daemon", fail)
+    desk.start(sleep)
+    (outcome,) = desk.finish()
+    assert outcome.result == b"its process could not be prepared"
+    assert outcome.fault == "it ended with status 70"
