@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fwknopd.policy.command import Command, Ended
+from fwknopd.policy.stanza import Address
 
 PER_CLIENT = 8
 """Commands of one client that run or wait."""
@@ -36,10 +37,22 @@ class CommandRunner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asked for a command. ``id`` is that of the cycle it opens, "" for none."""
+
+    client: str
+    owner: str
+    address: Address
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Turn:
     command: Command
     closing: bool
     done: Done
+    effect: tuple[object, ...]
+    asker: Asker | None
 
 
 class CommandQueue:
@@ -63,12 +76,37 @@ class CommandQueue:
             return f"{everybody} commands are running or waiting already"
         return ""
 
-    def add(self, client: str, command: Command, done: Done, *, closing: bool = False) -> None:
-        """Run ``command`` when it is its turn, and tell ``done`` how it ended."""
+    def add(
+        self,
+        client: str,
+        command: Command,
+        done: Done,
+        *,
+        closing: bool = False,
+        effect: tuple[object, ...] = (),
+        asker: Asker | None = None,
+    ) -> None:
+        """Run ``command`` when it is its turn, and tell ``done`` how it ended.
+
+        What closes comes before what only waits, but after what opens the same ``effect``.
+        """
         turns = self._turns.setdefault(client, deque())
-        turns.append(_Turn(command, closing, done))
+        turn = _Turn(command, closing, done, effect, asker)
+        turns.insert(_place(turns, turn), turn)
         if len(turns) == 1:
             self._begin(client)
+
+    def forget(self, select: Callable[[Asker], bool], why: str) -> int:
+        """Never begin the waiting commands of these askers; how many. Each is told ``why``."""
+        dropped: list[_Turn] = []
+        for turns in self._turns.values():
+            gone = [turn for turn in list(turns)[1:] if turn.asker and select(turn.asker)]
+            for turn in gone:
+                turns.remove(turn)
+            dropped += gone
+        for turn in dropped:
+            turn.done(Ended(fault=why))
+        return len(dropped)
 
     def _begin(self, client: str) -> None:
         turn = self._turns[client][0]
@@ -86,3 +124,16 @@ class CommandQueue:
     @staticmethod
     def _asked(turns: deque[_Turn] | tuple[()]) -> int:
         return sum(not turn.closing for turn in turns)
+
+
+def _place(turns: deque[_Turn], turn: _Turn) -> int:
+    """Where it goes in: the first of ``turns`` is running."""
+    if not turn.closing:
+        return len(turns)
+    ahead = 0
+    for number, other in enumerate(turns):
+        if number == 0 or (turn.effect and other.effect == turn.effect):
+            ahead = number + 1
+    while ahead < len(turns) and turns[ahead].closing:
+        ahead += 1
+    return ahead

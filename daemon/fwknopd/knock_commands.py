@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 
-from fwknopd.command_queue import CommandQueue, CommandRunner
+from fwknopd.command_queue import Asker, CommandQueue, CommandRunner
 from fwknopd.command_reporting import CommandReporting
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.events import EventLog
@@ -45,14 +46,18 @@ class KnockCommands:
 
     def run(self, packet: Packet, decision: CommandDecision | CycleDecision) -> None:
         """Run the command; an event tells how it ended."""
-        label = decision.stanza.label
+        stanza = decision.stanza
+        asker = Asker(stanza.label, stanza.identity, packet.source)
+        turn, effect = stanza.label, tuple[object, ...]()
         if isinstance(decision, CycleDecision):
-            turn = self.cycles.open(decision)
+            turn, cycle = self.cycles.open(decision)
             purpose, command = "open", decision.opening
+            asker = replace(asker, address=decision.address, id=cycle.id if cycle else "")
+            effect = cycle.effect if cycle else ()
         else:
-            turn, purpose, command = label, "knock", decision.command
-        told = partial(self._reporting.ended, purpose, command, label, packet.source)
-        self._queue.add(turn, command, told)
+            purpose, command = "knock", decision.command
+        told = partial(self._reporting.ended, purpose, command, stanza.label, packet.source)
+        self._queue.add(turn, command, told, effect=effect, asker=asker)
 
     # Cycles
 
@@ -67,7 +72,12 @@ class KnockCommands:
         present = {
             name for stanza in stanzas if stanza.enabled for name in (stanza.identity, stanza.label)
         }
-        self.cycles.revoke(lambda cycle: (cycle.owner or cycle.client) not in present, why)
+        self.revoke(lambda asked: (asked.owner or asked.client) not in present, why)
+
+    def revoke(self, select: Callable[[OpenCycle | Asker], bool], why: str = "revoked") -> int:
+        """Close the selected cycles now, and never begin what waits; how many cycles."""
+        self._queue.forget(select, why)
+        return self.cycles.revoke(select, why)
 
     def next_due(self) -> float | None:
         """Monotonic second at which `tick` has something to do, None when never."""
@@ -79,5 +89,5 @@ class KnockCommands:
 
     def stop(self) -> None:
         """Close all cycles, as far as that is done soon."""
-        if self.cycles.revoke(lambda cycle: True, "the daemon stops"):
+        if self.revoke(lambda cycle: True, "the daemon stops"):
             self._runner.wait(lambda: not self.cycles.closing, STOP_SECONDS)

@@ -64,7 +64,7 @@ class OpenCycles:
         known = (planned := self._planned(decision)) is None or self.table.knows(planned)
         return "" if known else f"{LIMIT} command cycles are open already"
 
-    def open(self, decision: CycleDecision) -> str:
+    def open(self, decision: CycleDecision) -> tuple[str, OpenCycle | None]:
         """Note a cycle, or that it ends later; among whose commands its opening one must run.
 
         That is its client's, unless another client's closing command with the same effect is
@@ -72,12 +72,12 @@ class OpenCycles:
         """
         cycle = self._planned(decision)
         if cycle is None:
-            return decision.stanza.label
+            return decision.stanza.label, None
         same = (each.turn or each.client for each in self.closing if each.effect == cycle.effect)
         turn = next(same, cycle.client)
         self.table.record(replace(cycle, turn=turn))
         self._keep()
-        return turn
+        return turn, cycle
 
     def _planned(self, decision: CycleDecision) -> OpenCycle | None:
         if decision.closing is None:
@@ -122,12 +122,14 @@ class OpenCycles:
             self._reporting.spared(cycle)
             self._keep()
             return
+        # Kept on disk until it is closed; who adopts it must not take it for open.
+        cycle = replace(cycle, expires=min(cycle.expires, self._monotonic()))
         self.closing.append(cycle)
-        # Kept on disk until it is closed.
         self._keep()
         self._reporting.closing(cycle, why)
         done = partial(self._closed, cycle)
-        self._queue.add(cycle.turn or cycle.client, cycle.closing, done, closing=True)
+        turn = cycle.turn or cycle.client
+        self._queue.add(turn, cycle.closing, done, closing=True, effect=cycle.effect)
 
     def _closed(self, cycle: OpenCycle, ended: Ended) -> None:
         self.closing.remove(cycle)

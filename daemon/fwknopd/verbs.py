@@ -8,6 +8,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from fwknopd.command_queue import Asker
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.protocol import VerbError
 from fwknopd.cycle_table import OpenCycle
@@ -94,7 +95,7 @@ class Verbs:
         """
         select, cut = _selection(arguments), bool(arguments.get("cut"))
         engine = self._service.engine
-        cycles = engine.commands.cycles.revoke(select)
+        cycles = engine.commands.revoke(select)
         try:
             revoked = engine.doors.revoke(select, cut=cut)
         except FirewallError as error:
@@ -218,7 +219,7 @@ def _packet(arguments: Json) -> Packet:
     return Packet(payload, source, destination, None, None, UDP, "udp")
 
 
-def _selection(arguments: Json) -> Callable[[Grant | OpenCycle], bool]:
+def _selection(arguments: Json) -> Callable[[Grant | OpenCycle | Asker], bool]:
     """Which grants and cycles the arguments of `revoke` mean. Raises VerbError."""
     if arguments.get("all"):
         return lambda grant: True
@@ -247,5 +248,5 @@ def _labels(name: str) -> tuple[str, ...]:
     return (name, *number, UNKNOWN_CLIENT)
 
 
-def _address(grant: Grant | OpenCycle) -> object:
-    return grant.address if isinstance(grant, OpenCycle) else grant.door.address
+def _address(grant: Grant | OpenCycle | Asker) -> object:
+    return grant.door.address if isinstance(grant, Grant) else grant.address

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 import pytest
 
-from fwknopd.command_queue import IN_ALL, PER_CLIENT, CommandQueue
+from fwknopd.command_queue import IN_ALL, PER_CLIENT, Asker, CommandQueue
 from fwknopd.policy.command import Command, Ended
 
 WELL = Ended(0)
@@ -104,3 +105,29 @@ def test_who_is_told_of_an_end_may_ask_for_more(runner: Runner) -> None:
     queue.add("phone", command("one"), lambda _: queue.add("phone", command("two"), ignore))
     runner.end("one")
     assert runner.texts() == ["two"]
+
+
+def test_what_is_forgotten_is_never_begun_and_is_told(runner: Runner) -> None:
+    queue, told = CommandQueue(runner), list[Ended]()
+    asker = Asker("phone", "digest", ip_address("192.0.2.7"))
+    for text in ("runs", "waits"):
+        queue.add("phone", command(text), told.append, asker=asker)
+    queue.add("phone", command("close"), ignore, closing=True)
+    assert queue.forget(lambda each: each.owner == "digest", "the client is gone") == 1
+    assert told == [Ended(fault="the client is gone")]
+    runner.end("runs")
+    assert runner.texts() == ["close"]
+
+
+def test_what_closes_does_not_wait_for_what_has_not_begun(runner: Runner) -> None:
+    queue = CommandQueue(runner)
+    for text in ("runs", "waits"):
+        queue.add("phone", command(text), ignore)
+    queue.add("phone", command("open"), ignore, effect=("door",))
+    queue.add("phone", command("close other"), ignore, closing=True, effect=("other",))
+    queue.add("phone", command("close"), ignore, closing=True, effect=("door",))
+    order = []
+    while runner.running:
+        order += runner.texts()
+        runner.end(order[-1])
+    assert order == ["runs", "close other", "waits", "open", "close"]
