@@ -128,7 +128,7 @@ _COMMAND_VARIABLES = (
     server(
         "CMD_EXEC_TIMEOUT",
         Kind.INTEGER,
-        "How long a command may run before it is killed, with everything it started.",
+        "How long a command may run before it is killed, with its process group.",
         COMMANDS,
         default=60,
         minimum=1,

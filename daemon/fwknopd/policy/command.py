@@ -19,7 +19,7 @@ class Command:
 
     - ``words`` are the program's arguments, its own name first; there is one at least
     - ``user`` and ``group`` are names; "" is whoever the daemon runs as
-    - ``seconds`` after which it is killed, with everything it started
+    - ``seconds`` after which it is killed, with its process group
     """
 
     words: tuple[bytes, ...]
