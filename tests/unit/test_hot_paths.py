@@ -38,10 +38,10 @@ LOT = 20
 
 # Instructions of the interpreter, and calls into C.
 FRAME = (265, 8)
-JUNK = (440, 26)
+JUNK = (228, 14)
 PER_CLIENT = (83, 9)
-REPLAY = (730, 32)
-ACCEPTED = (9300, 375)
+REPLAY = (370, 14)
+ACCEPTED = (10000, 400)
 
 JUNK_LENGTH = 225
 VISITORS = count(1)

@@ -27,14 +27,17 @@ from ipaddress import IPv4Address, IPv6Address
 
 from fwknopd.policy.addresses import plain
 from fwknopd.policy.candidates import Candidate, Opened, Unopened, candidates_of, why_barred
+from fwknopd.policy.copies import Copies
 from fwknopd.policy.gpg_questions import UNKNOWN, GpgFacts, NeedsGpg
 from fwknopd.policy.knock import Knock
 from fwknopd.policy.packet import Packet
+from fwknopd.policy.progress import further
 from fwknopd.policy.replay_check import ReplayCheck
 from fwknopd.policy.rules import clock_unset, decide
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.policy.spa_refusals import refusal_of, unreadable
 from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.strangers import Strangers
 from fwknopd.policy.verdict import Reason, Refusal, Verdict
 from fwknopd.replay import ReplayCache, ReplayEntry
 from fwknopd.spa.errors import SpaError
@@ -52,35 +55,6 @@ _TOO_SHORT = Refusal(
 
 _FINAL = frozenset({Reason.REPLAY, Reason.REPLAY_CACHE_FULL})
 """Reasons that hold whichever client opened the packet; no further client is asked."""
-
-_PROGRESS = {
-    reason: step
-    for step, reason in enumerate(
-        (
-            Reason.NO_CLIENT_MATCHED,
-            Reason.WRONG_LENGTH,
-            Reason.GPG_BUSY,
-            Reason.GPG_FAILED,
-            Reason.DECRYPT_FAILED,
-            Reason.SIGNATURE_MISSING,
-            Reason.SIGNATURE_BAD,
-            Reason.NOT_SUPPORTED,
-            Reason.MALFORMED,
-            Reason.CLOCK_NOT_SET,
-            Reason.SIGNER_NOT_ALLOWED,
-            Reason.TOO_OLD,
-            Reason.FROM_THE_FUTURE,
-            Reason.OUTSIDE_HOURS,
-            Reason.ADDRESS_REQUIRED,
-            Reason.USERNAME_MISMATCH,
-            Reason.NAT_NOT_ENABLED,
-            Reason.COMMAND_NOT_ALLOWED,
-            Reason.PORT_NOT_ALLOWED,
-            Reason.NAT_TARGET_INVALID,
-        )
-    )
-}
-"""How far a packet got with a client, by the reason it was refused."""
 
 
 @dataclass(slots=True)
@@ -112,6 +86,8 @@ class Authorizer:
         if stanzas and replay.max_age != settings.max_age:
             replay.max_age = settings.max_age
         self.candidates = tuple(way for stanza in stanzas for way in candidates_of(stanza))
+        self._strangers = Strangers(self.candidates, settings)
+        self._copies = Copies()
         self._has_gpg = any(stanza.gpg for stanza in stanzas)
         self._any_source = all(candidate.sources is None for candidate in self.candidates)
 
@@ -130,6 +106,10 @@ class Authorizer:
         seconds the router's wall clock is ahead of UTC. A packet that needs gpg is to be
         judged again with its answer among the ``facts``, and as of its arrival.
         """
+        if (copy := self._copies.refusal_of(packet)) is not None:
+            return copy
+        if self._strangers.sent(packet.payload):
+            return NO_MATCH
         try:
             wire = read_wire(packet.payload, self._settings)
         except SpaError as error:
@@ -140,7 +120,10 @@ class Authorizer:
         attempt = _Attempt(
             packet, wire, wire.reference_digest, now, clock_problem, utc_offset, facts
         )
-        verdict = self._replay.used(attempt.digest, packet) or self._ask(candidates, attempt)
+        used = self._replay.used(attempt.digest, packet)
+        if used is not None:
+            return self._copies.note(packet, used)
+        verdict = self._ask(candidates, attempt)
         # Not before the verdict is there: a packet judged again must not find itself.
         if attempt.spent is None or isinstance(verdict, NeedsGpg):
             return verdict
@@ -179,7 +162,7 @@ class Authorizer:
                 verdict = self._try(candidate, attempt)
                 if not isinstance(verdict, Refusal) or verdict.reason in _FINAL:
                     return verdict
-                furthest = _further(furthest, verdict)
+                furthest = further(furthest, verdict)
         if furthest.stanza is None:
             return self._explain_barred(barred, attempt) or furthest
         return furthest
@@ -272,13 +255,6 @@ def read_wire(payload: bytes, settings: PolicySettings) -> WireText:
 def not_heard(packet: Packet) -> Refusal:
     """The refusal of a packet from where no client may knock."""
     return Refusal(Reason.SOURCE_NOT_ALLOWED, f"no client's SOURCE covers {packet.source}")
-
-
-def _further(one: Refusal, other: Refusal) -> Refusal:
-    """The refusal that came later on the way; the first client's when both came as far."""
-    if (one.stanza is None) != (other.stanza is None):
-        return one if one.stanza is not None else other
-    return other if _PROGRESS[other.reason] > _PROGRESS[one.reason] else one
 
 
 def _entry(key: bytes, stanza: Stanza, message: SpaMessage, attempt: _Attempt) -> ReplayEntry:

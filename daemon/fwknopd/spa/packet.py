@@ -34,6 +34,7 @@ MIN_GPG_TEXT = 400
 """From this length on the C daemon takes a packet for GPG, whatever it is."""
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=]*")
+_PREFIXES = (SALTED_PREFIX, GPG_PREFIX)
 _BLOCK = 16
 
 
@@ -110,6 +111,18 @@ def classify(
     if not _BASE64.fullmatch(payload):
         raise SpaError(SpaErrorCode.SPA_MSG_NOT_SPA_DATA, "not base64")
     return WireText(payload, source)
+
+
+def is_wire_text(payload: bytes) -> bool:
+    """Does `classify` take a payload as it is, whatever the settings?
+
+    False says nothing: then `classify` has to look, and to give the reason.
+    """
+    return (
+        MIN_PAYLOAD <= len(payload) <= MAX_PAYLOAD
+        and not payload.startswith(_PREFIXES)
+        and _BASE64.fullmatch(payload) is not None
+    )
 
 
 def decode(
