@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +11,7 @@ from typing import Protocol
 from tests.netns.fw4_rulesets import RULESETS, router_ruleset
 from tests.netns.iptables_site import VARIANTS
 from tests.netns.matrix import fw3
+from tests.netns.matrix.admins import ADMINS, NOTHING, counting_lines, rules_for
 from tests.netns.matrix.attempts import Attempt
 from tests.netns.matrix.kind_table import FORWARDED
 from tests.netns.matrix.services import Answer
@@ -157,11 +157,11 @@ class AdminArena:
     def start(self, site: Site) -> None:
         """See `Arena`. What others have made meanwhile goes."""
         for version in VERSIONS:
-            self._run(site, version, "restore", script=_for(version, self._rules))
+            self._run(site, version, "restore", script=rules_for(version, self._rules))
 
     def listing(self, site: Site) -> str:
         """See `Arena`. Built-in chains that accept may be there or not."""
-        lines = [line for v in VERSIONS for line in _lines(v, self._run(site, v, "save"))]
+        lines = [line for v in VERSIONS for line in counting_lines(v, self._run(site, v, "save"))]
         # The order of chains means nothing, that of a chain's rules does.
         return "\n".join(sorted(lines, key=lambda line: line.split()[:4]))
 
@@ -188,6 +188,11 @@ class AdminArena:
         """What somebody types who wants to be rid of all rules: policies and NAT stay."""
         for stem in STEMS.values():
             site.router.run(f"{stem}{self._variant}", "-w", "-F")
+
+    def leave_rule(self, site: Site, source: str, end: int) -> None:
+        """A rule as the C daemon, or an earlier one of ours, makes it; ``end`` is epoch seconds."""
+        match = f"-s {source} -p tcp --dport 7001 -m comment --comment _exp_{end} -j ACCEPT"
+        site.router.run(f"iptables{self._variant}", "-w", "-A", "FWKNOP_INPUT", *match.split())
 
     def _run(self, site: Site, version: int, action: str, *more: str, script: str = "") -> str:
         wait = ["-w"] if action == "restore" else []
@@ -226,59 +231,6 @@ def _forwarded(attempt: Attempt) -> Answer | None:
     asked = (attempt.protocol, attempt.address, attempt.port)
     to_router = asked in {("tcp", pair[4], FORWARDED) for pair in (ROUTER, SECOND)}
     return Answer("host", 22, attempt.source) if to_router else None
-
-
-def _lines(version: int, saved: str) -> Iterator[str]:
-    """What counts of `iptables-save`: IP version, table, what it is, chain, rule."""
-    table = ""
-    for line in saved.splitlines():
-        words = line.split()
-        if line.startswith("*"):
-            table = line
-        elif line.startswith("-A"):
-            yield f"{version} {table} rule {' '.join(words[1:])}"
-        elif line.startswith(":") and words[1] != "ACCEPT":
-            yield f"{version} {table} chain {' '.join(words[:2])}"
-
-
-NOTHING = """\
-*nat
-COMMIT
-*filter
-:INPUT ACCEPT [0:0]
-:FORWARD ACCEPT [0:0]
-:OUTPUT ACCEPT [0:0]
-COMMIT
-"""
-_PLAIN = """\
-*filter
-:INPUT DROP [0:0]
-:FORWARD DROP [0:0]
-:OUTPUT {output} [0:0]
--A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
--A INPUT -p {{icmp}} -j ACCEPT
--A INPUT -i br-lan -j ACCEPT
--A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
--A FORWARD -i br-lan -o eth1 -j ACCEPT
--A OUTPUT -p {{icmp}} -j ACCEPT
--A OUTPUT -o br-lan -j ACCEPT
-COMMIT
-*nat
-{{masquerade}}COMMIT
-"""
-ADMINS = {
-    "plain": _PLAIN.format(output="ACCEPT"),
-    # Even answers leave only through a rule of ours: ENABLE_IPT_OUTPUT.
-    "mute": _PLAIN.format(output="DROP"),
-    "fw3": "",
-}
-
-
-def _for(version: int, rules: str) -> str:
-    icmp = "icmp" if version == 4 else "ipv6-icmp"
-    # IPv6 is routed.
-    masquerade = "-A POSTROUTING -o eth1 -j MASQUERADE\n" if version == 4 else ""
-    return rules.format(icmp=icmp, masquerade=masquerade)
 
 
 # One has includes already, which is what ours make of "default".

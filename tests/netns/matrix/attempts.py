@@ -23,12 +23,13 @@ LONG_PATIENCE = 5.0
 _RESET = struct.pack("=ii", 1, 0)
 
 # A port that is used again soon would belong to a flow the router still knows, with the
-# translation it had.
-_ports: dict[str, Iterator[int]] = {}
+# translation it had, or as one let through while there were no rules.
+_ports: dict[tuple[str, str], Iterator[int]] = {}
 
 
-def _next_port(source: str) -> int:
-    return next(_ports.setdefault(source, cycle(range(20_000, 60_000))))
+def _next_port(attempt: Attempt) -> int:
+    whose = (attempt.machine.name, attempt.source)
+    return next(_ports.setdefault(whose, cycle(range(20_000, 60_000))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class _Pending:
     def _set_out(self) -> bool:
         attempt = self.attempt
         try:
-            self.socket.bind((attempt.source, _next_port(attempt.source)))
+            self.socket.bind((attempt.source, _next_port(attempt)))
             if attempt.protocol == "udp":
                 self.socket.connect((attempt.address, attempt.port))
                 self.socket.send(b"?\n")

@@ -23,7 +23,12 @@ from tests.netns.matrix.scene import Scene
 from tests.netns.matrix.services import Answer
 from tests.netns.matrix.site import VERSIONS, Home
 from tests.netns.matrix.troubles import STEADY, TROUBLES, Trouble, is_open
-from tests.netns.matrix.watch import Watch, bystanders_attempts, strangers_attempts
+from tests.netns.matrix.watch import (
+    Watch,
+    bystanders_attempts,
+    calls_home,
+    strangers_attempts,
+)
 
 LIVES = ("open", "extend", "expire", "revoke", "cut")
 LONG, SHORT = 120, 4
@@ -87,7 +92,9 @@ class Campaign:
         self.cases = cases_of(kinds, trouble, turn)
         wakers = [Entry(f"waker-{v}", WAKER, Home(0, v), 300) for v in VERSIONS]
         expected = strangers_attempts(router.site, router.arena)
-        self.watch = Watch(expected, bystanders_attempts(router.site))
+        homes = [c.entry.home for c in self.cases if c.entry.kind.everything]
+        others = bystanders_attempts(router.site) | calls_home(router.site, homes)
+        self.watch = Watch(expected, others)
         entries = [case.entry for case in self.cases]
         self.scene = Scene(router, self.watch, entries, wakers, Random(seed), thinned=34)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.lab.configs import write_private
 from tests.lab.daemon import Daemon
+from tests.lab.errors import LabError
 from tests.lab.events import Event, EventStream, event_is
 from tests.lab.hosts import Host
 from tests.lab.paths import LabPaths
@@ -31,6 +32,7 @@ from tests.netns.matrix.site import (
     SECOND,
     SERVER,
     VERSIONS,
+    Home,
     Site,
     matrix_site,
 )
@@ -78,27 +80,29 @@ class Guarded:
         wrong: list[str] = []
         while some := list(islice(left, AT_ONCE)):
             mark = self.events.mark()
-            sent = [(entry, self._send(entry)) for entry in some]
+            sent = [(e, self.send(e.kind, e.home, e.seconds)) for e in some]
             for entry, asked in sent:
                 try:
-                    self._granted(entry, mark)
+                    self.granted(entry.kind, entry.home, mark)
                 except Refused as error:
                     wrong.append(f"{entry.name}: knock from {entry.home.phone}: {error}")
                 else:
                     entry.opened(asked, monotonic())
         return wrong
 
-    def _send(self, entry: Entry) -> float:
+    def send(self, kind: Kind, home: Home, seconds: int) -> float:
+        """Send a knock; the monotonic second before that."""
         asked = monotonic()
-        knock(self.site.outside, entry.kind, entry.home, entry.seconds)
+        knock(self.site.outside, kind, home, seconds)
         return asked
 
-    def _granted(self, entry: Entry, mark: int) -> None:
-        client = entry.kind.client(entry.home.version)
-        wanted = event_is("verdict", source=entry.home.phone, client=client)
+    def granted(self, kind: Kind, home: Home, mark: int) -> None:
+        """Wait until a knock sent after ``mark`` is granted. Raises Refused."""
+        client = kind.client(home.version)
+        wanted = event_is("verdict", source=home.phone, client=client)
         try:
             verdict = self.events.wait_for(wanted, since=mark, timeout=ANSWER_SECONDS)
-        except Exception as error:
+        except LabError as error:
             raise Refused(str(error)) from error
         if verdict["verdict"] != "accept":
             raise Refused(f"{verdict['reason']}: {verdict['detail']}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.netns.matrix.kinds import Kind, Way, at, led
-from tests.netns.matrix.site import ALIAS, INSIDE
+from tests.netns.matrix.site import ALIAS, INSIDE, Pair
 
 TCP_PORTS = (22, 443, 7001, 7002, 7003)
 UDP_PORTS = (7001, 7002, 7003)
@@ -20,9 +20,9 @@ TO_OTHER = f"tcp/{OTHER}"
 SOME = ("tcp/7001", "tcp/7003", "udp/7002")
 
 
-def everything(place: str, role: str, **seen: dict[int, str]) -> tuple[Way, ...]:
-    """Some of all the ports of a place, each leading to the same port of a machine."""
-    return tuple(Way(place, port, role, int(port[4:]), seen.get("seen")) for port in SOME)
+def everything(role: str, *places: str, seen: Pair | None = None) -> tuple[Way, ...]:
+    """Some of all the ports of places, each leading to the same port of a machine."""
+    return tuple(Way(to, port, role, int(port[4:]), seen) for to in places for port in SOME)
 
 
 INPUT = (
@@ -149,6 +149,15 @@ SOURCED = (
         at("host", "udp/7001"),
         FORCED | {"FORCE_MASQUERADE": "Y"},
     ),
+    # Where the port that some rulesets forward for everybody leads, too.
+    Kind(
+        "masquerade-shared",
+        TO_OTHER,
+        led(TO_OTHER, 22, seen=INSIDE),
+        at("router", "tcp/7001"),
+        at("host", "tcp/22"),
+        {"FORCE_NAT": "{host} 22", "FORCE_MASQUERADE": "Y"},
+    ),
     Kind(
         "no-dnat",
         "tcp/7001",
@@ -169,7 +178,7 @@ EVERYTHING = (
     Kind(
         "all-to-target",
         "tcp/7001",
-        everything("router", "host"),
+        everything("host", "router", "second"),
         behind=at("host", *SOME),
         options={"FORCE_NAT": "{host} 7001", "FORWARD_ALL": "Y"},
         everything=True,
@@ -177,7 +186,7 @@ EVERYTHING = (
     Kind(
         "all-to-target-snat",
         "tcp/7001",
-        everything("router", "host", seen=ALIAS),
+        everything("host", "router", "second", seen=ALIAS),
         behind=at("host", *SOME),
         options={"FORCE_NAT": "{host} 7001", "FORWARD_ALL": "Y", "FORCE_SNAT": "{alias}"},
         everything=True,
@@ -266,7 +275,7 @@ STRICT = (
     Kind(
         "strict-all",
         "tcp/7001",
-        everything("router", "host", seen=SERVER_SNAT),
+        everything("host", "router", seen=SERVER_SNAT),
         (Way("second", "tcp/7001", "host", 7001),),
         at("host", *SOME),
         {"FORCE_NAT": "{host} 7001", "FORWARD_ALL": "Y"},

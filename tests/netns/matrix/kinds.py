@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
+from tests.netns.matrix.attempts import Attempt
 from tests.netns.matrix.services import Answer
 from tests.netns.matrix.site import ALIAS, HOST, ROUTER, SECOND, Home, Pair
+from tests.netns.namespaces import Machine
 
 WORDS = {"host": HOST, "router": ROUTER, "alias": ALIAS}
 """Words in the texts of a kind that stand for an address of the client's IP version."""
@@ -44,6 +46,11 @@ class Way:
     def address(self, version: int) -> str:
         """Where one connects to."""
         return PLACES[self.to][version]
+
+    def attempt(self, machine: Machine, source: str) -> Attempt:
+        """The attempt of that address to go this way."""
+        to = self.address(ip_address(source).version)
+        return Attempt(machine, source, to, self.number, self.protocol)
 
     def answer(self, source: str) -> Answer:
         """What a connection from that address is answered."""

@@ -14,7 +14,7 @@ from enum import Enum
 from math import inf
 
 from tests.netns.matrix.attempts import Attempt, Tried
-from tests.netns.matrix.kinds import Kind, Way
+from tests.netns.matrix.kinds import Kind
 from tests.netns.matrix.services import Answer
 from tests.netns.matrix.site import Home
 from tests.netns.namespaces import Machine
@@ -104,18 +104,13 @@ def ask(
     for source in dict.fromkeys((*let_in, *(home.around if others else ()))):
         ways = kind.ways if source == home.phone else kind.ways[:1]
         for way in ways:
-            claims = questions.setdefault(_attempt(outside, source, way), [])
+            claims = questions.setdefault(way.attempt(outside, source), [])
             if source in let_in:
                 claims.append(Claim(entry, way.answer(source)))
     if others:
         shut = (*kind.closed, *(kind.behind if behind else ()))
         for way in shut:
-            questions.setdefault(_attempt(outside, home.phone, way), [])
-
-
-def _attempt(outside: Machine, source: str, way: Way) -> Attempt:
-    version = 6 if ":" in source else 4
-    return Attempt(outside, source, way.address(version), way.number, way.protocol)
+            questions.setdefault(way.attempt(outside, home.phone), [])
 
 
 def hopeful(questions: Questions) -> list[Attempt]:

@@ -13,12 +13,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import cycle
+from pathlib import Path
+from random import SystemRandom
 
 from tests.netns.iptables_site import VARIANTS
 from tests.netns.matrix.arenas import AdminArena, Arena, Fw3Arena, Fw4Arena, fw4_scenarios
+from tests.netns.matrix.campaign import Campaign, Report
+from tests.netns.matrix.guarded import guarded
 from tests.netns.matrix.kind_table import STRICT, USUAL
 from tests.netns.matrix.kinds import Kind
+from tests.netns.matrix.site import Site
 from tests.netns.matrix.troubles import TROUBLES
+from tests.netns.matrix.walk import Walk, WalkReport
+from tests.netns.matrix.walk_doors import WALKED
+from tests.netns.matrix.walk_steps import take_walk
+from tests.netns.namespaces import Machines
 
 SETTINGS: dict[str, tuple[Kind, ...]] = {"usual": USUAL, "strict": STRICT}
 COMPLETE = os.environ.get("MATRIX") == "complete"
@@ -39,6 +48,29 @@ class Plan:
 
     def __str__(self) -> str:
         return f"{self.arena}-{self.settings}-{self.trouble.replace(' ', '_')}"
+
+    def run(self, served: tuple[Site, Machines], folder: Path) -> Report:
+        """Do it."""
+        kinds = SETTINGS[self.settings]
+        with guarded(served, arenas()[self.arena], folder, kinds) as router:
+            return Campaign(router, kinds, self.trouble, str(self), self.turn).run()
+
+
+@dataclass(frozen=True, slots=True)
+class WalkPlan:
+    """One random walk."""
+
+    arena: str
+    seed: int
+    steps: int
+
+    def __str__(self) -> str:
+        return f"{self.arena}-{self.seed}"
+
+    def run(self, served: tuple[Site, Machines], folder: Path) -> WalkReport:
+        """Do it."""
+        with guarded(served, arenas()[self.arena], folder, WALKED) as router:
+            return take_walk(Walk(router, self.seed), self.steps)
 
 
 @cache
@@ -79,3 +111,22 @@ def _strict() -> Iterator[Plan]:
 def plans() -> list[Plan]:
     """Those to run."""
     return complete() if COMPLETE else enough()
+
+
+WALKS = ("default", "plain-nft")
+"""Of each back end, the firewall for every day's walk."""
+
+STEPS, MANY_STEPS, MANY_SEEDS = 36, 100, 2
+
+
+def walks() -> list[WalkPlan]:
+    """Those to take. With WALK_SEED it is that walk again; CI always takes the same."""
+    given = os.environ.get("WALK_SEED")
+    seeds = [int(given)] if given else [1] if os.environ.get("CI") else _random_seeds()
+    steps = MANY_STEPS if COMPLETE else STEPS
+    names = arenas() if COMPLETE else WALKS
+    return [WalkPlan(name, seed, steps) for name in names for seed in seeds if name in arenas()]
+
+
+def _random_seeds() -> list[int]:
+    return [SystemRandom().randrange(10**6) for _ in range(MANY_SEEDS if COMPLETE else 1)]

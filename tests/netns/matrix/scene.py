@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from time import monotonic, sleep
 
-from tests.netns.matrix.attempts import try_all
+from tests.netns.matrix.attempts import Attempt, try_all
 from tests.netns.matrix.guarded import Guarded
-from tests.netns.matrix.ledger import Entry, Judgement, Questions, ask, hopeful
+from tests.netns.matrix.kind_table import WAKER
+from tests.netns.matrix.knocking import knock
+from tests.netns.matrix.ledger import Entry, Judgement, Questions, State, ask, hopeful
+from tests.netns.matrix.site import VERSIONS, Home
 from tests.netns.matrix.watch import Watch
 
 MENDING_SECONDS = 25.0
 """A loss that iptables-legacy doesn't tell is found out in rounds of 15 seconds."""
 
 MENDING_LOOK = 0.1
+IMPATIENT_SECONDS = 3.0
+UNHEARD = 5000
+"""Number of the first home whose knocks nobody hears."""
 
 
 @dataclass
 class Scene:
     """``wakers``: clients whose knocks have no other purpose than to wake the daemon.
 
+    ``unjudged``: attempts that nobody claims, and of which it isn't known what becomes
     ``thinned``: of all that has to be shut, so many in a hundred are tried at each look.
     """
 
@@ -33,6 +40,9 @@ class Scene:
     random: Random
     thinned: int = 100
     judgement: Judgement = field(init=False)
+    impatient: bool = False
+    unheard: list[Entry] = field(default_factory=list)
+    unjudged: Callable[[Attempt], bool] = lambda attempt: False
 
     def __post_init__(self) -> None:
         self.judgement = Judgement(self.router.arena.public)
@@ -50,33 +60,68 @@ class Scene:
         arena, outside = self.router.arena, self.router.site.outside
         for entry in self.everybody:
             ask(questions, outside, entry, behind=arena.tells_behind)
-        shut = [attempt for attempt, claims in questions.items() if not claims]
-        for attempt in shut:
-            if self.random.randrange(100) >= self.thinned:
+        unclear = set() if arena.tells_behind else self._behind_doors()
+        open_ = set(hopeful(questions))
+        for attempt, claims in list(questions.items()):
+            thinned = not claims and self.random.randrange(100) >= self.thinned
+            if attempt not in open_ and (
+                thinned or attempt in unclear or (not claims and self.unjudged(attempt))
+            ):
                 del questions[attempt]
         return questions
+
+    def _behind_doors(self) -> set[Attempt]:
+        """What may be open beside what was asked for."""
+        now, outside = monotonic(), self.router.site.outside
+        return {
+            way.attempt(outside, entry.home.phone)
+            for entry in self.everybody
+            if entry.state(now, now) is not State.SHUT
+            for way in entry.kind.behind
+        }
 
     def knock(self, wanted: Iterable[Entry], when: str) -> None:
         """Knock for doors."""
         self.judgement.wrong += [f"{when}: {text}" for text in self.router.knock(wanted)]
 
+    def knock_unheard(self) -> None:
+        """Knock where nobody hears it: nothing may come of it, now or later."""
+        for version in VERSIONS:
+            home = Home(UNHEARD + len(self.unheard), version)
+            entry = Entry(f"unheard-{version}", WAKER, home, 60)
+            knock(self.router.site.outside, entry.kind, entry.home, entry.seconds)
+            self.unheard.append(entry)
+
     @property
     def everybody(self) -> tuple[Entry, ...]:
         """All doors."""
-        return (*self.wakers, *self.entries)
+        return (*self.wakers, *self.entries, *self.unheard)
 
     # What changes what is known
 
     def mended(self) -> None:
-        """Rules of ours were deleted: they are back when this returns."""
-        until = monotonic() + MENDING_SECONDS
+        """Rules of ours were deleted: they are back when this returns.
+
+        Where rules are lost again and again, iptables' are put back ever later. Who is
+        ``impatient`` then knocks.
+        """
+        limit = IMPATIENT_SECONDS if self.impatient else MENDING_SECONDS
+        missing = self._missing_for(limit)
+        if missing and self.impatient:
+            self.wake()
+            missing = self._missing_for(limit)
+        if missing:
+            self.judgement.wrong.append(f"rules were deleted, and are not back for {missing}")
+
+    def _missing_for(self, seconds: float) -> list[str]:
+        """Whose rules are not there within some seconds."""
+        until = monotonic() + seconds
         missing = [waker.home.phone for waker in self.wakers]
         while missing and monotonic() < until:
             sleep(MENDING_LOOK)
             arena, site = self.router.arena, self.router.site
             missing = [source for source in missing if not arena.admits(site, source)]
-        if missing:
-            self.judgement.wrong.append(f"rules were deleted, and are not back for {missing}")
+        return missing
 
     def wake(self) -> None:
         """Let the daemon change the firewall."""

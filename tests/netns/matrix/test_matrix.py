@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,17 @@ import pytest
 
 from tests.netns.matrix.campaign import LIVES, Report, cases_of
 from tests.netns.matrix.kind_table import KINDS
-from tests.netns.matrix.plans import SETTINGS, Plan, arenas, complete, enough, plans
-from tests.netns.matrix.running import Campaigns, side_by_side
+from tests.netns.matrix.plans import (
+    SETTINGS,
+    Plan,
+    WalkPlan,
+    arenas,
+    complete,
+    enough,
+    plans,
+    walks,
+)
+from tests.netns.matrix.running import Job, SideBySide, is_alone
 from tests.netns.matrix.troubles import TROUBLES
 
 pytestmark = [pytest.mark.root, pytest.mark.nft, pytest.mark.iptables]
@@ -20,28 +29,33 @@ SHOWN = 25
 
 
 @pytest.fixture(scope="session")
-def campaigns(
+def side_by_side(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, artifacts: Path
-) -> Iterator[Campaigns]:
-    """All selected campaigns, under way; what they counted is left in the artifacts."""
+) -> Iterator[SideBySide]:
+    """All selected campaigns and walks, under way; what was counted is left in the artifacts."""
     # A socket's path must be short.
-    running = Campaigns(tmp_path_factory.mktemp("m"))
-    functions = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    asked = [f.callspec.params["plan"] for f in functions if f.originalname == "test_campaign"]
-    wanted = [plan for plan in asked if isinstance(plan, Plan)]
-    if side_by_side():
-        running.prepare(wanted)
+    running = SideBySide(tmp_path_factory.mktemp("m"))
+    if is_alone():
+        running.prepare(_selected(request.session.items))
     try:
         yield running
     finally:
         running.close()
-        write_summary(artifacts / "matrix.txt", running.reports())
+        write_summary(artifacts / "matrix.txt", running.ended())
+
+
+def _selected(items: Iterable[pytest.Item]) -> Iterator[Job[object]]:
+    """The jobs of all selected tests; long ones first, so that none is left over at the end."""
+    functions = [item for item in items if isinstance(item, pytest.Function)]
+    params = [f.callspec.params["plan"] for f in functions if "plan" in f.fixturenames]
+    yield from (plan for plan in params if isinstance(plan, WalkPlan))
+    yield from (plan for plan in params if isinstance(plan, Plan))
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("plan", plans(), ids=str)
-def test_campaign(campaigns: Campaigns, plan: Plan) -> None:
-    report = campaigns.report(plan)
+def test_campaign(side_by_side: SideBySide, plan: Plan) -> None:
+    report = side_by_side.found(plan)
     shown = "\n".join(report.wrong[:SHOWN])
     assert not report.wrong, f"{plan}: {len(report.wrong)} disagreements\n{shown}"
     # A look that knew nothing would find nothing wrong.
@@ -49,9 +63,19 @@ def test_campaign(campaigns: Campaigns, plan: Plan) -> None:
     assert report.watched > 100
 
 
-def write_summary(path: Path, reports: dict[Plan, Report]) -> None:
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("plan", walks(), ids=str)
+def test_walk(side_by_side: SideBySide, plan: WalkPlan) -> None:
+    report = side_by_side.found(plan)
+    assert not report.wrong, f"{plan.arena}: {report}"
+    assert report.certain > 500
+    assert report.watched > 100
+
+
+def write_summary(path: Path, found: Mapping[Job[object], object]) -> None:
     """One line for each campaign, and their sum."""
-    lines = [f"{plan}: {report}" for plan, report in reports.items()]
+    reports = {str(job): report for job, report in found.items() if isinstance(report, Report)}
+    lines = [f"{name}: {report}" for name, report in reports.items()]
     total = sum(report.cases for report in reports.values())
     tried = sum(report.certain + report.watched for report in reports.values())
     sums = f"{len(reports)} campaigns, {total} cases, {tried} attempts"

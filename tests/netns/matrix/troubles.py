@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from time import monotonic
+from time import monotonic, time
 
 from tests.lab.events import event_is
 from tests.netns.matrix.arenas import AdminArena
 from tests.netns.matrix.attempts import try_all
+from tests.netns.matrix.earlier import knew, leave_table
 from tests.netns.matrix.ledger import Entry, State
 from tests.netns.matrix.scene import Scene
-from tests.netns.matrix.site import Site
+from tests.netns.matrix.site import STRANGER, Site
 from tests.netns.matrix.watch import bystanders_attempts
 
 Trouble = Callable[[Scene], None]
@@ -69,10 +70,36 @@ def foreign_flush(scene: Scene) -> None:
 
 
 def kill(scene: Scene) -> None:
-    """The daemon crashes, and is started again after a while."""
+    """The daemon crashes, and is started again after a while; who knocks meanwhile isn't heard."""
     scene.router.kill()
     with scene.unattended():
+        scene.knock_unheard()
         scene.look("without a daemon")
+        scene.router.daemon.start()
+
+
+def upgrade(scene: Scene) -> None:
+    """The daemon crashes, and a new version starts over what an earlier one left."""
+    arena, site = scene.router.arena, scene.router.site
+    scene.router.kill()
+    held = [entry for entry in scene.everybody if is_open(entry)]
+    with scene.unattended():
+        if isinstance(arena, AdminArena):
+            _start_over_a_rule_that_is_over(scene, arena)
+        else:
+            known = [entry for entry in held if knew(entry.kind)]
+            leave_table(site, known)
+            for entry in set(scene.everybody) - set(known):
+                entry.closed()
+            scene.router.daemon.start()
+    scene.look("after the new version's start")
+    scene.knock([entry for entry in held if not is_open(entry)], "after the new version's start")
+
+
+def _start_over_a_rule_that_is_over(scene: Scene, arena: AdminArena) -> None:
+    """An earlier daemon died before it could take away somebody's rule."""
+    with scene.watch.outage():
+        arena.leave_rule(scene.router.site, STRANGER[4], int(time()) - 5)
         scene.router.daemon.start()
 
 
@@ -130,6 +157,7 @@ TROUBLES: dict[str, Trouble] = {
     "foreign flush": foreign_flush,
     "kill": kill,
     "freeze": freeze,
+    "upgrade": upgrade,
     "restart of the daemon": restart_daemon,
     "loss of the uplink": lose_wan,
 }

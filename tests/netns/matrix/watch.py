@@ -14,7 +14,7 @@ from tests.netns.matrix.arenas import Arena
 from tests.netns.matrix.attempts import LONG_PATIENCE, PATIENCE, Attempt, Prober, Tried
 from tests.netns.matrix.kind_table import KINDS
 from tests.netns.matrix.services import Answer
-from tests.netns.matrix.site import HOST, ROUTER, SERVER, STRANGER, VERSIONS, Site
+from tests.netns.matrix.site import HOST, ROUTER, SERVER, STRANGER, VERSIONS, Home, Site
 
 PAUSE = 0.01
 WEB = 80
@@ -54,6 +54,17 @@ class Time:
 
     began: float
     end: float = inf
+
+
+def calls_home(site: Site, homes: Iterable[Home]) -> Expected:
+    """The LAN host is a client of something at a phone's address, whatever doors that has."""
+    seen = {4: ROUTER[4], 6: HOST[6]}
+    return {
+        Attempt(site.host, HOST[home.version], home.phone, WEB): Answer(
+            "outside", WEB, seen[home.version]
+        )
+        for home in homes
+    }
 
 
 class Watch:
