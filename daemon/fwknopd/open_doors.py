@@ -16,7 +16,13 @@ from typing import Protocol
 from fwknopd.connections import Cut
 from fwknopd.endings import Endings, Tell
 from fwknopd.events import EventKind
-from fwknopd.firewall import Firewall, FirewallBarred, FirewallError, TimedDoor
+from fwknopd.firewall import (
+    Firewall,
+    FirewallBarred,
+    FirewallError,
+    FirewallStuck,
+    TimedDoor,
+)
 from fwknopd.grants import UNKNOWN_CLIENT, Door, Grant, GrantTable
 
 SETTLING_SECONDS = 1.0
@@ -78,7 +84,7 @@ class OpenDoors:
     def _open_group(self, requests: Sequence[DoorRequest]) -> Sequence[Answer]:
         try:
             return self._open(requests)
-        except FirewallBarred as error:
+        except (FirewallBarred, FirewallStuck) as error:
             return [error] * len(requests)
         except FirewallError as error:
             if len(requests) == 1:

@@ -174,6 +174,18 @@ def test_closing_what_others_deleted_is_no_error(
     assert firewall.read() == []
 
 
+def test_a_door_that_others_made_in_our_chain_is_closed_when_asked_for(
+    site: IptablesSite, firewall: RouterFirewall
+) -> None:
+    firewall.open_for(WEB)
+    site.iptables(*rule(CLIENT, int(time.time()) + 60))
+    assert site.tcp(22) is Outcome.CONNECTED
+    assert SSH in [timed.door for timed in firewall.read()]
+    firewall.close([SSH])
+    assert site.tcp(22) is not Outcome.CONNECTED
+    assert site.tcp(8080) is Outcome.CONNECTED
+
+
 def test_the_diagnosis_tells_whether_our_chain_is_asked(
     site: IptablesSite, firewall: RouterFirewall
 ) -> None:

@@ -24,6 +24,11 @@ class FirewallBarred(FirewallError):
     """
 
 
+class FirewallStuck(FirewallError):
+    """It took too long and was given up: nobody knows what came of it, and asking again would
+    take as long."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimedDoor:
     """A door and the whole seconds it is to stay open (or still is, when read back)."""

@@ -110,7 +110,20 @@ class IptablesFirewall:
     def close(self, doors: Sequence[Door]) -> None:
         """Close ``doors`` at once for new connections. Raises FirewallError."""
         self._watch.listen()
+        strangers = {door for door in doors if self._held.get(door) is None}
+        if strangers:
+            self._doom_strangers(strangers)
         self._shut([held for held in map(self._held.get, dict.fromkeys(doors)) if held])
+
+    def _doom_strangers(self, doors: Collection[Door]) -> None:
+        """Have the rules of doors that others made in our chains taken away."""
+        for family in self._families:
+            if family.stands:
+                rules = family.read().ours(self.settings)
+                self._held.parted(rules, family.version)
+                for found in doors_of(rules.elements()):
+                    if found.door in doors:
+                        family.doom(found.rules)
 
     def read(self) -> list[TimedDoor]:
         """The doors open now, with the seconds they will be. Raises FirewallError."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from fwknopd.firewall import FirewallBarred, FirewallError
+from fwknopd.firewall import FirewallBarred, FirewallError, FirewallStuck
 from fwknopd.firewall.iptables_process import CLOSING_LOCK_SECONDS, LOCK_SECONDS, Programs
 from fwknopd.firewall.iptables_rules import DoorRule, IptablesSettings, Rules
 from fwknopd.firewall.iptables_saved import (
@@ -69,13 +69,19 @@ class FamilyRules:
         if not (self._doomed or self.is_overdue(now)):
             known = sure and self.stands
             batch = change_batch(removed, added, self.settings, known=known)
-            if self.programs.restore(str(batch), wait) is None:
-                return
+            try:
+                if self.programs.restore(str(batch), wait) is None:
+                    return
+            except FirewallStuck:
+                # It may have got as far as the kernel all the same.
+                self.undo(added, before, now, barred=True)
+                raise
         self._doomed.update(removed)
         try:
             self._repair(after, now, build=bool(added), wait=wait)
         except FirewallError as error:
-            self.undo(added, before, now, barred=isinstance(error, FirewallBarred))
+            no_use = isinstance(error, FirewallBarred | FirewallStuck)
+            self.undo(added, before, now, barred=no_use)
             raise
 
     def is_overdue(self, now: float) -> bool:

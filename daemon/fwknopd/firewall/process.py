@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fwknopd.firewall import FirewallError
+from fwknopd.firewall import FirewallError, FirewallStuck
 from fwknopd.spawning import Child, find_program, memory_file, text_of
 
 __all__ = ["TIME_LIMIT", "Answer", "find_program", "run_program", "watchers"]
@@ -77,7 +77,7 @@ def _status(program: str, child: Child, time_limit: float) -> int:
         child.kill()
     status = child.reap()
     if not ended:
-        raise FirewallError(
+        raise FirewallStuck(
             f"{program.rpartition('/')[2]} did not finish within {time_limit:g} seconds and was "
             "stopped. Is the router overloaded, or another program changing rules in a loop?"
         )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwknopd.firewall import FirewallBarred, FirewallError, TimedDoor
+from fwknopd.firewall import FirewallBarred, FirewallError, FirewallStuck, TimedDoor
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.verdict import Refusal
 from fwknopd.spa.message import MessageType
@@ -24,12 +24,12 @@ class Counting(Broken):
 
     calls = 0
     bad = ""
-    barred = False
+    fault: type[FirewallError] | None = None
 
     def open(self, doors: Sequence[TimedDoor]) -> None:
         self.calls += 1
-        if self.barred:
-            raise FirewallBarred("somebody holds the lock")
+        if self.fault is not None:
+            raise self.fault("somebody holds the lock")
         if any(str(timed.door.address) == self.bad for timed in doors):
             raise FirewallError(f"no door for {self.bad}")
         super().open(doors)
@@ -67,10 +67,11 @@ def test_one_that_cannot_be_had_keeps_out_nobody_else(
     assert not any(isinstance(verdict, Refusal) for verdict in verdicts)
 
 
-def test_a_firewall_that_is_shut_off_is_asked_once(
-    rig: Rig, knock: Knock, counting: Counting
+@pytest.mark.parametrize("fault", [FirewallBarred, FirewallStuck])
+def test_a_firewall_that_is_shut_off_or_stuck_is_asked_once(
+    rig: Rig, knock: Knock, counting: Counting, fault: type[FirewallError]
 ) -> None:
-    counting.barred = True
+    counting.fault = fault
     rig.engine.handle_all(burst(knock))
     assert counting.calls == 1
     assert rig.doors() == []
