@@ -12,6 +12,8 @@ import pytest
 from tests.bench.bench import Bench
 from tests.bench.contestants import BY_NAME
 from tests.bench.publishing import (
+    PUBLISHED,
+    README,
     Facts,
     as_document,
     readme_section,
@@ -88,3 +90,11 @@ def test_the_section_names_a_missed_figure_as_missed(bench: Bench) -> None:
 def test_a_section_replaces_the_one_before() -> None:
     readme = "a\n<!-- bench -->\nold \\1\n<!-- /bench -->\nb\n"
     assert with_section(readme, "new \\1\n") == readme.replace("old", "new")
+
+
+def test_readme_shows_what_was_published() -> None:
+    document = json.loads((PUBLISHED / "figures.json").read_text())
+    rows = [line for line in README.read_text().splitlines() if line.startswith("| ")]
+    for target in document["targets"]:
+        row = next((row for row in rows if row.startswith(f"| {target['what']} |")), "")
+        assert ("missed" in row) == (target["reached"] is False), target["what"]
