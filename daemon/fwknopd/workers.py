@@ -283,11 +283,10 @@ def _be_child(job: Job, output: int) -> None:
 def _leave_daemon(output: int) -> None:
     """Nothing of the daemon's reaches the job: no signal dispositions, no descriptors."""
     signal.set_wakeup_fd(-1)
-    # What is ignored stays so in a program that takes the child's place; Python itself
-    # ignores some.
-    for number in signal.valid_signals():
-        if signal.getsignal(number) not in (signal.SIG_DFL, None):
-            signal.signal(number, signal.SIG_DFL)
+    # What is ignored stays so in a program that takes the child's place. Python itself ignores
+    # some, and does not know of those that a C library does.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ctypes
 import os
 import signal
 import time
@@ -130,6 +131,17 @@ def test_a_job_has_none_of_the_daemons_descriptors_or_signals(desk: Desk) -> Non
         os.close(kept)
         signal.signal(signal.SIGTERM, before)
     assert outcome.result == b"(True, set(), [0, 1, 2], False)"
+
+
+def test_what_a_c_library_ignores_is_not_ignored_by_the_job(desk: Desk) -> None:
+    libc = ctypes.CDLL(None)
+    libc.signal(signal.SIGWINCH, ctypes.c_void_p(1))
+    try:
+        desk.start(lambda: Path("/proc/self/status").read_bytes())
+        (outcome,) = desk.finish()
+    finally:
+        libc.signal(signal.SIGWINCH, ctypes.c_void_p(0))
+    assert b"SigIgn:\t0000000000000000\n" in outcome.result
 
 
 def test_more_jobs_than_may_run_wait_for_their_turn() -> None:
