@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import ctypes
+import errno
 import os
 import signal
 import time
