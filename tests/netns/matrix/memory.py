@@ -92,6 +92,11 @@ class Memory:
             if client in door.holders:
                 door.ended([client])
 
+    def revoked(self, client: str) -> None:
+        """A client's doors are closed, and what may be its own after a crash."""
+        self.ended(client)
+        self.ended(NOBODY)
+
     def closed(self, chosen: Callable[[Door], bool] = lambda door: True) -> None:
         """Some doors, or all, are shut."""
         for door in self.doors:

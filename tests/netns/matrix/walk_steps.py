@@ -66,7 +66,7 @@ def revoke_client(walk: Walk) -> str:
     """A client's doors are closed."""
     name = walk.random.choice(walk.clients).name
     walk.router.ask("revoke", client=name, **_cut(walk))
-    walk.memory.ended(name)
+    walk.memory.revoked(name)
     return f"revoke client {name}"
 
 
@@ -147,6 +147,8 @@ def crash(walk: Walk) -> str:
             sleep(walk.random.uniform(0.2, LONGEST_WAIT))
         walk.look("without a daemon")
         walk.router.daemon.start()
+    # Revoking somebody's doors would take those of nobody with it.
+    walk.scene.wake()
     return f"crash; nobody hears {unheard}"
 
 
