@@ -273,11 +273,11 @@ def test_costs_of_a_made_up_file_are_refused_at_once(
 
 def _archive(name: str, data: bytes, kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
     made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+    with tarfile.open(fileobj=made, mode="w") as archive:
         member = tarfile.TarInfo(name)
         member.size, member.type, member.linkname = len(data), kind, link
         archive.addfile(member, io.BytesIO(data))
-    return made.getvalue()
+    return gzip.compress(made.getvalue(), mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def _archive(name: str, data: bytes, kind: bytes = tarfile.REGTYPE, link: str = 
         b"# only a comment\n",
         b"\x1f\x8b damaged",
         gzip.compress(b"no archive", mtime=0),
-        gzip.compress(b"\0" * (5 << 20)),
+        gzip.compress(b"\0" * (5 << 20), mtime=0),
         _archive("etc/passwd", b"config access\n"),
         _archive("etc/config/fwknopd", b"", tarfile.SYMTYPE, "/etc/shadow"),
         _archive("etc/config/fwknopd", b"", tarfile.LNKTYPE, "etc/shadow"),
@@ -347,7 +347,12 @@ def test_nothing_becomes_markup(visitor: Visitor, payload: str) -> None:
 
 @given(data=st.binary(max_size=400))
 def test_any_bytes_are_a_backup_or_none(data: bytes) -> None:
-    for tried in (data, b"\x1f\x8b" + data, gzip.compress(data, mtime=0), b"fwknop-wrt backup 1\n" + data):
+    for tried in (
+        data,
+        b"\x1f\x8b" + data,
+        gzip.compress(data, mtime=0),
+        b"fwknop-wrt backup 1\n" + data,
+    ):
         with suppress(NoBackup, ConfigError):
             unpack(tried)
         if sealed_backup.is_sealed(tried):
