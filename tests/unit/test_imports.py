@@ -42,7 +42,7 @@ ADAPTERS = (
     ("firewall",),
     ("control",),
     ("events", "event_sinks", "log_lines", "command_lines"),
-    ("uci_store", "classic_files", "regular_file"),
+    ("uci_store", "uci_files", "classic_files", "regular_file"),
     ("replay_journal",),
     ("cycle_journal",),
     ("clock", "time_sources", "time_zone"),

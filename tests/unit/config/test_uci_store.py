@@ -24,7 +24,7 @@ from fwknopd.config.uci_changes import (
 )
 from fwknopd.config.uci_format import UciSyntaxError
 from fwknopd.configuration import load_uci
-from fwknopd.uci_store import ConcurrentEdit, PendingChanges, StoreError, UciStore
+from fwknopd.uci_store import ConcurrentEdit, Exchange, PendingChanges, StoreError, UciStore
 
 TEXT = "config access 'x'\n\toption SOURCE 'ANY'\n"
 CHANGE = SetOption("x", "OPEN_PORTS", "tcp/22")
@@ -228,8 +228,8 @@ def test_a_lock_held_for_too_long_is_an_error(store: UciStore) -> None:
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses of whoever waits for a lock, on a clock that only they move."""
     pauses: list[float] = []
-    monkeypatch.setattr("fwknopd.uci_store.time.sleep", pauses.append)
-    monkeypatch.setattr("fwknopd.uci_store.time.monotonic", lambda: sum(pauses))
+    monkeypatch.setattr("fwknopd.uci_files.time.sleep", pauses.append)
+    monkeypatch.setattr("fwknopd.uci_files.time.monotonic", lambda: sum(pauses))
     return pauses
 
 
@@ -254,7 +254,7 @@ def test_one_time_limit_is_for_both_locks(
             if sum(waited) > 6:
                 fcntl.flock(file, fcntl.LOCK_UN)
 
-        monkeypatch.setattr("fwknopd.uci_store.time.sleep", sleep)
+        monkeypatch.setattr("fwknopd.uci_files.time.sleep", sleep)
         with pytest.raises(StoreError, match="locked by another program for 10 seconds"):
             store.load()
     assert 9.9 < sum(waited) < 10.1
@@ -336,3 +336,62 @@ def test_many_writers_lose_nothing(store: UciStore) -> None:
     for writer in writers:
         writer.join(30)
     assert store.path.read_text().count("option o") == 12
+
+
+def exchange(store: UciStore, *changes: UciChange) -> Exchange:
+    """Commit the changes, and what the store said it would replace."""
+    kept: list[Exchange] = []
+    store.commit(changes, store.load().etag, keep=kept.append)
+    return kept[0]
+
+
+def test_commit_is_undone_byte_for_byte_with_what_was_pending(store: UciStore) -> None:
+    store.path.write_text("# a comment\nconfig a x\n  option k v\n")
+    delta(store).write_text("fwknopd.x.k='p'\n")
+    before, etag = store.path.read_bytes(), store.load().etag
+    done = exchange(store, SetOption("x", "o", "1"))
+    assert store.load().package.sections[0].get("k") == "p"
+    assert not store.load().pending
+    store.put_back(done)
+    assert store.path.read_bytes() == before
+    assert delta(store).read_text() == "fwknopd.x.k='p'\n"
+    assert store.load().etag == etag
+
+
+@pytest.mark.parametrize("step", ["before the file", "before the pending changes"])
+def test_commit_that_was_cut_short_is_undone_too(step: str, store: UciStore) -> None:
+    store.path.write_text("config a x\n")
+    delta(store).write_text("fwknopd.x.k='p'\n")
+    before, etag = store.path.read_bytes(), store.load().etag
+    done = exchange(store, SetOption("x", "o", "1"))
+    delta(store).write_text("fwknopd.x.k='p'\n")
+    if step == "before the file":
+        store.path.write_bytes(before)
+    store.put_back(done)
+    assert store.path.read_bytes() == before
+    assert store.load().etag == etag
+
+
+@pytest.mark.parametrize("where", ["file", "pending"])
+def test_commit_is_not_undone_over_a_later_change(where: str, store: UciStore) -> None:
+    store.path.write_text("config a x\n")
+    done = exchange(store, SetOption("x", "o", "1"))
+    if where == "file":
+        store.commit([SetOption("x", "theirs", "2")], store.load().etag)
+    else:
+        delta(store).write_text("fwknopd.x.theirs='2'\n")
+    with pytest.raises(ConcurrentEdit):
+        store.put_back(done)
+    assert store.load().package.sections[0].get("theirs") == "2"
+
+
+def test_commit_that_changes_nothing_keeps_nothing(store: UciStore) -> None:
+    store.path.write_text("config a x\n")
+    kept: list[Exchange] = []
+    store.commit([], store.load().etag, keep=kept.append)
+    assert not kept
+
+
+def test_contents_are_not_in_a_repr(store: UciStore) -> None:
+    store.path.write_text("config a x\n\toption KEY 'secret'\n")
+    assert "secret" not in repr(exchange(store, SetOption("x", "o", "1")))

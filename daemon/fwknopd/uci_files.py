@@ -1,0 +1,191 @@
+"""A UCI file and its pending changes as files: locked together, read, and replaced.
+
+The lock is libuci's own, so ``uci commit`` and this program wait for each other. At no moment
+is there a half-written file. Platform notes 1.6.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fwknopd.regular_file import FileError, file_error, open_regular, read_limited
+
+MAX_FILE_SIZE = 4 << 20
+"""Bytes: ten thousand clients."""
+
+_LOCK_POLL = 0.02
+SECRET_MODE = 0o600
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+StoreError = FileError
+"""The file can't be read or written: ``message`` says why, ``remedy`` what to do."""
+
+
+class ConcurrentEdit(StoreError):
+    """The file or its pending changes are not those the caller has seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of the file, and of the pending changes. Both may hold keys."""
+
+    file: bytes = field(repr=False)
+    delta: bytes = field(repr=False)
+
+
+class UciFiles:
+    """The file at ``path``, and what is pending for it in ``savedir``."""
+
+    def __init__(self, path: Path, savedir: Path, lock_timeout: float) -> None:
+        self.path = path
+        self.delta = savedir / path.name
+        self._lock_timeout = lock_timeout
+
+    @contextmanager
+    def locked(self, flags: int) -> Iterator[Locked]:
+        """Both, locked within the one time limit. Raises StoreError."""
+        deadline = time.monotonic() + self._lock_timeout
+        with (
+            self._locked_file(flags, deadline) as file,
+            self._locked_delta(flags, deadline) as delta,
+        ):
+            yield Locked(self, file, delta)
+
+    @contextmanager
+    def _locked_file(self, flags: int, deadline: float) -> Iterator[int]:
+        """The file, locked, and certainly the one the path leads to at that moment."""
+        while True:
+            descriptor = open_regular(self.path, flags)
+            try:
+                self._lock(descriptor, flags, deadline)
+                if self.is_current(descriptor):
+                    yield descriptor
+                    return
+            finally:
+                os.close(descriptor)
+
+    @contextmanager
+    def _locked_delta(self, flags: int, deadline: float) -> Iterator[int | None]:
+        """The pending changes, locked; None when there are none or they can't be trusted."""
+        descriptor = None
+        with suppress(OSError):
+            descriptor = os.open(self.delta, flags | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        if descriptor is None:
+            yield None
+            return
+        try:
+            if not _is_trusted(os.fstat(descriptor)) or not _is_trusted(self.delta.parent.lstat()):
+                yield None
+                return
+            self._lock(descriptor, flags, deadline)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int, flags: int, deadline: float) -> None:
+        kind = fcntl.LOCK_SH if flags == os.O_RDONLY else fcntl.LOCK_EX
+        while True:
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"{self.path} has been locked by another program for "
+                        f"{self._lock_timeout:g} seconds",
+                        "Wait for it to finish; `ps` shows whether a uci command hangs.",
+                    ) from None
+                time.sleep(_LOCK_POLL)
+            else:
+                return
+
+    def is_current(self, descriptor: int) -> bool:
+        """Whether the path still leads to this open file."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.path.stat())
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Open descriptors of both files, for as long as the lock is held."""
+
+    files: UciFiles
+    file: int
+    delta: int | None
+
+    def read(self) -> Content:
+        """Everything in them. Raises StoreError."""
+        delta = b""
+        if self.delta is not None:
+            delta = read_limited(self.delta, self.files.delta, MAX_FILE_SIZE)
+        return Content(read_limited(self.file, self.files.path, MAX_FILE_SIZE), delta)
+
+    def replace(self, data: bytes) -> None:
+        """Put another file in the place of this one. Raises ConcurrentEdit, StoreError."""
+        path = self.files.path
+        target = path.resolve()
+        old = os.fstat(self.file)
+        # Not the tempfile module: the daemon loads this file, and that one costs a megabyte.
+        temporary = target.with_name(f".{path.name}.uci-{os.urandom(4).hex()}")
+        try:
+            descriptor = os.open(temporary, _NEW_FILE, SECRET_MODE)
+        except OSError as error:
+            raise file_error(path, error) from error
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                _take_over(file.fileno(), old)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if not self.files.is_current(self.file):
+                raise ConcurrentEdit(
+                    f"{path} was replaced by another program meanwhile",
+                    "Load the page again and repeat the change.",
+                )
+            temporary.replace(target)
+        except OSError as error:
+            raise file_error(path, error) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+
+    def clear_delta(self) -> None:
+        """Forget the pending changes."""
+        if self.delta is not None:
+            os.ftruncate(self.delta, 0)
+
+    def write_delta(self, data: bytes) -> None:
+        """Make these the pending changes. Without the file there is nobody who waits for them."""
+        if self.delta is not None:
+            os.ftruncate(self.delta, 0)
+            os.pwrite(self.delta, data, 0)
+
+
+def _is_trusted(found: os.stat_result) -> bool:
+    """The default savedir is in a folder of everybody's: could nobody else have written this?"""
+    is_ours = found.st_uid in (0, os.geteuid())
+    is_plain = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
+    return is_ours and is_plain and not found.st_mode & 0o022
+
+
+def _take_over(descriptor: int, old: os.stat_result) -> None:
+    """Owner and mode of the old file, but never readable for others: it holds keys."""
+    with suppress(PermissionError):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, old.st_mode & SECRET_MODE)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
