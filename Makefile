@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.13 ..." % sys.version_info[:2])' && $(PYTHON) package/dev/prepare.py
+# Most tests wait for something; several at a time halve the run. PYTEST_ARGS=-n0: one by one.
+SIDE_BY_SIDE = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run knock test lint matrix bench translations compatibility clean
@@ -21,7 +23,7 @@ knock: setup ## knock at the running lab's door; ARGS=--nat for the LAN host
 
 test: ## run every test; PYTEST_ARGS="tests/unit -k replay" for some of them
 	@$(PREPARE) test
-	@$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+	@$(VENV_PYTHON) -m pytest $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 matrix: ## every door with every firewall through every trouble, not only the everyday choice; half an hour
 	@$(PREPARE) test
