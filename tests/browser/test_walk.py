@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
-from tests.browser.conftest import LOOKS, Look, Site, log_in
-from tests.browser.watching import faint_texts, overflow, small_targets, unlabelled_fields
+from tests.browser.conftest import LOOKS, PHONE, Look, Site, log_in
+from tests.browser.watching import (
+    barriers,
+    faint_texts,
+    overflow,
+    small_targets,
+    tall_header,
+    unlabelled_fields,
+)
 from tests.web.daemon import NOW, door
 
 pytestmark = pytest.mark.browser
@@ -66,6 +73,9 @@ class Walker:
             "target": small_targets(self.page),
             "label": unlabelled_fields(self.page),
             "overflow": [f"{overflow(self.page)} px"] if overflow(self.page) else [],
+            "header": tall_header(self.page) if self.look.size == PHONE else [],
+            # Both colours and both widths are in these two; axe takes its time.
+            "axe": barriers(self.page) if self.look.name in ("desktop-light", "phone-dark") else [],
         }
         self.wrong += [f"{name}: {kind}: {item}" for kind in found for item in found[kind]]
 

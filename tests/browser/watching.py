@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 from playwright.sync_api import Page
 
 # Relative luminance and contrast as WCAG 2 defines them.
@@ -88,3 +90,29 @@ def overflow(page: Page) -> int:
     """Pixels the page is wider than the window."""
     wide: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     return max(0, wide)
+
+
+_AXE = files("axe_playwright_python").joinpath("axe.min.js")
+_SERIOUS = ("serious", "critical")
+_BY_AXE = """
+async (serious) => {
+	const found = await axe.run(document, { resultTypes: ["violations"] });
+	return found.violations
+		.filter((broken) => serious.includes(broken.impact))
+		.flatMap((broken) => broken.nodes.map((node) => `${broken.id}: ${node.html}`));
+}
+"""
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe-core finds that keeps somebody from using the page."""
+    # Not as a script tag, which the page's content policy forbids.
+    page.evaluate(_AXE.read_text(encoding="utf-8"))
+    found: list[str] = page.evaluate(_BY_AXE, _SERIOUS)
+    return found
+
+
+def tall_header(page: Page) -> list[str]:
+    """A header of more than two rows, which leaves a phone too little of the page."""
+    height: float = page.evaluate("document.querySelector('header').offsetHeight")
+    return [f"{height} px"] if height > 2 * 40 else []

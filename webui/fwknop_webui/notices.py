@@ -22,6 +22,8 @@ class Notice:
     """``title`` says what is; ``text`` what to do; ``problems`` are listed below.
 
     ``tells_use``: it says already that the daemon doesn't use these pages.
+    ``time``: epoch seconds of what the title says "{time}" for, which the browser knows best
+    how to write.
     """
 
     level: Level
@@ -29,3 +31,10 @@ class Notice:
     text: str = ""
     problems: tuple[Problem, ...] = ()
     tells_use: bool = False
+    time: float = 0
+
+    @property
+    def around_time(self) -> tuple[str, str]:
+        """The title before and after its time."""
+        before, _mark, after = self.title.partition("{time}")
+        return before, after

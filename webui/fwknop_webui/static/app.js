@@ -238,6 +238,49 @@
 		return button;
 	};
 
+	// ---- dialogs: the focus goes in, stays in, and returns to what opened them ----
+
+	const OPENER = "fwknop-opener";
+	const namesOf = (element) => element.textContent.replace(/\s+/g, " ").trim();
+
+	const startDialog = () => {
+		const dialog = document.querySelector("[role=dialog]");
+		const close = dialog?.querySelector("[data-close]");
+		if (!close) return;
+		dialog.setAttribute("aria-modal", "true");
+		for (const part of document.body.children) part.inert = !part.contains(dialog);
+		if (!dialog.querySelector("[autofocus], [aria-invalid=true]")) {
+			dialog.tabIndex = -1;
+			dialog.focus();
+		}
+		document.addEventListener("keydown", (event) => {
+			if (event.key === "Escape" && !event.isComposing) close.click();
+		});
+	};
+
+	// Dialogs are pages, so what opened one is found again by its words.
+	const startReturning = () => {
+		if (document.querySelector("[role=dialog]")) return;
+		const known = JSON.parse(sessionStorage.getItem(OPENER) ?? "null");
+		sessionStorage.removeItem(OPENER);
+		if (known?.page === location.pathname && !document.querySelector("[autofocus], [aria-invalid=true]")) {
+			all("main a, main button, header a").find((item) => namesOf(item) === known.words)?.focus();
+		}
+		document.addEventListener("click", (event) => {
+			const opener = event.target.closest("a, button");
+			if (!opener) return;
+			const words = namesOf(opener);
+			sessionStorage.setItem(OPENER, JSON.stringify({ page: location.pathname, words }));
+		});
+	};
+
+	// The header is one row on a phone, which scrolls sideways.
+	const startNavigation = () => {
+		const here = document.querySelector(".nav [aria-current]");
+		const nav = here?.closest(".nav");
+		if (nav) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
+	};
+
 	// ---- small things ----
 
 	// Rows of a table, or fields by group: hidden while they don't have what was typed in them.
@@ -285,6 +328,9 @@
 		addEventListener("pageshow", () => all(".btn.busy").forEach((b) => b.classList.remove("busy")));
 	};
 
+	startNavigation();
+	startDialog();
+	startReturning();
 	startTabs();
 	startCopyButtons();
 	startHiding();

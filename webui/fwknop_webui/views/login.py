@@ -9,7 +9,7 @@ from fwknop_webui.hosts import is_local_path
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.lockout import minutes_and_seconds
 from fwknop_webui.notices import Level, Notice
-from fwknop_webui.pages import moment, render
+from fwknop_webui.pages import render
 from fwknop_webui.password_try import address, try_password
 from fwknop_webui.routes import Route
 from fwknop_webui.security import COOKIE, LOGIN_COOKIE, drop_cookie, set_cookie
@@ -87,9 +87,9 @@ def _previous_login() -> list[Notice]:
     level = Level.WARNING if previous.failures else Level.INFO
     if not previous.address:
         return [Notice(level, failed)]
-    last = _("Last login: {time} from {address}.")
-    title = last.format(time=moment(previous.time), address=previous.address)
-    return [Notice(level, title, failed if previous.failures else "")]
+    title = _("Last login: {time} from {address}.").replace("{address}", previous.address)
+    text = failed if previous.failures else ""
+    return [Notice(level, title, text, time=previous.time)]
 
 
 def _target() -> str:
