@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Protocol
 
 from fwknopd.command_queue import CommandQueue
@@ -67,13 +68,14 @@ class OpenCycles:
     def open(self, decision: CycleDecision) -> tuple[str, OpenCycle | None]:
         """Note a cycle, or that it ends later; among whose commands its opening one must run.
 
-        That is its client's, unless another client's closing command with the same effect is
-        just running: it must not undo what is opened now.
+        That is its client's, unless another client's cycle has the same effect: what opens and
+        what closes it must run in the order they were asked for, whoever asked.
         """
         cycle = self._planned(decision)
         if cycle is None:
             return decision.stanza.label, None
-        same = (each.turn or each.client for each in self.closing if each.effect == cycle.effect)
+        others = chain(self.closing, self.table)
+        same = (each.turn or each.client for each in others if each.effect == cycle.effect)
         turn = next(same, cycle.client)
         self.table.record(replace(cycle, turn=turn))
         self._keep()

@@ -340,6 +340,19 @@ def test_what_another_client_just_undoes_is_opened_after_that(
     assert rig.runner.end() == "vpn start"
 
 
+def test_a_slow_opening_is_undone_after_another_client_has_opened_the_same(
+    rig: Rig, knock: Knock, memory: Memory
+) -> None:
+    laptop = other_client(open_ports=None, **SHARED)
+    rig.use(replace(CYCLE, **SHARED), laptop)  # type: ignore[arg-type]
+    rig.engine.handle(knock())
+    rig.engine.handle(knock(keys=laptop.keys))
+    pass_time(rig, 60)
+    assert rig.runner.texts() == ["vpn start"], "the phone's, which takes its time"
+    assert [rig.runner.end() for _ in range(3)] == ["vpn start", "vpn start", "vpn stop"]
+    assert memory.kept == []
+
+
 def gone(rig: Rig, *stanzas: Stanza) -> None:
     rig.use(*stanzas)
     rig.engine.commands.close_of_the_gone(stanzas, "its client is gone")
