@@ -47,6 +47,11 @@ class Departures:
         for stanza in before:
             if not stanza.name and stanza.identity in self._fewer and stanza.number in new:
                 self._heirs[stanza.identity] = new[stanza.number]
+        # Old keys whose time is over: their client knocks with its new ones.
+        clients = {s.name: s.identity for s in now if s.name and not s.old_keys_of}
+        for stanza in before:
+            if stanza.identity not in self._names and stanza.old_keys_of in clients:
+                self._heirs[stanza.identity] = clients[stanza.old_keys_of]
 
     def settled(self) -> None:
         """Nothing is open any more of who has gone so far."""

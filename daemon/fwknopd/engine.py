@@ -100,6 +100,7 @@ class Engine:
         self.judging.configure(settings.stanzas, settings.policy)
         self.settings = settings
         self.reporting.list_rejected = settings.list_rejected
+        self.reporting.remember_only(settings.stanzas)
 
     def handle(self, packet: Packet) -> Verdict | NeedsGpg:
         """Judge one packet and act on the verdict, if there is one yet."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+from collections.abc import Callable, Collection
+from typing import NamedTuple, Protocol
 
 from fwknopd.connections import connections
 from fwknopd.events import EventKind, EventLog, JsonValue, RejectedTally, printable
@@ -11,6 +12,7 @@ from fwknopd.firewall import Firewall
 from fwknopd.grants import Door, Grant
 from fwknopd.policy.command import Command
 from fwknopd.policy.packet import Packet
+from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import AccessDecision, CommandDecision, Decision, Reason, Refusal
 from fwknopd.spa.message import SpaMessage
 
@@ -47,6 +49,13 @@ class Clock(Protocol):
         """Seconds of a clock that never jumps."""
 
 
+class LastKnock(NamedTuple):
+    """When a client knocked last (epoch seconds), and whether it got what it asked for."""
+
+    time: float
+    accepted: bool
+
+
 class Reporting:
     """Makes events of what happened. ``list_rejected`` makes one of every packet."""
 
@@ -57,6 +66,19 @@ class Reporting:
         self._clock = clock
         self._tally = RejectedTally()
         self._listed: Counter[Reason] = Counter()
+        self.knocked: Callable[[Stanza], None] = lambda _: None
+        """Told of every client that got what it asked for."""
+        self._last: dict[str, LastKnock] = {}
+
+    def last_knock(self, stanza: Stanza) -> LastKnock | None:
+        """Of a client with these keys, since the start; None when there was none."""
+        return self._last.get(stanza.identity) if self._last else None
+
+    def remember_only(self, stanzas: Collection[Stanza]) -> None:
+        """These are the clients; what others did is nobody's business any more."""
+        if self._last:
+            known = {stanza.identity for stanza in stanzas}
+            self._last = {name: last for name, last in self._last.items() if name in known}
 
     def epoch(self, monotonic: float) -> float:
         """A monotonic second as wall-clock time, for people."""
@@ -67,6 +89,8 @@ class Reporting:
     def accept(self, packet: Packet, decision: Decision, detail: str = "") -> None:
         """A client got what it asked for; ``detail`` says if nothing came of it, and why."""
         self.events.count(decision.reason)
+        self._last[decision.stanza.identity] = LastKnock(self._clock.now(), accepted=True)
+        self.knocked(decision.stanza)
         signed = {} if decision.signer is None else {"signer": decision.signer}
         self.events.record(
             EventKind.VERDICT,
@@ -83,6 +107,8 @@ class Reporting:
     def refuse(self, packet: Packet, refusal: Refusal) -> None:
         """A packet was refused; strangers' packets are only summed up."""
         self.events.count(refusal.reason)
+        if refusal.stanza is not None and refusal.reason not in REPEATABLE:
+            self._last[refusal.stanza.identity] = LastKnock(self._clock.now(), accepted=False)
         if not (self.list_rejected or self._worth_listing(refusal)):
             self._tally.add(refusal.reason, self._clock.monotonic())
             return

@@ -38,6 +38,7 @@ from fwknopd.firewall_guard import FirewallGuard
 from fwknopd.gpg_support import GpgSupport
 from fwknopd.intake import Intake
 from fwknopd.loop import Loop
+from fwknopd.old_keys import OldKeys
 from fwknopd.options import Options
 from fwknopd.pacing import Pacing
 from fwknopd.policy.verdict import Refusal
@@ -78,6 +79,8 @@ class Service:
             self.loop, clock.monotonic, engine.events, self._devices_changed, opener
         )
         self.reloading = Reloading(options, configuration, engine, self.intake, clock)
+        self.old_keys = OldKeys(engine, clock, options.uci)
+        engine.reporting.knocked = self.old_keys.knocked
         engine.judging.meanwhile = self.intake.relieve
         self._pacing = Pacing()
         self._rest = 0.0
@@ -121,6 +124,7 @@ class Service:
             self.events.sinks.append(lambda event: control.publish(event.as_json()))
         self._running = True
         self._report_start(adopted)
+        self.old_keys.use()
         self.gpg.use(self.engine.settings.stanzas)
 
     def _report_start(self, adopted: int) -> None:
@@ -164,6 +168,7 @@ class Service:
             ending.callback(self.engine.reporting.summarize)
             # While the loop can still wait for something.
             ending.callback(self._close_cycles)
+            ending.callback(self.old_keys.stop)
 
     def _close_cycles(self) -> None:
         if self._running:
@@ -207,6 +212,7 @@ class Service:
             self.intake.next_due(),
             self.workers.next_due(),
             self.reloading.next_due(),
+            self.old_keys.next_due(),
         )
         first = min(due for due in dues if due is not None)
         return None if first == inf else max(0.0, first - self.clock.monotonic())
@@ -218,6 +224,7 @@ class Service:
         self.intake.run_timers(now)
         self.workers.run_timers(now)
         self.reloading.run_timers(now)
+        self.old_keys.run_timers(now)
 
     def _devices_changed(self) -> None:
         self.guard.cover(self.intake.devices())
@@ -245,6 +252,7 @@ class Service:
             self.events.record(EventKind.RELOAD, detail=idle_text(self.options))
         self._devices_changed()
         self.intake.report()
+        self.old_keys.use()
         self.gpg.use(self.engine.settings.stanzas)
         return ()
 

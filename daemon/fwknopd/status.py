@@ -11,9 +11,11 @@ from fwknopd.capture.reopening import CaptureState, ReopeningCapture
 from fwknopd.config.problems import Problem
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import Listed
-from fwknopd.events import printable
+from fwknopd.events import printable, printable_name
 from fwknopd.firewall import Diagnosis
 from fwknopd.intake import WaitingNetwork
+from fwknopd.policy.stanza import Stanza
+from fwknopd.reporting import LastKnock
 from fwknopd.service import Service, idle_text
 
 Json = dict[str, Any]
@@ -156,6 +158,17 @@ def grant_json(service: Service, listed: Listed) -> Json:
         "opened": service.engine.reporting.epoch(grant.opened),
         "expires": service.engine.reporting.epoch(listed.ends),
         "connections": listed.connections,
+    }
+
+
+def client_json(stanza: Stanza, last: LastKnock | None) -> Json:
+    """One client; ``last_knock`` is None when there was none since the start."""
+    return {
+        "number": stanza.number,
+        "label": printable_name(stanza.label),
+        "enabled": stanza.enabled,
+        "last_knock": last.time if last else None,
+        "last_accepted": bool(last and last.accepted),
     }
 
 

@@ -13,12 +13,11 @@ from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.protocol import VerbError
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import DoorLister, last_to_close
-from fwknopd.events import printable_name
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import UNKNOWN_CLIENT, Grant
 from fwknopd.policy.packet import Packet
 from fwknopd.service import Service, idle_text
-from fwknopd.status import cycle_json, grant_json, origin, problems_json, status
+from fwknopd.status import client_json, cycle_json, grant_json, origin, problems_json, status
 
 if TYPE_CHECKING:
     from fwknopd.gpg_explaining import GpgExplaining
@@ -138,14 +137,10 @@ class Verbs:
         return self._explained(_packet(arguments))
 
     def clients(self, _: Json) -> Json:
-        """Who there is, to choose from for `rehearse`."""
-        stanzas = self._service.engine.settings.stanzas
-        return {
-            "clients": [
-                {"number": s.number, "label": printable_name(s.label), "enabled": s.enabled}
-                for s in stanzas
-            ]
-        }
+        """Who there is, to choose from for `rehearse`, and when each knocked last."""
+        engine = self._service.engine
+        stanzas, last = engine.settings.stanzas, engine.reporting.last_knock
+        return {"clients": [client_json(stanza, last(stanza)) for stanza in stanzas]}
 
     def rehearse(self, arguments: Json) -> Json:
         """Make a knock with a client's keys and explain it. Raises VerbError."""

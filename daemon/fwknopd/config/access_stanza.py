@@ -43,6 +43,8 @@ _PLAIN_FIELDS = {
     "widen_ipv6": "widen_ipv6",
     "log_only": "log_only",
     "cut_at_expiry": "cut_at_expiry",
+    "old_keys_of": "old_keys_of",
+    "end_at_first_use": "end_at_first_use",
     **COMMAND_FIELDS,
 }
 

@@ -127,6 +127,25 @@ _TIME_VARIABLES = (
         example="mon tue wed thu fri",
         uci_only=True,
     ),
+    access(
+        "old_keys_of",
+        Kind.TEXT,
+        "The client whose former keys these are. They are refused when that client is deleted "
+        "or disabled, and removed when their access has ended.",
+        TIME,
+        example="Anna's phone",
+        maximum=64,
+        uci_only=True,
+    ),
+    access(
+        "end_at_first_use",
+        Kind.SWITCH,
+        "Refuse and remove former keys as soon as their client has knocked with its new ones.",
+        TIME,
+        default=False,
+        example="1",
+        uci_only=True,
+    ),
 )
 
 _NETWORK_VARIABLES = (

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from fwknopd.config.access_stanza import StanzaText, build_stanza
 from fwknopd.config.command_values import ANY_ACCOUNT, SEPARATOR, Accounts
 from fwknopd.config.directive import Directive, Findings
+from fwknopd.config.old_keys import follow_clients
 from fwknopd.config.server_settings import build_settings
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
@@ -45,7 +46,8 @@ def configuration_from_uci(
     _check_enabled(package, file, findings)
     settings = build_settings(_server_directives(package, file, findings), findings)
     network = _network(package, file, settings, findings)
-    stanzas = tuple(_stanzas(package, file, settings, findings, accounts))
+    found = tuple(_stanzas(package, file, settings, findings, accounts))
+    stanzas = follow_clients(found, package, file, findings)
     _check_names(package, file, findings)
     return Configuration(settings, stanzas, network, "uci", findings.result())
 

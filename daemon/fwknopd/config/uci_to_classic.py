@@ -225,7 +225,12 @@ def _narrowed(stanza: Stanza) -> Stanza:
     """
     allowed = stanza.allowed_commands if stanza.enable_cmd_exec else None
     return replace(
-        stanza, grant_source=False, widen_ipv4=None, widen_ipv6=None, allowed_commands=allowed
+        stanza,
+        grant_source=False,
+        widen_ipv4=None,
+        widen_ipv6=None,
+        allowed_commands=allowed,
+        old_keys_of="",
     )
 
 

@@ -180,6 +180,8 @@ def why_barred(reason: Reason, stanza: Stanza, packet: Packet) -> str:
         return f"sent to {packet.destination}, which this client's DESTINATION does not cover"
     if reason is Reason.CLIENT_DISABLED:
         return "this client is switched off"
+    if stanza.old_keys_of:
+        return f"these are old keys of {stanza.old_keys_of}, and their time is over"
     return f"this client's access ended on {utc(stanza.access_expire or 0)}"
 
 

@@ -81,6 +81,8 @@ class Stanza:
     door opens for the whole network around the address; None is the address alone.
     ``schedule`` None is any time. ``log_only``: its knocks are judged, and nothing comes of it.
     ``cut_at_expiry``: connections end with the door they came in by.
+    ``old_keys_of``: these are former keys of the client of that name; with
+    ``end_at_first_use`` they end when it has knocked with its new ones.
     ``cmd_*`` are as in access.conf, "" or 0 when unset; with ``cmd_cycle_open`` its knocks run
     that command and open no door. ``allowed_commands`` is None when it may run anything.
     """
@@ -120,6 +122,8 @@ class Stanza:
     schedule: Schedule | None = None
     log_only: bool = False
     cut_at_expiry: bool = False
+    old_keys_of: str = ""
+    end_at_first_use: bool = False
 
     @property
     def identity(self) -> str:

@@ -1,0 +1,164 @@
+"""Old keys of a client beside its new ones: how long they count, and what becomes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fwknopd.config.uci_format import parse_uci
+from fwknopd.config.uci_to_classic import classic_from_uci
+from fwknopd.old_keys import RETRY_SECONDS, SETTLING_SECONDS
+from fwknopd.policy.verdict import Reason
+from tests.unit.connection_table import Table
+from tests.unit.firewall.doors import door
+from tests.unit.service.configs import LAPTOP, PHONE, uci_client
+from tests.unit.service.doubles import NOW
+from tests.unit.service.rig import Rig
+
+NEW, OLD = LAPTOP, PHONE
+DEVICE = "config config\n\toption PCAP_INTF 'eth1'\n"
+DAY = 86400
+
+
+@pytest.fixture(autouse=True)
+def savedir(uci_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = uci_rig.folder / "delta"
+    monkeypatch.setattr("fwknopd.uci_store.DEFAULT_SAVEDIR", folder)
+    return folder
+
+
+def rotated(rig: Rig, *options: str, first_use: str = "1", of: str = "Anna") -> None:
+    old = uci_client("Anna (old keys)", OLD, f"old_keys_of '{of}'", *options)
+    old = old.replace("config access", "config access 'old_keys_1'")
+    end = f"\toption ACCESS_EXPIRE_EPOCH '{int(NOW) + DAY}'\n"
+    rig.uci(DEVICE, uci_client("Anna", NEW), old + end + f"\toption end_at_first_use '{first_use}'")
+
+
+def names(rig: Rig) -> list[str]:
+    package = parse_uci((rig.folder / "fwknopd").read_text(), "")
+    return [section.get("name") for section in package.of_type("access")]
+
+
+def test_old_keys_work_until_the_new_ones_are_used(uci_rig: Rig) -> None:
+    rotated(uci_rig)
+    uci_rig.start()
+    assert uci_rig.knock(keys=OLD) == "accepted"
+    assert uci_rig.knock(keys=NEW) == "accepted"
+    assert uci_rig.knock(keys=OLD) == "client-expired"
+    assert uci_rig.knock(keys=NEW) == "accepted"
+    assert any("Anna knocked with its new keys" in text for text in uci_rig.events("reload"))
+
+
+def test_file_is_put_right_when_nobody_can_take_it_back_any_more(uci_rig: Rig) -> None:
+    rotated(uci_rig)
+    uci_rig.start()
+    uci_rig.knock(keys=NEW)
+    uci_rig.pass_time(SETTLING_SECONDS - 1)
+    assert names(uci_rig) == ["Anna", "Anna (old keys)"]
+    uci_rig.pass_time(2)
+    assert names(uci_rig) == ["Anna"]
+    assert uci_rig.ask("reload")["reloaded"]
+    verdict = uci_rig.service.engine.handle(uci_rig.packet(keys=OLD))
+    assert verdict.reason == Reason.NO_CLIENT_MATCHED  # type: ignore[union-attr]
+
+
+def test_ended_keys_stay_so_over_a_reload_and_a_restart(uci_rig: Rig) -> None:
+    rotated(uci_rig)
+    service = uci_rig.start()
+    uci_rig.knock(keys=NEW)
+    assert uci_rig.ask("reload")["reloaded"]
+    assert uci_rig.knock(keys=OLD) == "client-expired"
+    service.old_keys.stop()
+    assert names(uci_rig) == ["Anna"]
+
+
+def test_old_keys_may_stay_to_their_time(uci_rig: Rig) -> None:
+    rotated(uci_rig, first_use="0")
+    uci_rig.start()
+    uci_rig.knock(keys=NEW)
+    assert uci_rig.knock(keys=OLD) == "accepted"
+    uci_rig.pass_time(DAY + 1)
+    assert uci_rig.knock(keys=OLD) == "client-expired"
+    uci_rig.pass_time(3601)
+    assert names(uci_rig) == ["Anna"]
+    assert uci_rig.knock(keys=NEW) == "accepted"
+
+
+def test_refused_knock_with_new_keys_ends_nothing(uci_rig: Rig) -> None:
+    rotated(uci_rig)
+    uci_rig.start()
+    assert uci_rig.knock(keys=NEW, message="192.0.2.7,tcp/25") == "port-not-allowed"
+    assert uci_rig.knock(keys=OLD) == "accepted"
+
+
+@pytest.mark.parametrize("state", ["deleted", "disabled"])
+def test_old_keys_go_with_their_client(state: str, uci_rig: Rig) -> None:
+    rotated(uci_rig, of="Anna" if state == "disabled" else "Berta")
+    if state == "disabled":
+        text = (uci_rig.folder / "fwknopd").read_text()
+        uci_rig.write("fwknopd", text.replace("'Anna'\n", "'Anna'\n\toption enabled '0'\n", 1))
+    uci_rig.start()
+    assert uci_rig.knock(keys=OLD) == "client-disabled"
+    [problem] = [
+        p for p in uci_rig.ask("status")["configuration"]["problems"] if "old keys" in p["message"]
+    ]
+    assert (problem["option"], problem["section"]) == ("old_keys_of", "old_keys_1")
+
+
+def test_changes_of_others_are_left_alone_and_it_is_tried_again(
+    uci_rig: Rig, savedir: Path
+) -> None:
+    rotated(uci_rig)
+    uci_rig.start()
+    uci_rig.knock(keys=NEW)
+    savedir.mkdir(mode=0o700)
+    delta = savedir / "fwknopd"
+    delta.write_text("fwknopd.old_keys_1.note='mine'\n")
+    delta.chmod(0o600)
+    uci_rig.pass_time(SETTLING_SECONDS + 1)
+    assert names(uci_rig) == ["Anna", "Anna (old keys)"]
+    assert uci_rig.knock(keys=OLD) == "client-expired"
+    uci_rig.pass_time(RETRY_SECONDS + 1)
+    faults = [text for text in uci_rig.events("error") if "can't be removed" in text]
+    assert len(faults) == 1
+    delta.unlink()
+    uci_rig.pass_time(RETRY_SECONDS + 1)
+    assert names(uci_rig) == ["Anna"]
+
+
+def test_connections_made_with_old_keys_outlive_them(uci_rig: Rig) -> None:
+    rotated(uci_rig)
+    service = uci_rig.start()
+    table = Table({door("192.0.2.7", "tcp/22"): 7})
+    service.engine.doors.endings.connections = table
+    uci_rig.knock(keys=OLD)
+    uci_rig.knock(keys=NEW, message="192.0.2.8,tcp/22")
+    service.old_keys.stop()
+    uci_rig.ask("reload")
+    assert uci_rig.doors() == ["192.0.2.8 tcp/22"]
+    assert table.cuts == []
+
+
+def test_last_knock_of_each_client_is_known(uci_rig: Rig) -> None:
+    rotated(uci_rig)
+    uci_rig.start()
+    uci_rig.clock.advance(5)
+    uci_rig.knock(keys=OLD)
+    uci_rig.clock.advance(5)
+    uci_rig.knock(keys=NEW, message="192.0.2.7,tcp/25")
+    uci_rig.ask("reload")
+    told = [(c["last_knock"], c["last_accepted"]) for c in uci_rig.ask("clients")["clients"]]
+    assert told == [(NOW + 10, False), (NOW + 5, True)]
+
+
+@pytest.mark.parametrize("first_use", ["0", "1"])
+def test_classic_files_get_them_only_where_they_end_as_meant(first_use: str, uci_rig: Rig) -> None:
+    rotated(uci_rig, first_use=first_use)
+    package = parse_uci((uci_rig.folder / "fwknopd").read_text(), "")
+    stanzas = [
+        line
+        for line in classic_from_uci(package, "").access_conf.splitlines()
+        if line.startswith("SOURCE")
+    ]
+    assert len(stanzas) == (2 if first_use == "0" else 1)
