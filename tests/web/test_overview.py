@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fwknop_webui.reasons import explain
+from fwknop_webui.snapshot import NEWS_SECONDS
 from fwknopd.control.protocol import VerbError
 from fwknopd.events import EventKind
 from fwknopd.policy.verdict import Reason
+from tests.web.classic import KEY
 from tests.web.daemon import NOW, STATUS, StubDaemon, door, verdict
 from tests.web.visitor import Visitor
+
+READY = f"""
+config global
+\toption uci_enabled '1'
+
+config access
+\toption SOURCE 'ANY'
+\toption KEY_BASE64 '{KEY}'
+
+"""
 
 
 def changed(**more: Any) -> dict[str, Any]:
@@ -204,6 +217,24 @@ def test_first_steps_lead_through_and_then_disappear(
     assert "First steps" not in visitor.get("/").text
     daemon.stop()
     assert "First steps" not in visitor.get("/").text
+
+
+def test_first_knock_is_told_where_the_first_steps_were(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
+) -> None:
+    accepted = {"verdict": "accept", "reason": "accepted", "detail": ""}
+    daemon.status = changed(counters={"accepted": 1})
+    daemon.events = [verdict(**accepted, client="<b>Anna</b>", time=NOW - 5)]
+    assert "It works" not in visitor.get("/").text, "there are steps left"
+    write_uci(READY)
+    page = visitor.get("/")
+    assert "It works: the first knock came in" in page.text
+    assert "<b>Anna</b> knocked, and the door was opened." in page.text
+    daemon.events = [verdict(**accepted, time=NOW - NEWS_SECONDS - 1)]
+    assert "It works" not in visitor.get("/").text, "no news any more"
+    daemon.events = [verdict(**accepted)]
+    daemon.status = changed(counters={"accepted": 2})
+    assert "It works" not in visitor.get("/").text, "not the first"
 
 
 def test_daemon_without_a_configuration_says_why_and_not_to_choose_a_network(

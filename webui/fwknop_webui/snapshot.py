@@ -13,6 +13,8 @@ from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.client import ControlError
 
 REGIONS = ("status", "doors", "knocks")
+NEWS_SECONDS = 600
+"""How long the overview says that the first knock worked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,10 @@ class ChecklistItem:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """``trouble`` says why there is no status. ``now`` is the router's epoch time."""
+    """``trouble`` says why there is no status. ``now`` is the router's epoch time.
+
+    ``first_knock``: the client whose knock ended the first steps a moment ago.
+    """
 
     now: float
     status: Status | None
@@ -35,11 +40,12 @@ class Snapshot:
     knocks: tuple[Knock, ...]
     trouble: Trouble | None
     checklist: tuple[ChecklistItem, ...]
+    first_knock: str = ""
 
     @property
     def versions(self) -> dict[str, str]:
         """A short code per region that changes when what the region shows does."""
-        status = (self.status, self.trouble, self.checklist)
+        status = (self.status, self.trouble, self.checklist, self.first_knock)
         shown = {
             "status": status,
             # All but the time.
@@ -61,7 +67,21 @@ def take(live: LiveDaemon, now: float, configured: Configured) -> Snapshot:
     except ControlError as error:
         trouble = trouble_of(error, live.start_command)
         return Snapshot(now, None, Doors(now), (), trouble, checklist(None, configured))
-    return Snapshot(doors.now or now, status, doors, knocks, None, checklist(status, configured))
+    return Snapshot(
+        now=doors.now or now,
+        status=status,
+        doors=doors,
+        knocks=knocks,
+        trouble=None,
+        checklist=checklist(status, configured),
+        first_knock=_first_knock(status, knocks, doors.now or now),
+    )
+
+
+def _first_knock(status: Status, knocks: tuple[Knock, ...], now: float) -> str:
+    """Who knocked first since the daemon started, while that is news; "" for nobody."""
+    fresh = [k.client for k in knocks if k.accepted and now - k.time < NEWS_SECONDS]
+    return fresh[-1] if status.accepted == 1 and fresh else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +107,7 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
             _("Let the router know the time (NTP)"), status is not None and status.clock_ok
         ),
         ChecklistItem(
-            _("Add a client and scan its QR code"), configured.has_client, "clients", unsaved
+            _("Add a client and scan its QR code"), configured.has_client, "add_client", unsaved
         ),
         ChecklistItem(
             _("Tick “Enable config overwrite”"), configured.overwrite, "settings", unsaved
