@@ -74,6 +74,8 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "iptables": cache(_missing_program("iptables", "iptables")),
     "gpg": cache(_missing_program("gpg", "gnupg")),
     "sudo": cache(_missing_program("sudo", "sudo")),
+    "busybox": cache(_missing_program("busybox", "busybox")),
+    "shellcheck": cache(_missing_program("shellcheck", "shellcheck")),
 }
 
 

@@ -10,7 +10,7 @@ import syslog
 from pathlib import Path
 
 from fwknopd.events import Event
-from fwknopd.log_lines import INFO, log_lines
+from fwknopd.log_lines import ERROR, INFO, log_lines
 
 FACILITIES = {"LOG_DAEMON": syslog.LOG_DAEMON} | {
     f"LOG_LOCAL{n}": getattr(syslog, f"LOG_LOCAL{n}") for n in range(8)
@@ -95,6 +95,11 @@ class StderrSink:
 def write_stderr(line: str) -> None:
     """One line on standard error; one that is closed or full is no reason to stop or wait."""
     write_now(2, (line + "\n").encode("utf-8", "backslashreplace"))
+
+
+def write_syslog(line: str) -> None:
+    """One line in the system log about why there is no daemon, for want of a sink."""
+    syslog.syslog(ERROR, line)
 
 
 class SyslogSink:

@@ -73,6 +73,7 @@ CAPTURE = (
 RUNNING = (
     Option("foreground", "f", "", "foreground", "Stay in the foreground, log to stderr"),
     Option("syslog-enable", "", "", "syslog_enable", "Log to syslog as well with -f"),
+    Option("syslog-only", "", "", "syslog_only", "Log to syslog alone with -f", own=True),
     Option(
         "verbose", "v", "", "verbose", "Say more: packets, firewall; twice: settings; 3x: bytes"
     ),

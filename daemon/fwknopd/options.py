@@ -70,6 +70,7 @@ class Options:
     udp_server: bool = False
     foreground: bool = False
     syslog_enable: bool = False
+    syslog_only: bool = False
     test: bool = False
     verbose: int = 0
     run_dir: str | None = None

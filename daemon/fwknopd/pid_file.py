@@ -37,7 +37,10 @@ class PidFile:
         self.path = path
         self._fd = self._locked()
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        # In a jail we are number 1, which outside is the system's own first process: whoever
+        # sends that a signal ends the machine. The lock names us to those who ask for it.
+        if (pid := os.getpid()) != 1:
+            os.pwrite(self._fd, b"%d\n" % pid, 0)
 
     def _locked(self) -> int:
         for _ in range(_ATTEMPTS):

@@ -23,6 +23,7 @@ from fwknopd.event_sinks import (
     StderrSink,
     SyslogSink,
     write_stderr,
+    write_syslog,
 )
 from fwknopd.events import EventLog
 from fwknopd.firewall import Firewall, FirewallError
@@ -64,20 +65,29 @@ def run(options: Options) -> int:
     # A core dump would hold every client's keys. Not 0: a dump that goes to a program
     # by a pipe is made all the same then, and only 1 prevents it, core(5).
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    if options.syslog_only:
+        # For what is said before the configuration tells under which name.
+        SyslogSink()
     try:
         _run(options)
     except ConfigError as error:
-        for problem in error.problems:
-            write_stderr(f"fwknopd: {problem}")
-        return 1
+        _complain(options, *map(str, error.problems))
     except AlreadyRunning as error:
         # The C daemon's words, mark included: scripts look for them.
-        write_stderr(f"[*] {error}")
-        return 1
+        _complain(options, str(error), mark="[*] ")
     except START_FAULTS as error:
-        write_stderr(f"fwknopd: {error}")
-        return 1
-    return 0
+        _complain(options, str(error))
+    else:
+        return 0
+    return 1
+
+
+def _complain(options: Options, *lines: str, mark: str = "fwknopd: ") -> None:
+    for line in lines:
+        if options.syslog_only:
+            write_syslog(line)
+        else:
+            write_stderr(f"{mark}{line}")
 
 
 def _run(options: Options) -> None:
@@ -236,9 +246,9 @@ def _watch(
 def _add_sinks(events: EventLog, options: Options, settings: ServerSettings) -> None:
     if options.events is not None:
         events.sinks.append(JsonLinesSink(options.events))
-    if options.foreground:
+    if options.foreground and not options.syslog_only:
         events.sinks.append(StderrSink(settings.verbose))
-    if not options.foreground or options.syslog_enable:
+    if not options.foreground or options.syslog_enable or options.syslog_only:
         events.sinks.append(
             SyslogSink(settings.syslog_identity, settings.syslog_facility, settings.verbose)
         )

@@ -97,6 +97,8 @@ TEST_NEEDS = (
     program("zbarimg", "zbar-tools", "tests that read the QR code"),
     program("unshare", "util-linux", "tests in network namespaces"),
     program("gpg", "gnupg", "tests of GPG knocks"),
+    program("busybox", "busybox", "tests of a router's scripts"),
+    program("shellcheck", "shellcheck", "tests of a router's scripts"),
 )
 
 

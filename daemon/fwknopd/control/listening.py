@@ -88,8 +88,11 @@ def _prepare_folder(folder: Path, group: int | None) -> None:
             f"everybody may write to {folder}, and so replace the control socket",
             f"Take that right away (chmod o-w {folder}), or use another folder",
         )
-    # A private folder of our own is opened for the group; any other is left as it is.
-    if group is not None and status.st_uid == os.geteuid() and not status.st_mode & 0o007:
+    # A private folder of our own is opened for the group; any other is left as it is, and so
+    # is one that is open already: a daemon with few rights may not give files to a group.
+    if group is None or status.st_uid != os.geteuid() or status.st_mode & 0o007:
+        return
+    if (status.st_gid, status.st_mode & 0o777) != (group, 0o750):
         os.chown(folder, -1, group)
         folder.chmod(0o750)
 
