@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from fwknopd.firewall import FirewallError
+from fwknopd.firewall.iptables_process import LOCK_SECONDS, Programs
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from tests.netns.conftest import CLIENT, CLIENT6, HOST, STRANGER
 from tests.netns.iptables_site import (
@@ -84,6 +86,24 @@ def restored(site: IptablesSite) -> None:
     site.router.run(f"iptables{site.variant}-restore", script=ADMIN_RULES.format(icmp="icmp"))
 
 
+@pytest.fixture
+def between(site: IptablesSite, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Scripts of a firewall's own that are loaded one after each table of ours."""
+    scripts: list[str] = []
+    real = Programs.restore
+
+    def restore(self: Programs, script: str, wait: int = LOCK_SECONDS) -> FirewallError | None:
+        fault = None
+        for table in script.split("COMMIT\n")[:-1]:
+            fault = fault or real(self, f"{table}COMMIT\n", wait)
+            if scripts:
+                site.router.run(f"iptables{site.variant}-restore", script=scripts.pop(0))
+        return fault
+
+    monkeypatch.setattr(Programs, "restore", restore)
+    return scripts
+
+
 WIPES = {
     "flush": iptables("-F", "-X"),
     "flush INPUT": iptables("-F INPUT"),
@@ -106,6 +126,21 @@ def test_wiped_rules_are_back_without_a_knock(
     assert site.tcp(22) is Outcome.CONNECTED
     # Their own repair is no news.
     assert not lost(firewall, within=1)
+
+
+def test_rules_wiped_while_they_are_put_back_are_put_back_whole(
+    site: IptablesSite, firewall: RouterFirewall, between: list[str]
+) -> None:
+    """A firewall that starts at the same time empties each table just after ours is in it."""
+    firewall.open_for(door(CLIENT, "tcp/4000", f"{HOST}:22", mask="masquerade"), SSH)
+    before = ours(site)
+    restored(site)
+    filter_, nat = ADMIN_RULES.format(icmp="icmp").split("*nat")
+    between += [filter_, f"*nat{nat}"]
+    firewall.start()
+    assert not between
+    assert ours(site) == before
+    assert site.tcp(22) is Outcome.CONNECTED
 
 
 def test_chains_are_back_even_when_no_door_is_open(

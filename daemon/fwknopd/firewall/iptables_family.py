@@ -101,7 +101,11 @@ class FamilyRules:
             self.next_end = found.next_end
 
     def _repair(self, wanted: Wanted, now: int, *, build: bool, wait: int = LOCK_SECONDS) -> None:
-        """Look what is there, and make it what it should be. Raises FirewallError."""
+        """Look what is there, and make it what it should be. Raises FirewallError.
+
+        And look again: a table is changed at a time, so somebody else may have emptied one
+        while the next was being changed, and a way would be open without its translation.
+        """
         standing = self.settings.standing() if build else ()
         fault = None
         for _ in range(ATTEMPTS):
@@ -111,7 +115,8 @@ class FamilyRules:
             if fault is None:
                 self._doomed.clear()
                 self.stands, self.next_end = self.stands or build, found.next_end
-                return
+                if not found.batch:
+                    return
         if fault is not None:
             raise fault
 

@@ -19,7 +19,7 @@ from fwknopd.firewall.iptables_rules import (
 )
 
 _TRANSLATING_TABLE = "nat"
-_ADDING = ("-A ", "-I ", "-N ")
+_REMOVING = ("-D ", "-F ", "-X ")
 
 
 @dataclass(slots=True)
@@ -79,22 +79,33 @@ class Batch:
 
     def __init__(self) -> None:
         self._tables: dict[str, list[str]] = {}
-        self._adds = False
 
     def add(self, table: str, command: str) -> None:
         """Append a command, such as ``-A CHAIN rule``."""
         self._tables.setdefault(table, []).append(command)
-        self._adds = self._adds or command.startswith(_ADDING)
 
     def __bool__(self) -> bool:
         return bool(self._tables)
 
     def __str__(self) -> str:
-        # Tables are committed one after the other. A translation alone opens nothing, so it
-        # comes first; and it goes last, or the way would be open for a moment without it.
-        order = sorted(self._tables, key=lambda t: ((t != _TRANSLATING_TABLE) is self._adds, t))
-        lines = [line for t in order for line in (f"*{t}", *self._tables[t], "COMMIT")]
-        return "\n".join(lines) + "\n"
+        return "".join(
+            "\n".join((f"*{table}", *commands, "COMMIT\n")) for table, commands in self._commits()
+        )
+
+    def _commits(self) -> Iterator[tuple[str, list[str]]]:
+        """Tables are committed one after the other.
+
+        A translation alone opens nothing, so what adds one comes first; and what takes one
+        away comes last, or the way would be open for a moment without it.
+        """
+        others = [(t, c) for t, c in sorted(self._tables.items()) if t != _TRANSLATING_TABLE]
+        translating = self._tables.get(_TRANSLATING_TABLE, [])
+        last = [c for c in translating if c.startswith(_REMOVING)] if others else []
+        if first := [c for c in translating if c not in last]:
+            yield _TRANSLATING_TABLE, first
+        yield from others
+        if last:
+            yield _TRANSLATING_TABLE, last
 
 
 def change_batch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.netns.matrix.kind_table import FORWARDED
 from tests.netns.matrix.services import Answer
 from tests.netns.matrix.site import ROUTER, SECOND, VERSIONS, Site, matrix_site
 
+_END = re.compile(r"_exp_(\d+)")
 STEMS = {4: "iptables", 6: "ip6tables"}
 
 
@@ -56,6 +58,9 @@ class Arena(Protocol):
 
     def admits(self, site: Site, source: str) -> bool:
         """Whether rules of ours are there, and a door for that address among them."""
+
+    def held(self, site: Site) -> dict[str, int]:
+        """Rules of ours that are put back one after the other, and the epoch second of each end."""
 
     def programs(self, folder: Path) -> str:
         """A folder where the daemon finds the firewall's programs first."""
@@ -113,6 +118,10 @@ class Fw4Arena:
         table = site.router.run("nft", "list", "table", "inet", "fwknopd", check=False)
         return f"{source} " in table and "hook input" in table
 
+    def held(self, site: Site) -> dict[str, int]:
+        """See `Arena`. All are put back at once."""
+        return {}
+
     def programs(self, folder: Path) -> str:
         """See `Arena`."""
         return str(folder)
@@ -169,6 +178,11 @@ class AdminArena:
         """See `Arena`."""
         saved = self._run(site, 6 if ":" in source else 4, "save")
         return f"-A FWKNOP_INPUT -s {source}/" in saved and "-j FWKNOP_INPUT" in saved
+
+    def held(self, site: Site) -> dict[str, int]:
+        """See `Arena`."""
+        lines = [line for v in VERSIONS for line in counting_lines(v, self._run(site, v, "save"))]
+        return {f"{rule[0]}{rule[2]}": int(rule[1]) for rule in map(_END.split, lines) if rule[1:]}
 
     def programs(self, folder: Path) -> str:
         """See `Arena`."""

@@ -110,10 +110,10 @@ class Campaign:
             self.router.daemon.start()
             scene.look("before any knock")
             self._knock()
-            self.trouble(scene)
+            self._suffer()
             scene.look("after the trouble")
             self._end_some()
-            self.trouble(scene)
+            self._suffer()
             scene.look("after the trouble came again")
             self._wait_for_ends()
             scene.look("after the doors' time")
@@ -123,6 +123,10 @@ class Campaign:
         wrong = scene.judgement.wrong + self.watch.wrong
         judged = scene.judgement
         return Report(len(self.cases), wrong, judged.certain, judged.unknown, self.watch.count)
+
+    def _suffer(self) -> None:
+        self.scene.remember()
+        self.trouble(self.scene)
 
     def _of(self, *lives: str) -> list[Case]:
         return [case for case in self.cases if case.life in lives]

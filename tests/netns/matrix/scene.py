@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 
 from tests.netns.matrix.attempts import Attempt, try_all
 from tests.netns.matrix.guarded import Guarded
 from tests.netns.matrix.kind_table import WAKER
 from tests.netns.matrix.knocking import knock
-from tests.netns.matrix.ledger import Entry, Judgement, Questions, State, ask, hopeful
+from tests.netns.matrix.ledger import LATE, Entry, Judgement, Questions, State, ask, hopeful
 from tests.netns.matrix.site import VERSIONS, Home
 from tests.netns.matrix.watch import Watch
 
@@ -42,6 +42,7 @@ class Scene:
     judgement: Judgement = field(init=False)
     impatient: bool = False
     unheard: list[Entry] = field(default_factory=list)
+    _held: dict[str, int] = field(default_factory=dict)
     unjudged: Callable[[Attempt], bool] = lambda attempt: False
 
     def __post_init__(self) -> None:
@@ -99,8 +100,12 @@ class Scene:
 
     # What changes what is known
 
+    def remember(self) -> None:
+        """Something is about to happen to the rules that are there now."""
+        self._held = self.router.arena.held(self.router.site)
+
     def mended(self) -> None:
-        """Rules of ours were deleted: they are back when this returns.
+        """Rules of ours were deleted: those that were remembered are back when this returns.
 
         Where rules are lost again and again, iptables' are put back ever later. Who is
         ``impatient`` then knocks.
@@ -116,12 +121,18 @@ class Scene:
     def _missing_for(self, seconds: float) -> list[str]:
         """Whose rules are not there within some seconds."""
         until = monotonic() + seconds
-        missing = [waker.home.phone for waker in self.wakers]
+        missing = self._missing()
         while missing and monotonic() < until:
             sleep(MENDING_LOOK)
-            arena, site = self.router.arena, self.router.site
-            missing = [source for source in missing if not arena.admits(site, source)]
+            missing = self._missing()
         return missing
+
+    def _missing(self) -> list[str]:
+        arena, site = self.router.arena, self.router.site
+        sources = [waker.home.phone for waker in self.wakers]
+        shut = [source for source in sources if not arena.admits(site, source)]
+        there = arena.held(site)
+        return shut + [r for r, end in self._held.items() if r not in there and end > time() + LATE]
 
     def wake(self) -> None:
         """Let the daemon change the firewall."""

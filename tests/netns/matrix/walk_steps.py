@@ -181,6 +181,7 @@ def freeze(walk: Walk) -> str:
 
 def _through(trouble: troubles.Trouble) -> Step:
     def step(walk: Walk) -> str:
+        walk.scene.remember()
         trouble(walk.scene)
         return trouble.__name__.replace("_", " ")
 

@@ -77,6 +77,17 @@ def test_a_translation_goes_after_what_it_is_for() -> None:
         assert [line for line in str(batch).splitlines() if line[0] == "*"] == ["*filter", "*nat"]
 
 
+def test_a_translation_that_is_replaced_is_there_all_the_time() -> None:
+    """The new one comes before the new way, the old one goes after the old way."""
+    script = change_batch(rules_of(FORWARDED, 130, NAT), rules_of(FORWARDED, 160, NAT), NAT)
+    told = [line for line in str(script).splitlines() if line[:2] in ("*n", "*f", "-D", "-I", "-A")]
+    assert [line.split()[0] for line in told] == ["*nat", "-I", "*filter", "-D", "-A", "*nat", "-D"]
+    alone = change_batch([], (), NAT)
+    for verb in ("-I", "-D"):
+        alone.add("nat", f"{verb} FWKNOP_PREROUTING -j RETURN")
+    assert str(alone).count("COMMIT") == 1
+
+
 def forwarding(rules: Sequence[DoorRule]) -> str:
     """What iptables-save prints of a forwarded door."""
     led, way = (print_rule(rule, NAT.chain(rule.role)) for rule in rules)
