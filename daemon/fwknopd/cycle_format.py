@@ -11,13 +11,13 @@ another boot counts as over: nobody knows how long ago that was.
 
 from __future__ import annotations
 
-import binascii
 import json
 import math
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any
 
+from fwknopd.checked_lines import checked, text_of
 from fwknopd.cycle_table import LIMIT, OpenCycle
 from fwknopd.policy.command import Command
 
@@ -70,12 +70,12 @@ def _line(cycle: OpenCycle, boot: str) -> bytes:
             "seconds": command.seconds,
         }
     ).encode("ascii")
-    return text + b" " + _checksum(text) + b"\n"
+    return checked(text)
 
 
 def _cycle(line: bytes, boot: str, now: float) -> OpenCycle | None:
-    text, _, checksum = line.rpartition(b" ")
-    if checksum != _checksum(text):
+    text = text_of(line)
+    if text is None:
         return None
     try:
         return _from_json(json.loads(text), boot, now)
@@ -135,7 +135,3 @@ def _seconds(value: Any) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
         raise ValueError(f"not a time: {value!r}")
     return float(value)
-
-
-def _checksum(text: bytes) -> bytes:
-    return b"%08x" % binascii.crc32(text)

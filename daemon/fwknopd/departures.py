@@ -68,7 +68,7 @@ class Departures:
         return grant.owner in self._fewer and grant.client not in names
 
     def may_be_gone(self, grant: Grant) -> bool:
-        """It was found open after a crash, so nobody knows whose it is, and somebody is gone."""
+        """It was found open, nobody knows whose it is, and somebody is gone."""
         return not grant.owner and bool(self._fewer)
 
     def is_shut_out(self, grant: Grant) -> bool:

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fwknopd.adopting import OwnerMemory
 from fwknopd.command_queue import CommandRunner
+from fwknopd.door_requests import DoorRequest
 from fwknopd.engine_edges import Clock, LookUp, Memory
 from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.judging import Judging
 from fwknopd.knock_commands import KnockCommands
 from fwknopd.open_cycles import CycleMemory
-from fwknopd.open_doors import Answer, DoorRequest, OpenDoors
+from fwknopd.open_doors import Answer, OpenDoors
 from fwknopd.policy.authorizer import NO_MATCH
 from fwknopd.policy.doors import resolved
 from fwknopd.policy.gpg_questions import NeedsGpg
@@ -63,12 +65,16 @@ class Engine:
         runner: CommandRunner,
         cycles: CycleMemory | None = None,
         gpg: Gpg | None = None,
+        owners: OwnerMemory | None = None,
     ) -> None:
-        """Without ``cycles`` open command cycles end with this process."""
+        """Without ``cycles`` open command cycles end with this process.
+
+        Without ``owners`` nobody knows after it whose the open doors are.
+        """
         self.events = events
         self.reporting = Reporting(events, clock, firewall)
         self.commands = KnockCommands(runner, events, clock.monotonic, cycles)
-        self.doors = OpenDoors(firewall, clock, self.reporting.grant)
+        self.doors = OpenDoors(firewall, clock, self.reporting.grant, owners)
         self.replay = memory.cache
         self.settings = EngineSettings(PolicySettings(), ())
         self.judged: Callable[[Packet, Verdict], None] | None = None

@@ -32,7 +32,7 @@ class FirewallGuard:
     def start(self, devices: Sequence[str]) -> int:
         """Make the rules, adopt open doors; how many those are. Raises FirewallError."""
         self._engine.firewall.start(devices)
-        adopted = self._engine.doors.adopt()
+        adopted = self._engine.doors.adopt(self._engine.settings.stanzas)
         self._stands(devices)
         self._tell_of_others()
         return adopted

@@ -19,7 +19,7 @@ from fwknopd.policy.stanza import Address, NatTarget, Network, SourceNat
 from fwknopd.spa.request import PortSpec
 
 UNKNOWN_CLIENT = "?"
-"""Owner of a door that was found open: an earlier process opened it."""
+"""Owner of a door that was found open, and of which no earlier process of ours has noted whose."""
 
 
 @dataclass(frozen=True, slots=True)

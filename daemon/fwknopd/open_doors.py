@@ -7,13 +7,15 @@ the firewall is found out and told. Connections outlive their door, unless they 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 from typing import Protocol
 
+from fwknopd.adopting import NoOwners, OwnerMemory, adopted
 from fwknopd.connections import Cut
+from fwknopd.door_requests import DoorRequest, independent
 from fwknopd.endings import Endings, Tell
 from fwknopd.events import EventKind
 from fwknopd.firewall import (
@@ -24,6 +26,7 @@ from fwknopd.firewall import (
     TimedDoor,
 )
 from fwknopd.grants import UNKNOWN_CLIENT, Door, Grant, GrantTable
+from fwknopd.policy.stanza import Stanza
 
 SETTLING_SECONDS = 1.0
 """A grant this close to its end may be gone from the firewall without anybody's doing."""
@@ -34,20 +37,6 @@ class MonotonicClock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds of a clock that never jumps."""
-
-
-@dataclass(frozen=True, slots=True)
-class DoorRequest:
-    """What one knock asks for: ``doors``, all or none, for ``lifetime`` seconds.
-
-    ``cut_at_expiry``: then the doors' connections are to end too.
-    """
-
-    doors: Sequence[Door]
-    client: str
-    owner: str
-    lifetime: float
-    cut_at_expiry: bool = False
 
 
 Answer = list[Grant] | FirewallError
@@ -65,11 +54,19 @@ class Revoked:
 class OpenDoors:
     """All doors of one firewall. ``recover`` puts lost rules back, True when it did."""
 
-    def __init__(self, firewall: Firewall, clock: MonotonicClock, tell: Tell) -> None:
+    def __init__(
+        self,
+        firewall: Firewall,
+        clock: MonotonicClock,
+        tell: Tell,
+        owners: OwnerMemory | None = None,
+    ) -> None:
+        """Without ``owners`` nobody knows after a crash whose the doors are."""
         self.table = GrantTable()
         self.firewall = firewall
         self.recover: Callable[[], bool] = lambda: False
         self.endings = Endings(tell)
+        self._owners = owners or NoOwners()
         self._clock = clock
 
     def open(self, requests: Sequence[DoorRequest]) -> list[Answer]:
@@ -79,7 +76,7 @@ class OpenDoors:
         A door to another inside host behind the same outside port ends: the newest knock
         says where a port leads, and under whose address.
         """
-        return [a for group in _independent(requests) for a in self._open_group(group)]
+        return [a for group in independent(requests) for a in self._open_group(group)]
 
     def _open_group(self, requests: Sequence[DoorRequest]) -> Sequence[Answer]:
         try:
@@ -94,16 +91,27 @@ class OpenDoors:
         return [*self._open_group(requests[:half]), *self._open_group(requests[half:])]
 
     def _open(self, requests: Sequence[DoorRequest]) -> list[list[Grant]]:
-        rivals = [grant for r in requests for door in r.doors for grant in self.table.rivals(door)]
-        self._end(rivals, "a newer knock leads this port elsewhere")
+        doors = [door for request in requests for door in request.doors]
+        rivals = [grant for door in dict.fromkeys(doors) for grant in self.table.rivals(door)]
         now = self._clock.monotonic()
         wanted = [[self._planned(r, door, now) for door in r.doors] for r in requests]
         grants = [grant for planned in wanted for grant in planned]
         self._twice(lambda: self.firewall.open(self._timed(grants)))
+        self._give_way(rivals)
         for grant in grants:
             self.table.record(grant)
+        self._owners.opened(grants, self.table)
         self.endings.began(grants)
         return wanted
+
+    def _give_way(self, rivals: Sequence[Grant]) -> None:
+        """These are over since others decide what they did."""
+        if rivals:
+            # Their ports lead elsewhere already; what may be left of them lets nobody in.
+            with suppress(FirewallError):
+                self.firewall.close([grant.door for grant in rivals])
+            why = "a newer knock leads this port elsewhere"
+            self.endings.ended(EventKind.REVOKE, self._dropped(rivals), why)
 
     def _planned(self, request: DoorRequest, door: Door, now: float) -> Grant:
         return self.table.plan(
@@ -192,10 +200,16 @@ class OpenDoors:
         shared, alone = self._split(chosen)
         if shared:
             self._twice(lambda: self.firewall.open(self._remaining(shared)))
-            yield self.table.drop(shared)
+            yield self._dropped(shared)
         if alone:
             self._twice(lambda: self.firewall.close([grant.door for grant in alone]))
-            yield self.table.drop(alone)
+            yield self._dropped(alone)
+
+    def _dropped(self, grants: Sequence[Grant]) -> list[Grant]:
+        dropped = self.table.drop(grants)
+        if dropped:
+            self._owners.ended(dropped, self.table)
+        return dropped
 
     def _split(self, chosen: Sequence[Grant]) -> tuple[list[Grant], list[Grant]]:
         """Those whose door another grant still needs, and the others."""
@@ -220,15 +234,23 @@ class OpenDoors:
 
     # What others do to the firewall
 
-    def adopt(self) -> int:
+    def adopt(self, stanzas: Sequence[Stanza] = ()) -> int:
         """Take over the doors the firewall holds from an earlier run; how many those are.
 
-        Raises FirewallError.
+        Whose of ``stanzas`` each is, is what that run has noted. Raises FirewallError.
         """
-        return self._take_over(self.firewall.read())
+        held = self.firewall.read()
+        new = [timed for timed in held if self.table.open_until(timed.door) is None]
+        for grant in adopted(new, self._owners.left(), stanzas, self._clock.monotonic()):
+            self.table.record(grant)
+        self._take_over(held)
+        self._owners.keep(self.table)
+        return len({grant.door for grant in self.table})
 
-    def _take_over(self, held: Sequence[TimedDoor]) -> int:
-        """An entry without an end is no work of ours, and would stay open for ever."""
+    def _take_over(self, held: Sequence[TimedDoor]) -> None:
+        """Doors that nobody here holds are nobody's until somebody knocks for them.
+
+        An entry without an end is no work of ours, and would stay open for ever."""
         now = self._clock.monotonic()
         endless = [timed.door for timed in held if not isfinite(timed.seconds)]
         if endless:
@@ -237,7 +259,7 @@ class OpenDoors:
             why = "it had no end, so it was none of fwknopd's"
             self.endings.ended(EventKind.REVOKE, gone, why)
         ending = [(timed.door, timed.seconds) for timed in held if isfinite(timed.seconds)]
-        return len(self.table.restore(ending, now))
+        self.table.restore(ending, now)
 
     def restore(self, devices: Sequence[str]) -> int:
         """Make the rules (again), with every door's remaining time; how many doors.
@@ -262,7 +284,7 @@ class OpenDoors:
         doors = {timed.door for timed in held}
         lost = [g for g in self.table if g.door not in doors and g.expires > settled]
         why = "somebody closed the door in the firewall"
-        self.endings.ended(EventKind.REVOKE, self.table.drop(lost), why)
+        self.endings.ended(EventKind.REVOKE, self._dropped(lost), why)
         return held
 
     def _read(self) -> list[TimedDoor]:
@@ -272,18 +294,3 @@ class OpenDoors:
             if not self.recover():
                 raise
             return self.firewall.read()
-
-
-def _independent(requests: Iterable[DoorRequest]) -> Iterator[list[DoorRequest]]:
-    """``requests`` in order, parted wherever one has to do with what an earlier one changed."""
-    group: list[DoorRequest] = []
-    decided: set[Hashable] = set()
-    for request in requests:
-        decides = {door if door.claim is None else door.claim for door in request.doors}
-        if not decided.isdisjoint(decides):
-            yield group
-            group, decided = [], set()
-        group.append(request)
-        decided |= decides
-    if group:
-        yield group

@@ -128,7 +128,7 @@ class Reloading:
         self._close_fault = ""
         self.close_cycles_of_the_gone()
         self.clients_are_known()
-        self._close_doors_of_the_gone()
+        self.close_doors_of_the_gone()
 
     def clients_are_known(self) -> None:
         """Those in force are whom the next reload is compared with."""
@@ -145,9 +145,9 @@ class Reloading:
     def run_timers(self, now: float) -> None:
         """Try again to close what could not be closed; ``now``: monotonic seconds."""
         if now >= self._close_at:
-            self._close_doors_of_the_gone()
+            self.close_doors_of_the_gone()
 
-    def _close_doors_of_the_gone(self) -> None:
+    def close_doors_of_the_gone(self) -> None:
         """Who may not knock any more has no open door any more either.
 
         Nor any connection, for then somebody shuts a client out. One that gets new keys is

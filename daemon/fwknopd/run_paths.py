@@ -19,6 +19,7 @@ class RunPaths:
 
     - ``trace``: the file by which a daemon knows that one ran here before
     - ``cycles``: commands that are to be run later, so that a crash doesn't lose them
+    - ``owners``: who opened which door, for the same reason
     - ``former_digest_file``: where the C daemon has the used packets, when it isn't
       ``digest_file``; None when somebody named the place
     """
@@ -29,6 +30,7 @@ class RunPaths:
     control: Path
     trace: Path
     cycles: Path
+    owners: Path
     former_digest_file: Path | None = None
 
 
@@ -46,6 +48,7 @@ def run_paths(options: Options, settings: ServerSettings) -> RunPaths:
         Path(options.control or run_dir / "control.sock").absolute(),
         run_dir / "fwknopd.ran",
         run_dir / "command.cycles",
+        run_dir / "open.doors",
         None if named or digest_file == usual else usual,
     )
 

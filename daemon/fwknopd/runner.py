@@ -25,7 +25,7 @@ from fwknopd.event_sinks import (
     write_stderr,
     write_syslog,
 )
-from fwknopd.events import EventLog
+from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.choice import choose_connections, choose_firewall
 from fwknopd.firewall.unused import UnusedFirewall
@@ -34,6 +34,7 @@ from fwknopd.log_lines import DEBUG
 from fwknopd.loop import Loop
 from fwknopd.name_lookup import look_up
 from fwknopd.options import Options, absolute
+from fwknopd.owner_journal import OwnerJournal
 from fwknopd.pid_file import AlreadyRunning, PidFile, PidFileError
 from fwknopd.replay import VolatileMemory
 from fwknopd.replay_journal import JournalError, ReplayJournal
@@ -139,6 +140,7 @@ def _run_service(
     loop = Loop()
     workers, journal = Workers(loop), CycleJournal(paths.cycles)
     gpg = GpgSupport(workers, events)
+    owners = OwnerJournal(paths.owners, clock.monotonic, partial(_report, events))
     engine = Engine(
         clock=clock,
         events=events,
@@ -148,6 +150,7 @@ def _run_service(
         runner=CommandProcesses(workers),
         cycles=None if options.test else journal,
         gpg=gpg,
+        owners=None if options.test else owners,
     )
     engine.doors.endings.connections = choose_connections(engine.firewall)
     if not options.test:
@@ -161,6 +164,7 @@ def _run_service(
     # From the last one up, each even if another failed.
     with ExitStack() as ending:
         ending.callback(memory.close)
+        ending.callback(owners.close)
         service = Service(options, configuration, engine, clock, loop, workers, gpg=gpg)
         ending.callback(loop.close)
         ending.callback(gpg.close)
@@ -171,6 +175,10 @@ def _run_service(
         service.start(control, signals)
         starter.ready()
         service.run()
+
+
+def _report(events: EventLog, text: str) -> None:
+    events.record(EventKind.ERROR, detail=text)
 
 
 def _run_file(

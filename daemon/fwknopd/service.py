@@ -116,6 +116,7 @@ class Service:
         adopted = self.guard.start(self.intake.devices())
         if adopted:
             self.engine.memory.outlived()
+            self.reloading.close_doors_of_the_gone()
         fd = self.engine.firewall.fileno()
         if fd is not None:
             self.loop.watch(fd, lambda _: self.guard.notified())

@@ -236,8 +236,8 @@ def _selection(arguments: Json) -> Callable[[Grant | OpenCycle | Asker], bool]:
 def _labels(name: str) -> tuple[str, ...]:
     """What the doors of a client may be called.
 
-    `#1` is a comment to a shell, so the number alone will do. Doors that were found open after
-    a crash have lost their owner: they may be this client's, so they are closed with its own.
+    `#1` is a comment to a shell, so the number alone will do. Doors whose owner nobody knows
+    may be this client's, so they are closed with its own.
     """
     number = (f"#{name}",) if name.isascii() and name.isdigit() else ()
     return (name, *number, UNKNOWN_CLIENT)

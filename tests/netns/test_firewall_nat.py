@@ -151,3 +151,21 @@ def test_our_translation_comes_before_a_port_forward_of_fw4(
     open_for(firewall, door(CLIENT, "tcp/2222", f"{HOST}:7000"))
     assert greeting(site, CLIENT, ROUTER, 2222) == "host"
     assert site.tcp(2222, source=STRANGER) is Outcome.CONNECTED
+
+
+@pytest.mark.parametrize(
+    ("spec", "seen"),
+    [(f"{HOST}:7001", "host, other port"), (f"{ROUTER_LAN}:7000", "router")],
+)
+def test_what_is_left_of_a_door_whose_place_is_taken_goes_with_it(
+    site: Site, firewall: NftablesFirewall, spec: str, seen: str
+) -> None:
+    other = door(CLIENT, "tcp/4000", spec, local=seen == "router")
+    open_for(firewall, TO_HOST)
+    open_for(firewall, other)
+    firewall.close([TO_HOST])
+    assert greeting(site, CLIENT, ROUTER, 4000) == seen
+    assert [timed.door for timed in firewall.read()] == [other]
+    firewall.close([other])
+    listing = site.router.run("nft", "list", "table", "inet", "fwknopd")
+    assert CLIENT not in listing

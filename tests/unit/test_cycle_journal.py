@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fwknopd import cycle_journal
+from fwknopd import run_file
 from fwknopd.cycle_journal import MAX_BYTES, CycleJournal
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.policy.command import Command
@@ -64,7 +64,7 @@ def test_after_a_reboot_everything_is_over(
 ) -> None:
     CycleJournal(path).keep([cycle(9999)])
     (tmp_path / "boot").write_text("another boot\n")
-    monkeypatch.setattr(cycle_journal, "BOOT_ID", tmp_path / "boot")
+    monkeypatch.setattr(run_file, "BOOT_ID", tmp_path / "boot")
     (loaded,) = CycleJournal(path).load().cycles
     assert loaded.expires <= time.monotonic()
 
@@ -72,7 +72,7 @@ def test_after_a_reboot_everything_is_over(
 def test_a_machine_that_does_not_count_its_boots(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cycle_journal, "BOOT_ID", tmp_path / "none")
+    monkeypatch.setattr(run_file, "BOOT_ID", tmp_path / "none")
     CycleJournal(path).keep([cycle(9999)])
     (loaded,) = CycleJournal(path).load().cycles
     assert loaded.expires <= time.monotonic()

@@ -18,12 +18,12 @@ from itertools import count
 import pytest
 
 from fwknopd.capture.link_layer import DLT_EN10MB, parse_frame
+from fwknopd.door_requests import DoorRequest
 from fwknopd.firewall.netlink import Request
 from fwknopd.firewall.nfnetlink import encode_batch
 from fwknopd.firewall.nft_table import OwnTable
 from fwknopd.firewall.nftables import NftablesFirewall
 from fwknopd.grants import Door
-from fwknopd.open_doors import DoorRequest
 from fwknopd.policy.authorizer import NO_MATCH
 from fwknopd.policy.gpg_questions import NeedsGpg
 from fwknopd.policy.packet import Packet

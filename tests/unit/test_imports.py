@@ -28,10 +28,13 @@ CORE = {
     "past_doors": ("grants",),
     "flows": ("grants", "spa", "policy.stanza"),
     "connections": ("grants",),
+    "door_requests": ("grants",),
     "replay": ("spa",),
     "replay_format": ("replay",),
     "cycle_table": ("policy.command", "policy.stanza"),
-    "cycle_format": ("cycle_table", "policy.command"),
+    "cycle_format": ("checked_lines", "cycle_table", "policy.command"),
+    "owner_format": ("checked_lines", "grants"),
+    "checked_lines": (),
     "replay_blindness": (),
     "keys": ("spa",),
     "config": ("spa", "keys", "policy.gpg", "policy.stanza", "policy.schedule", "policy.settings"),
@@ -44,7 +47,7 @@ ADAPTERS = (
     ("events", "event_sinks", "log_lines", "command_lines"),
     ("uci_store", "uci_files", "classic_files", "regular_file"),
     ("replay_journal",),
-    ("cycle_journal",),
+    ("cycle_journal", "owner_journal", "run_file"),
     ("clock", "time_sources", "time_zone"),
     ("commands",),
     ("gpg_home", "gpg_jobs", "gpg_queue", "gpg_rings"),
@@ -53,7 +56,7 @@ ADAPTERS = (
 SHARED = ("spawning", "workers", "loop", "accounts")
 # The engine sees of the edges only what a backend promises and what an event is.
 ENGINE_MODULES = (
-    *("engine", "engine_edges", "open_doors", "endings", "door_list", "reporting"),
+    *("engine", "engine_edges", "open_doors", "adopting", "endings", "door_list", "reporting"),
     *("knock_commands", "command_queue", "command_reporting", "open_cycles"),
     *("judging", "undecided"),
 )

@@ -17,7 +17,15 @@ from ipaddress import ip_address
 
 from fwknopd.firewall import FirewallError, TimedDoor
 from fwknopd.firewall.nfnetlink import Element, LoadedElement
-from fwknopd.firewall.nft_lookups import IPV4, IPV6, KINDS, Family, Lookup, Part
+from fwknopd.firewall.nft_lookups import (
+    IPV4,
+    IPV6,
+    KINDS,
+    Family,
+    Lookup,
+    Part,
+    lookup_named,
+)
 from fwknopd.grants import Door
 from fwknopd.policy.stanza import Address, NatTarget, SourceNat
 from fwknopd.spa.request import PortSpec, Protocol
@@ -57,6 +65,18 @@ def opposites_of(door: Door, there: Collection[Lookup]) -> tuple[Element, ...]:
     values = {Part.MASK: bytes(door.address.max_prefixlen // 8), **_values(door)}
     opposed = (_lookup(name, door) for name in _opposed_kinds(door))
     return tuple(_element(lookup, values) for lookup in opposed if lookup in there)
+
+
+def own_elements(elements: tuple[Element, ...], data: bytes) -> tuple[Element, ...]:
+    """Those of a door's elements that are no other door's, where the first has that data now."""
+    first, *others = elements
+    lookup = lookup_named(first.set_name)
+    if data == first.data or lookup is None:
+        return elements
+    # Its place is taken by a door to another machine, or to another port of the same, which
+    # shares the others.
+    size = lookup.size(Part.TARGET)
+    return () if data[:size] == first.data[:size] else tuple(others)
 
 
 def milliseconds(seconds: float) -> int:

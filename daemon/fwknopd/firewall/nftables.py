@@ -29,6 +29,7 @@ from fwknopd.firewall.nft_elements import (
     elements_to_add,
     lookups_of,
     opposites_of,
+    own_elements,
 )
 from fwknopd.firewall.nft_lookups import BASIC, Chain, Lookup, lookup_named
 from fwknopd.firewall.nft_opening import DELETE, Opening, Step
@@ -229,14 +230,14 @@ class NftablesFirewall:
         return abs((found.remaining or 0) - milliseconds) <= SLACK
 
     def _in_place(self, doors: Iterable[Door]) -> list[tuple[Element, ...]]:
-        """Elements of ``doors``, but of those whose port leads elsewhere by now.
+        """Elements of ``doors``, but of those whose port leads elsewhere only what is their own.
 
-        Closing these would shut what took their place.
+        Closing the rest would shut what took their place.
         """
         known = [door for door in doors if self._lookups.issuperset(lookups_of(door))]
         wanted = [elements_of(door) for door in known]
         held = self._data_of({each[0] for each in wanted if each[0].data})
-        return [each for each in wanted if held.get(each[0], each[0].data) == each[0].data]
+        return [own_elements(each, held.get(each[0], each[0].data)) for each in wanted]
 
     def _data_of(self, elements: Collection[Element]) -> dict[Element, bytes]:
         """What the kernel has under the keys of these elements, without those it hasn't."""

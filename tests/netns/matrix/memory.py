@@ -9,9 +9,6 @@ from time import monotonic
 
 from tests.netns.matrix.ledger import EARLY, LATE, Entry
 
-NOBODY = "?"
-"""Who holds a door that was found open."""
-
 Listed = tuple[str, str, str | None, str | None]
 """A door as the list of grants has it: for whom, what, where to, under whose address."""
 
@@ -39,8 +36,7 @@ class Door:
     def granted(self, client: str, asked: float, answered: float, seconds: int) -> None:
         """A client's knock, sent at one monotonic second, was granted by another."""
         self._forget_ended()
-        held = self.holders.get(client) or self.holders.get(NOBODY) or Span(-inf, -inf)
-        self.holders.pop(NOBODY, None)
+        held = self.holders.get(client) or Span(-inf, -inf)
         surely = max(held.surely, asked + seconds - EARLY)
         possibly = max(held.possibly, answered + seconds + LATE)
         self.holders[client] = Span(surely, possibly)
@@ -51,14 +47,6 @@ class Door:
         for client in list(self.holders if clients is None else clients):
             self.holders.pop(client, None)
         self._conclude()
-
-    def orphaned(self) -> None:
-        """The daemon that knew the holders is dead; the next one finds the door."""
-        self._forget_ended()
-        if self.holders:
-            spans = self.holders.values()
-            longest = Span(max(s.surely for s in spans), max(s.possibly for s in spans))
-            self.holders = {NOBODY: longest}
 
     def _forget_ended(self) -> None:
         now = monotonic()
@@ -92,18 +80,8 @@ class Memory:
             if client in door.holders:
                 door.ended([client])
 
-    def revoked(self, client: str) -> None:
-        """A client's doors are closed, and what may be its own after a crash."""
-        self.ended(client)
-        self.ended(NOBODY)
-
     def closed(self, chosen: Callable[[Door], bool] = lambda door: True) -> None:
         """Some doors, or all, are shut."""
         for door in self.doors:
             if door.holders and chosen(door):
                 door.ended()
-
-    def orphaned(self) -> None:
-        """The daemon died."""
-        for door in self.doors:
-            door.orphaned()

@@ -66,7 +66,7 @@ def revoke_client(walk: Walk) -> str:
     """A client's doors are closed."""
     name = walk.random.choice(walk.clients).name
     walk.router.ask("revoke", client=name, **_cut(walk))
-    walk.memory.revoked(name)
+    walk.memory.ended(name)
     return f"revoke client {name}"
 
 
@@ -139,7 +139,6 @@ def reload_config(walk: Walk) -> str:
 def crash(walk: Walk) -> str:
     """The daemon is killed; it is looked at what it leaves; another one starts."""
     walk.router.kill()
-    walk.memory.orphaned()
     with walk.scene.unattended():
         unheard = walk.random.choice(walk.clients)
         walk.send(unheard, 30)
@@ -147,8 +146,6 @@ def crash(walk: Walk) -> str:
             sleep(walk.random.uniform(0.2, LONGEST_WAIT))
         walk.look("without a daemon")
         walk.router.daemon.start()
-    # Revoking somebody's doors would take those of nobody with it.
-    walk.scene.wake()
     return f"crash; nobody hears {unheard}"
 
 

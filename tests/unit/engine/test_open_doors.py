@@ -34,6 +34,28 @@ def test_a_port_leads_where_the_newest_knock_says(rig: Rig, knock: Knock) -> Non
     assert "elsewhere" in str(revoked["detail"])
 
 
+def test_a_door_stays_when_the_one_in_its_place_is_refused(rig: Rig, knock: Knock) -> None:
+    rig.use(INSIDE)
+    rig.engine.handle(forward(knock, "192.168.1.5,22"))
+    rig.firewall.refuses = frozenset({"open"})
+    rig.engine.handle(forward(knock, "192.168.1.6,22"))
+    assert listed(rig) == ["192.168.1.5:22"]
+    assert [str(timed.door.nat) for timed in rig.firewall.read()] == ["192.168.1.5:22"]
+    assert rig.events("revoke") == []
+    assert rig.events("verdict")[-1]["reason"] == "firewall-error"
+
+
+def test_what_is_left_of_a_door_whose_port_leads_elsewhere_stops_nobody(
+    rig: Rig, knock: Knock
+) -> None:
+    rig.use(INSIDE)
+    rig.engine.handle(forward(knock, "192.168.1.5,22"))
+    rig.firewall.refuses = frozenset({"close"})
+    rig.engine.handle(forward(knock, "192.168.1.6,22"))
+    assert listed(rig) == ["192.168.1.6:22"]
+    assert len(rig.events("revoke")) == 1
+
+
 def test_rules_that_took_long_to_make_give_no_door_extra_time(rig: Rig, knock: Knock) -> None:
     rig.engine.handle(knock())
     rig.firewall.takes = 9.0

@@ -1,0 +1,37 @@
+"""What knocks ask for, and which of it can be had at the same time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from fwknopd.grants import Door
+
+
+@dataclass(frozen=True, slots=True)
+class DoorRequest:
+    """What one knock asks for: ``doors``, all or none, for ``lifetime`` seconds.
+
+    ``cut_at_expiry``: then the doors' connections are to end too.
+    """
+
+    doors: Sequence[Door]
+    client: str
+    owner: str
+    lifetime: float
+    cut_at_expiry: bool = False
+
+
+def independent(requests: Iterable[DoorRequest]) -> Iterator[list[DoorRequest]]:
+    """``requests`` in order, parted wherever one has to do with what an earlier one changed."""
+    group: list[DoorRequest] = []
+    decided: set[Hashable] = set()
+    for request in requests:
+        decides = {door if door.claim is None else door.claim for door in request.doors}
+        if not decided.isdisjoint(decides):
+            yield group
+            group, decided = [], set()
+        group.append(request)
+        decided |= decides
+    if group:
+        yield group
