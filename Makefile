@@ -7,7 +7,7 @@ PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Pyt
 SIDE_BY_SIDE = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run knock test lint matrix bench translations compatibility clean
+.PHONY: help setup run knock test lint matrix bench ipk translations compatibility clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,10 @@ lint: ## check style, format and types
 bench: ## measure fwknopd beside the C daemon; ARGS="--scenarios latency --daemons nft,c", --help
 	@$(PREPARE) bench
 	@$(VENV_PYTHON) -m tests.bench $(ARGS)
+
+ipk: ## build packages for OpenWrt into dist/, with byte code for the Python of PYTHON=
+	@$(PREPARE) lint
+	@$(VENV_PYTHON) -m package.dev.ipk $(ARGS)
 
 translations: ## bring the web page's catalogs up to date (webui/fwknop_webui/translations)
 	@$(PREPARE) lint

@@ -6,6 +6,7 @@ pypcap 1.3.0 is published as source only, with C code from a Cython that Python
 current Cython, build a wheel, keep it in a cache for the next time.
 
 Usage: PYTHON build_wheel.py [--force]
+       PYTHON build_wheel.py --patch PCAP.PYX    only the call, for the recipe beside this file
 Needs a C compiler, Python.h and pcap.h. Standard library only.
 """
 
@@ -38,9 +39,12 @@ class BuildError(Exception):
 
 def main(arguments: list[str]) -> int:
     """Install from the cache, or build first; 0 when pypcap can be imported after."""
-    if "--force" not in arguments and installed_version() == VERSION:
+    if "--force" not in arguments and "--patch" not in arguments and installed_version() == VERSION:
         return 0
     try:
+        if arguments[:1] == ["--patch"]:
+            patch(Path(arguments[1]))
+            return 0
         wheel = cached_wheel() or build_wheel()
         pip(Path(sys.executable), "install", "--no-deps", "--no-index", str(wheel))
     except BuildError as error:

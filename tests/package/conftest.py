@@ -1,4 +1,4 @@
-"""A router to run scripts on."""
+"""A router to run scripts on; and the packages, built once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.package.built import Packages, build_once
 from tests.package.router import Router
 
 
@@ -17,3 +18,9 @@ def router(tmp_path: Path) -> Router:
     made.program("/usr/sbin/fwknopd")
     made.program("/usr/bin/fwknopctl")
     return made
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """The packages of this project, by name."""
+    return build_once(tmp_path_factory)
