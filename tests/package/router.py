@@ -41,8 +41,8 @@ LOGGER = """\
 # -t TAG -p PRIORITY [TEXT]
 priority=$4
 shift 4
-[ $# -gt 0 ] || set -- "$(cat)"
-echo "$priority $*" >>/tmp/log
+[ $# -eq 0 ] || exec echo "$priority $*" >>/tmp/log
+while read -r line; do echo "$priority $line"; done >>/tmp/log
 """
 
 
@@ -80,6 +80,7 @@ class Router:
     def install(self) -> None:
         """Put the package's files there, as its recipe does."""
         shutil.copytree(FILES, self.root, dirs_exist_ok=True)
+        shutil.copytree(UCI_DEFAULTS, self.path("/etc/uci-defaults"), dirs_exist_ok=True)
 
     def path(self, path: str) -> Path:
         """Where this computer has the router's file ``path``."""

@@ -41,6 +41,19 @@ def test_a_missing_file_is_made(tmp_path: Path) -> None:
     assert uci.stat().st_mode & 0o777 == 0o600
 
 
+def test_another_network_than_wan_may_lead_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uci = tmp_path / "fwknopd"
+    assert main(["migrate", "--uci", str(uci), "--network", "wwan"]) == 0
+    assert "the network to watch is wwan" in capsys.readouterr().out
+    assert "option network 'wwan'" in uci.read_text()
+    written = uci.read_text()
+    assert main(["migrate", "--uci", str(uci), "--network", "a b"]) == 1
+    assert "can't be the name of a network" in capsys.readouterr().err
+    assert uci.read_text() == written
+
+
 def test_what_would_change_is_shown_without_keys(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

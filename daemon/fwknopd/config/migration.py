@@ -41,17 +41,21 @@ class Migration:
     told: tuple[str, ...]
 
 
-def migrate(package: UciPackage, fresh_keys: Callable[[], tuple[str, str]]) -> Migration:
+def migrate(
+    package: UciPackage,
+    fresh_keys: Callable[[], tuple[str, str]],
+    network: str = DEFAULT_NETWORK,
+) -> Migration:
     """What makes ``package`` ready; nothing when it is.
 
     ``fresh_keys`` makes an encryption and an HMAC key in base64; it is asked only when no
-    client has a key of its own.
+    client has a key of its own. ``network`` is watched where nothing says what to watch.
     """
     steps: list[tuple[str, Callable[[UciPackage], list[UciChange]]]] = [
         ("options of old LuCI pages that mean nothing are removed", _stale_options),
         ("placeholders beside real keys are removed", _placeholders),
         ("y and n are written as Y and N", _letters),
-        ("the network to watch is wan", _network),
+        (f"the network to watch is {network}", lambda current: _network(current, network)),
     ]
     if not any(map(has_key, package.of_type("access"))):
         steps.append(
@@ -122,17 +126,17 @@ def _letters(package: UciPackage) -> list[UciChange]:
     ]
 
 
-def _network(package: UciPackage) -> list[UciChange]:
-    """wan, where nothing says what to watch: it would be anyway, and the page shows it now."""
+def _network(package: UciPackage, network: str) -> list[UciChange]:
+    """Where nothing says what to watch, it would be wan anyway, and the page shows it now."""
     named = any(section.get("network").strip() for section in package.of_type("network"))
     device = any(section.get("PCAP_INTF").strip() for section in package.of_type("config"))
     if named or device:
         return []
     sections = package.of_type("network")
     if sections:
-        return [SetOption(sections[0].id, "network", DEFAULT_NETWORK)]
+        return [SetOption(sections[0].id, "network", network)]
     added = new_section_id(package, "network")
-    return [AddSection(added, "network"), SetOption(added, "network", DEFAULT_NETWORK)]
+    return [AddSection(added, "network"), SetOption(added, "network", network)]
 
 
 def _first_client(

@@ -217,6 +217,12 @@ def _conversion_verbs(verbs: Verbs) -> None:
     )
     ready.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
     ready.add_argument("--dry-run", action="store_true", help="only show what would change")
+    ready.add_argument(
+        "--network",
+        metavar="NAME",
+        default="wan",
+        help="the network to watch where nothing says which (wan)",
+    )
     given = _verb(
         verbs,
         "export",

@@ -6,8 +6,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from fwknopd.config.migration import Migration, migrate
-from fwknopd.config.problems import ConfigError
+from fwknopd.config.problems import ConfigError, printable
 from fwknopd.config.uci_changes import as_commands
+from fwknopd.config.uci_model import is_name
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import print_json
 from fwknopd.ctl.problems import config_error
@@ -42,10 +43,20 @@ def _migrated(options: Namespace) -> Migration:
     if not store.path.exists() and _writes(options):
         store.create()
     loaded = store.load()
-    done = migrate(loaded.package, _fresh_keys)
+    done = migrate(loaded.package, _fresh_keys, _network(options))
     if done.changes and _writes(options):
         store.commit(done.changes, loaded.etag)
     return done
+
+
+def _network(options: Namespace) -> str:
+    name = str(options.network)
+    if not is_name(name):
+        raise CtlError(
+            f"{printable(name)} can't be the name of a network",
+            "Name one of /etc/config/network, for example wan",
+        )
+    return name
 
 
 def _fresh_keys() -> tuple[str, str]:
