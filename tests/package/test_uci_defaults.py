@@ -203,9 +203,3 @@ def test_rpcd_hears_of_new_rights_where_it_runs(router: Router) -> None:
         ubus.bind(str(router.path("/var/run/ubus/ubus.sock")))
         ready(router)
     assert router.read("/tmp/programs") == "/etc/init.d/rpcd reload\n"
-
-
-def test_sysupgrade_keeps_configuration_and_used_packets(router: Router) -> None:
-    kept = router.read("/lib/upgrade/keep.d/fwknop-wrt").splitlines()
-    for file in (UCI, "/etc/fwknop/access.conf", "/etc/fwknop/digest.cache"):
-        assert any(file == path or (file.startswith(path) and path.endswith("/")) for path in kept)
