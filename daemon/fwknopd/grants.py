@@ -94,6 +94,11 @@ class Door:
         return self.nat is not None and self.translate
 
     @property
+    def target(self) -> Address | None:
+        """The machine it leads to, None when it leads nowhere in particular."""
+        return self.nat.address if self.nat else None
+
+    @property
     def claim(self) -> tuple[object, ...] | None:
         """What only one door can decide: where a port leads, or how to get to a place.
 

@@ -91,27 +91,29 @@ class OpenDoors:
         return [*self._open_group(requests[:half]), *self._open_group(requests[half:])]
 
     def _open(self, requests: Sequence[DoorRequest]) -> list[list[Grant]]:
-        doors = [door for request in requests for door in request.doors]
-        rivals = [grant for door in dict.fromkeys(doors) for grant in self.table.rivals(door)]
         now = self._clock.monotonic()
         wanted = [[self._planned(r, door, now) for door in r.doors] for r in requests]
         grants = [grant for planned in wanted for grant in planned]
         self._twice(lambda: self.firewall.open(self._timed(grants)))
-        self._give_way(rivals)
+        self._give_way(dict.fromkeys(grant.door for grant in grants))
         for grant in grants:
             self.table.record(grant)
         self._owners.opened(grants, self.table)
         self.endings.began(grants)
         return wanted
 
-    def _give_way(self, rivals: Sequence[Grant]) -> None:
-        """These are over since others decide what they did."""
-        if rivals:
-            # Their ports lead elsewhere already; what may be left of them lets nobody in.
-            with suppress(FirewallError):
-                self.firewall.close([grant.door for grant in rivals])
-            why = "a newer knock leads this port elsewhere"
-            self.endings.ended(EventKind.REVOKE, self._dropped(rivals), why)
+    def _give_way(self, opened: Iterable[Door]) -> None:
+        """What decided before what these decide is over."""
+        rivals = [(grant, door) for door in opened for grant in self.table.rivals(door)]
+        if not rivals:
+            return
+        # Their ports lead elsewhere already. What has the same target is the new door's now;
+        # and what may be left of the others lets nobody in.
+        left = [grant.door for grant, door in rivals if grant.door.target != door.target]
+        with suppress(FirewallError):
+            self.firewall.close(left)
+        why = "a newer knock leads this port elsewhere"
+        self.endings.ended(EventKind.REVOKE, self._dropped([grant for grant, _ in rivals]), why)
 
     def _planned(self, request: DoorRequest, door: Door, now: float) -> Grant:
         return self.table.plan(

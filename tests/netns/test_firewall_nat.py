@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import permutations
 
 import pytest
 
+from fwknopd.clock import SystemClock
+from fwknopd.door_requests import DoorRequest
 from fwknopd.firewall import TimedDoor
 from fwknopd.firewall.nftables import NftablesFirewall
 from fwknopd.grants import Door
+from fwknopd.open_doors import OpenDoors
 from tests.netns.conftest import (
     CLIENT,
     CLIENT6,
@@ -153,19 +157,26 @@ def test_our_translation_comes_before_a_port_forward_of_fw4(
     assert site.tcp(2222, source=STRANGER) is Outcome.CONNECTED
 
 
+TO_OTHER_PORT = door(CLIENT, "tcp/4000", f"{HOST}:7001")
+TO_ROUTER = door(CLIENT, "tcp/4000", f"{ROUTER_LAN}:7000", local=True)
+MASKED = door(CLIENT, "tcp/4000", f"{HOST}:7000", mask="masquerade")
+MASKED_BY = door(CLIENT, "tcp/4000", f"{HOST}:7000", mask=ROUTER_LAN)
+SEEN = {TO_HOST: "host", TO_OTHER_PORT: "host, other port", TO_ROUTER: "router"}
+
+
 @pytest.mark.parametrize(
-    ("spec", "seen"),
-    [(f"{HOST}:7001", "host, other port"), (f"{ROUTER_LAN}:7000", "router")],
+    "order",
+    list(permutations((TO_HOST, TO_OTHER_PORT, TO_ROUTER, MASKED, MASKED_BY), 2)),
+    ids=lambda order: " then ".join(f"{d.nat} {d.source_nat}" for d in order),
 )
-def test_what_is_left_of_a_door_whose_place_is_taken_goes_with_it(
-    site: Site, firewall: NftablesFirewall, spec: str, seen: str
+def test_a_door_takes_the_place_of_another_and_nothing_is_left(
+    site: Site, firewall: NftablesFirewall, order: tuple[Door, Door]
 ) -> None:
-    other = door(CLIENT, "tcp/4000", spec, local=seen == "router")
-    open_for(firewall, TO_HOST)
-    open_for(firewall, other)
-    firewall.close([TO_HOST])
-    assert greeting(site, CLIENT, ROUTER, 4000) == seen
-    assert [timed.door for timed in firewall.read()] == [other]
-    firewall.close([other])
-    listing = site.router.run("nft", "list", "table", "inet", "fwknopd")
-    assert CLIENT not in listing
+    doors = OpenDoors(firewall, SystemClock(), lambda *_, **__: None)
+    for item in order:
+        (answer,) = doors.open([DoorRequest((item,), "phone", "phone", 30.0)])
+        assert isinstance(answer, list)
+        assert greeting(site, CLIENT, ROUTER, 4000) == SEEN.get(item, "host")
+        assert [timed.door for timed in firewall.read()] == [item]
+    doors.revoke(lambda _: True)
+    assert CLIENT not in site.router.run("nft", "list", "table", "inet", "fwknopd")
