@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from tests.browser.conftest import LOOKS, PHONE, Look, Site, log_in
 from tests.browser.watching import (
@@ -103,6 +103,22 @@ def test_all_pages(
     try_a_knock(page, site, walker)
     restore(page, site, walker)
     stop_the_daemon(page, site, walker)
+    assert not walker.wrong
+
+
+def test_german_fits_a_phone(browser: Browser, site: Site, artifacts: Path) -> None:
+    width, height = PHONE
+    context = browser.new_context(viewport={"width": width, "height": height}, locale="de-DE")
+    page = context.new_page()
+    walker = Walker(page, Look("phone-german", PHONE), artifacts)
+    page.goto(site.url)
+    assert page.evaluate("document.documentElement.lang") == "de"
+    walker.look_at("login")
+    log_in(page, site)
+    for name, path in PAGES.items():
+        page.goto(site.url + path)
+        walker.look_at(name)
+    context.close()
     assert not walker.wrong
 
 

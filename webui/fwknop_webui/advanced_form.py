@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from fwknop_webui.advanced_filter import Filter
 from fwknop_webui.advanced_rows import Row, Subject, rows
 from fwknop_webui.check import check
+from fwknop_webui.expected import said
 from fwknop_webui.forms import MAX_LENGTH
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
@@ -271,5 +272,5 @@ def _by_option(found: Iterable[Problem], severity: Severity) -> dict[str, str]:
     texts: dict[str, str] = {}
     for problem in found:
         if problem.severity is severity and problem.option:
-            texts.setdefault(problem.option, f"{problem.message}. {problem.remedy}".strip())
+            texts.setdefault(problem.option, said(problem))
     return texts

@@ -8,6 +8,8 @@ from typing import IO
 from flask import Flask, Request
 
 from fwknop_webui.errors import set_up_errors
+from fwknop_webui.i18n import CHOSEN
+from fwknop_webui.luci_language import LuciLanguage
 from fwknop_webui.pages import set_up_templates
 from fwknop_webui.routes import FORM, UPLOAD, Route
 from fwknop_webui.security import Guard
@@ -49,6 +51,7 @@ def create_app(config: WebConfig, parts: Services | None = None) -> Flask:
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     app.extensions[EXTENSION] = parts or build_services(config)
+    app.extensions[CHOSEN] = LuciLanguage(config.uci.with_name("luci")).chosen
     set_up_templates(app)
     set_up_errors(app)
     Guard({route.endpoint: route for route in ROUTES}).attach(app)

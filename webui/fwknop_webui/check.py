@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from fwknop_webui.expected import said
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration
 from fwknopd.config.uci_config import configuration_from_uci
@@ -50,7 +51,7 @@ def errors_by_field(problems: Iterable[Problem], fields: Collection[str]) -> dic
     found: dict[str, str] = {}
     for problem in problems:
         if problem.severity is Severity.ERROR and problem.option in fields:
-            found.setdefault(problem.option, f"{problem.message}. {problem.remedy}".strip())
+            found.setdefault(problem.option, said(problem))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from fwknop_webui.expected import said
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
 from fwknopd.config.problems import Problem, Severity
@@ -182,7 +183,7 @@ class TypedKeys:
         for problem in found:
             name = KEY_FIELDS.get(problem.option, "")
             if name in typed and problem.severity is not Severity.NOTE:
-                errors[name] = f"{problem.message}. {problem.remedy}"
+                errors[name] = said(problem)
         if typed and not errors and section:
             errors = _weak(section, typed)
         errors |= dict.fromkeys(

@@ -1,7 +1,8 @@
 """Translation of what people read. English is both the source and the fallback.
 
 Catalogs are gettext's, one folder for each language in ``translations/``; `make translations`
-brings them up to date. The browser says which language its user reads.
+brings them up to date. The browser says which language its user reads, unless one was chosen
+for LuCI.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import gettext as _gettext
 from functools import cache
 from importlib.resources import files
 
-from flask import g, has_request_context, request
+from flask import current_app, g, has_request_context, request
 
 DOMAIN = "fwknop_webui"
 SOURCE_LANGUAGE = "en"
+CHOSEN = "fwknop_webui_language"
+"""Name of the application's extension that says which language was chosen, "" for none."""
 
 
 def _(text: str) -> str:
@@ -33,11 +36,13 @@ def noop(text: str) -> str:
 
 
 def language() -> str:
-    """The language of this answer: the first one of the browser's that there is."""
+    """The language of this answer: the one chosen, or the browser's first that there is."""
     if not has_request_context():
         return SOURCE_LANGUAGE
     if "language" not in g:
-        g.language = request.accept_languages.best_match(languages()) or SOURCE_LANGUAGE
+        chosen = current_app.extensions[CHOSEN]()
+        wanted = chosen if chosen in languages() else ""
+        g.language = wanted or request.accept_languages.best_match(languages()) or SOURCE_LANGUAGE
     found: str = g.language
     return found
 

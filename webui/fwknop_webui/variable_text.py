@@ -27,6 +27,7 @@ _KINDS = {
     Kind.DAYS: N_("days of the week"),
     Kind.NAT_TARGET: N_("address and port"),
     Kind.NAT_RANGES: N_("addresses, networks and ports"),
+    Kind.GPG_IDS: N_("GPG key IDs"),
     Kind.IPT_CHAIN: N_("iptables chain"),
     Kind.ACCOUNT: N_("name of a user or group"),
     Kind.COMMAND: N_("command"),
