@@ -29,6 +29,7 @@ from tests.bench.scenarios.latency import forwarded, latency
 from tests.bench.scenarios.many_clients import many_clients
 from tests.bench.scenarios.open_doors import open_doors
 from tests.bench.scenarios.reloads import reloads
+from tests.bench.scenarios.web_page import web_page
 from tests.bench.site import PREFIX
 from tests.bench.targets import judge
 from tests.lab.process import SYSTEM_PATH
@@ -46,6 +47,7 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "burst": burst,
     "floods": floods,
     "doors": open_doors,
+    "pages": web_page,
 }
 TIME_LIMITS = {Effort.QUICK: 900, Effort.SHORT: 1800, Effort.LONG: 7200}
 """Seconds after which a run ends with what it has."""

@@ -33,10 +33,13 @@ class Memory:
 
 
 class Group:
-    """A control group for one daemon; or a plain list of its processes where there is none."""
+    """A control group for one daemon; or a plain list of its processes where there is none.
 
-    def __init__(self) -> None:
-        self._folder = _make_folder()
+    ``contained``: there is to be one. A program that starts no others needs none.
+    """
+
+    def __init__(self, *, contained: bool = True) -> None:
+        self._folder = _make_folder() if contained else None
         self._pid = 0
 
     @property

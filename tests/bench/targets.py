@@ -20,6 +20,7 @@ from tests.bench.scenarios.latency import FORWARDED, KNOCK
 from tests.bench.scenarios.many_clients import CLIENTS
 from tests.bench.scenarios.open_doors import DOORS
 from tests.bench.scenarios.reloads import RELOAD
+from tests.bench.scenarios.web_page import DEAREST, WEB_PAGE
 
 OURS, IPTABLES = "nft", "ipt"
 
@@ -204,4 +205,6 @@ TARGETS = (
     ),
     Target("5 reloads, 100 knocks: lost", (RELOAD, "", "knocks lost"), 0, "of 100"),
     Target("the same: an open door seen shut", (RELOAD, "", "an open door seen shut"), 0, "of 100"),
+    Target("web page: CPU of the dearest page", (WEB_PAGE, DEAREST, "CPU"), 30, "ms"),
+    Target("web page: RSS after every page", (WEB_PAGE, "after every page", "RSS"), 40, "MiB"),
 )

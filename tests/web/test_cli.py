@@ -187,6 +187,9 @@ def test_memory_stays_within_its_budget(
             "/clients/bert/advanced",
             "/import",
             "/backup",
+            "/logs",
+            "/diagnostics",
+            "/changes",
         ):
             assert "Log out" in surfer.open(path)
         clients = surfer.open("/clients")
