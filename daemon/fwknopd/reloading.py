@@ -30,6 +30,10 @@ from fwknopd.startup import (
 GONE = "its client was deleted, disabled or given new keys"
 
 
+def _nothing(_configuration: Configuration, _file: str) -> tuple[Problem, ...]:
+    return ()
+
+
 class Reloading:
     """Holds the configuration; `reload` replaces it.
 
@@ -50,6 +54,8 @@ class Reloading:
         self.loaded_at = clock.now()
         self.errors: tuple[Problem, ...] = ()
         """What was wrong at the last reload; empty when it succeeded."""
+        self.rights_missing: Callable[[Configuration, str], tuple[Problem, ...]] = _nothing
+        """Warnings about what a configuration needs that the process has given up."""
         self._options = options
         self._engine = engine
         self._intake = intake
@@ -106,6 +112,7 @@ class Reloading:
         )
         if self._engine.firewall.name == UnusedFirewall.name and needs_firewall(configuration):
             waiting = (*waiting, self._firewall_problem(configuration))
+        waiting = (*waiting, *self.rights_missing(configuration, self.file_of(configuration)))
         return replace(configuration, problems=(*configuration.problems, *waiting))
 
     def _firewall_problem(self, configuration: Configuration) -> Problem:

@@ -64,3 +64,13 @@ def _lasting(options: Options, run_dir: Path) -> Path | None:
     # It is made together with the file.
     writable = os.access(folder if folder.exists() else folder.parent, os.W_OK)
     return LASTING_DIGEST_FILE if writable else None
+
+
+def used_paths(options: Options, paths: RunPaths) -> tuple[Path, ...]:
+    """What a running daemon goes on to read and write, and the folders where others could
+    put something else in its place."""
+    named = (options.uci, options.config_file, options.access_file, options.access_folder)
+    files = [Path(name) for name in (*named, *options.override_config) if name]
+    files.append(paths.digest_file)
+    made = (paths.pid_file, paths.control, paths.trace)
+    return (*files, *dict.fromkeys(file.parent for file in (*files, *made)))

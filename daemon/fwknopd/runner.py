@@ -39,7 +39,8 @@ from fwknopd.pid_file import AlreadyRunning, PidFile, PidFileError
 from fwknopd.replay import VolatileMemory
 from fwknopd.replay_journal import JournalError, ReplayJournal
 from fwknopd.replay_memory import ReplayMemory
-from fwknopd.run_paths import RunPaths, run_paths
+from fwknopd.run_paths import RunPaths, run_paths, used_paths
+from fwknopd.sandbox import SandboxError, give_up_all_but, needed
 from fwknopd.service import Service
 from fwknopd.signals import SignalPipe
 from fwknopd.startup import (
@@ -173,12 +174,24 @@ def _run_service(
         ending.callback(control.close)
         ending.callback(service.stop)
         service.start(control, signals)
+        _confine(service, paths)
         starter.ready()
         service.run()
 
 
 def _report(events: EventLog, text: str) -> None:
     events.record(EventKind.ERROR, detail=text)
+
+
+def _confine(service: Service, paths: RunPaths) -> None:
+    """Give up what there is no use for; a daemon that can't runs all the same, and says so."""
+    rights = needed(service.configuration, used_paths(service.options, paths))
+    service.reloading.rights_missing = rights.missing
+    try:
+        give_up_all_but(rights)
+    except SandboxError as error:
+        detail = f"The daemon keeps rights it has no use for: {error}"
+        service.events.record(EventKind.ERROR, detail=detail)
 
 
 def _run_file(

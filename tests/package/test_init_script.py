@@ -35,6 +35,8 @@ config access
 	option KEY 'secret'
 """
 
+WITH_COMMANDS = CONFIGURED.format(network="wan") + "\toption ENABLE_CMD_EXEC 'Y'\n"
+
 
 def with_jails(router: Router) -> None:
     router.program("/sbin/ujail")
@@ -202,30 +204,33 @@ def test_no_jail_without(router: Router, program: str) -> None:
     assert not jailed(told(router, "start"))
 
 
-def test_a_reload_restarts_only_into_and_out_of_the_jail(router: Router) -> None:
-    with_jails(router)
+@pytest.mark.parametrize("jails", [True, False])
+def test_a_reload_restarts_only_for_other_rights(router: Router, jails: bool) -> None:
+    if jails:
+        with_jails(router)
     told(router, "start")
     running(router)
     calls = told(router, "reload")
     assert "procd_kill" not in names(calls)
-    assert jailed(calls)
-    with_commands = CONFIGURED.format(network="wan") + "\toption ENABLE_CMD_EXEC 'Y'\n"
-    router.write(UCI, with_commands)
+    assert jailed(calls) == jails
+    router.write(UCI, WITH_COMMANDS)
     calls = told(router, "reload")
     assert names(calls)[0] == "procd_kill"
     assert not jailed(calls)
     running(router)
     assert "procd_kill" not in names(told(router, "reload"))
+    router.write(UCI, CONFIGURED.format(network="wan"))
+    calls = told(router, "reload")
+    assert names(calls)[0] == "procd_kill"
+    assert jailed(calls) == jails
 
 
 def test_a_broken_change_is_no_reason_to_restart(router: Router) -> None:
     told(router, "start")
     running(router)
-    with_jails(router)
+    router.write(UCI, WITH_COMMANDS)
     router.program("/usr/sbin/fwknopd", BROKEN)
-    calls = told(router, "reload")
-    assert "procd_kill" not in names(calls)
-    assert not jailed(calls)
+    assert "procd_kill" not in names(told(router, "reload"))
 
 
 def test_the_status_of_a_running_daemon_is_its_own(router: Router) -> None:

@@ -50,6 +50,7 @@ ADAPTERS = (
     ("cycle_journal", "owner_journal", "run_file"),
     ("clock", "time_sources", "time_zone"),
     ("commands",),
+    ("sandbox",),
     ("gpg_home", "gpg_jobs", "gpg_queue", "gpg_rings"),
 )
 # What edges share: starting a program or a job, and nothing that is one edge's business.
