@@ -20,8 +20,10 @@ def test_door_appears_and_goes_without_reloading(page: Page, site: Site) -> None
     row = page.locator("#live-doors tbody tr")
     expect(row).to_have_count(1, timeout=6000)
     expect(row).to_contain_text("Newcomer")
+    expect(page.locator("#said")).to_have_text("1 door is open.")
     site.daemon.doors = []
     expect(page.locator("#live-doors")).to_contain_text("No doors open", timeout=6000)
+    expect(page.locator("#said")).to_have_text("No door is open.")
 
 
 def test_countdown_runs_by_the_router_s_clock(page: Page, site: Site) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from tests.browser.conftest import LOOKS, PHONE, Look, Site, log_in
 from tests.browser.watching import (
     barriers,
+    chatter,
     faint_texts,
     overflow,
     small_targets,
@@ -73,6 +74,7 @@ class Walker:
             "target": small_targets(self.page),
             "label": unlabelled_fields(self.page),
             "overflow": [f"{overflow(self.page)} px"] if overflow(self.page) else [],
+            "chatter": chatter(self.page),
             "header": tall_header(self.page) if self.look.size == PHONE else [],
             # Both colours and both widths are in these two; axe takes its time.
             "axe": barriers(self.page) if self.look.name in ("desktop-light", "phone-dark") else [],

@@ -112,6 +112,19 @@ def barriers(page: Page) -> list[str]:
     return found
 
 
+_CHATTER = """
+() => [...document.querySelectorAll("[data-ago], [data-since], [data-expires]")]
+	.filter((element) => element.closest("[aria-live=polite], [role=status], [role=alert]"))
+	.map((element) => element.outerHTML)
+"""
+
+
+def chatter(page: Page) -> list[str]:
+    """What counts seconds where a screen reader says every change."""
+    found: list[str] = page.evaluate(_CHATTER)
+    return found
+
+
 def tall_header(page: Page) -> list[str]:
     """A header of more than two rows, which leaves a phone too little of the page."""
     height: float = page.evaluate("document.querySelector('header').offsetHeight")

@@ -68,14 +68,20 @@
 	let polling = true;
 	let timer = 0;
 
+	// What screen readers say of a change: in a region of its own, for countdowns are in the others.
+	const saidBy = (place) => place.querySelector("[data-says]")?.dataset.says;
+
 	const replaceRegion = (name, region) => {
 		const place = document.getElementById(`live-${name}`);
 		if (!place || place.dataset.version === region.version) return;
 		const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
 		const opened = all("details[open][id]", place).map((item) => item.id);
+		const known = saidBy(place);
 		// The HTML comes from our own templates, which escape every value in it.
 		place.innerHTML = region.html;
 		place.dataset.version = region.version;
+		const news = saidBy(place);
+		if (news && news !== known) setText(document.getElementById("said"), news);
 		for (const id of opened) {
 			const item = document.getElementById(id);
 			if (item) item.open = true;
