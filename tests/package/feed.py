@@ -46,7 +46,7 @@ SPLIT_OFF: Mapping[str, tuple[str, ...]] = {
 """What of the standard library is no part of python3-light, by the package that has it."""
 
 NOT_SHIPPED = ("ensurepip", "idlelib", "lib2to3", "test", "tkinter", "turtle", "turtledemo")
-_LEFT_BEHIND = ("__pycache__", "site-packages", "dist-packages", "config-*", "tests", "idle_test")
+_LEFT_BEHIND = ("site-packages", "dist-packages", "config-*", "tests", "*.opt-?.pyc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +148,10 @@ class PythonRoot:
 
     def _copy_interpreter(self) -> None:
         program = self.folder / "usr/bin" / VERSION
-        program.parent.mkdir(parents=True)
+        program.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(Path(sys.executable).resolve(), program)
         self.python.symlink_to(VERSION)
-        ignored = shutil.ignore_patterns(*_LEFT_BEHIND)
+        ignored = shutil.ignore_patterns(*_LEFT_BEHIND, *NOT_SHIPPED)
         shutil.copytree(_stdlib(), self.folder / STDLIB, ignore=ignored, symlinks=False)
         for module in (*NOT_SHIPPED, *(m for split in SPLIT_OFF.values() for m in split)):
             for path in _files_of(self.folder / STDLIB, module):
@@ -169,7 +169,7 @@ class PythonRoot:
     def _copy_distribution(self, project: str) -> None:
         for file in distribution(project).files or ():
             source = Path(str(file.locate()))
-            if ".." not in file.parts and "__pycache__" not in file.parts and source.is_file():
+            if ".." not in file.parts and source.is_file():
                 target = self.site_packages / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)

@@ -69,4 +69,12 @@ status() {
 	status_service "$@"
 }
 
+enable() {
+	ln -sf "../init.d/$service" "/etc/rc.d/S$START$service"
+}
+
+disable() {
+	rm -f "/etc/rc.d/S$START$service"
+}
+
 "$action" "$@"

@@ -18,7 +18,8 @@ import pytest
 
 from fwknopd import __version__
 from package.dev import ipk
-from package.dev.ipk_recipe import RecipeError
+from package.dev.ipk_control import conffiles, keep_over_sysupgrade
+from package.dev.ipk_recipe import Package, RecipeError
 from tests.package.built import Built, Packages
 from tests.package.feed import LIBRARIES, VERSION
 
@@ -111,8 +112,17 @@ def test_it_takes_the_place_of_the_stock_packages(packages: Packages) -> None:
 def test_configuration_and_used_packets_outlive_an_upgrade(packages: Packages) -> None:
     daemon = packages["fwknop-wrt"]
     assert daemon.control_file("conffiles") == "/etc/config/fwknopd\n"
-    root = dict(zip(daemon.files(), members(daemon.part("data.tar.gz")), strict=True))
-    assert root["/lib/upgrade/keep.d/fwknop-wrt"].size == len("/etc/fwknop/\n")
+    kept = daemon.files()["/lib/upgrade/keep.d/fwknop-wrt"]
+    assert kept.size == len("/etc/fwknop/\n")
+
+
+def test_what_a_recipe_keeps_without_shipping_it_is_listed_for_sysupgrade(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/shipped").touch()
+    package = Package("x", tmp_path, {}, {"conffiles": "/etc/shipped\n/etc/made/\n"})
+    keep_over_sysupgrade(package)
+    assert conffiles(package) == ["/etc/shipped"]
+    assert (tmp_path / "lib/upgrade/keep.d/x").read_text() == "/etc/made/\n"
 
 
 def test_every_file_for_the_router_is_in_a_package(packages: Packages) -> None:

@@ -7,16 +7,9 @@ HOST_PYTHON3_BIN := $(PYTHON)
 PYTHON3_PKG_BUILD ?= 1
 
 define Py3Build/Compile/Default
-	$(PYTHON) -m pip --quiet --disable-pip-version-check install --no-deps --no-compile \
-		--no-build-isolation --no-index --target $(PKG_INSTALL_DIR)$(PYTHON3_PKG_DIR) \
-		$(PKG_BUILD_DIR)
-	# Who installed it from where is no business of a router's.
-	rm -f $(PKG_INSTALL_DIR)$(PYTHON3_PKG_DIR)/*.dist-info/direct_url.json
-	rm -f $(PKG_INSTALL_DIR)$(PYTHON3_PKG_DIR)/*.dist-info/RECORD
-	rm -f $(PKG_INSTALL_DIR)$(PYTHON3_PKG_DIR)/*.dist-info/REQUESTED
-	if [ -d $(PKG_INSTALL_DIR)$(PYTHON3_PKG_DIR)/bin ]; then
-		mv $(PKG_INSTALL_DIR)$(PYTHON3_PKG_DIR)/bin $(PKG_INSTALL_DIR)/usr/bin
-	fi
+	$(PYTHON) $(TOPDIR)/../ipk_wheel.py $(PKG_BUILD_DIR) \
+		$(PKG_INSTALL_DIR)$(PYTHON3_PKG_DIR) $(PKG_INSTALL_DIR)/usr/bin >$(OUT)/build.log 2>&1 || \
+		{ cat $(OUT)/build.log; exit 1; }
 endef
 
 Py3Build/Compile ?= $(Py3Build/Compile/Default)
