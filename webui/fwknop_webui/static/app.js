@@ -247,7 +247,11 @@
 	// ---- dialogs: the focus goes in, stays in, and returns to what opened them ----
 
 	const OPENER = "fwknop-opener";
-	const namesOf = (element) => element.textContent.replace(/\s+/g, " ").trim();
+	// Where it leads, and in which words: the same on the page that is made anew.
+	const markOf = (element) => [
+		element.getAttribute("href") ?? element.getAttribute("formaction") ?? element.form?.action ?? "",
+		element.textContent.replace(/\s+/g, " ").trim(),
+	].join(" ");
 
 	const startDialog = () => {
 		const dialog = document.querySelector("[role=dialog]");
@@ -264,19 +268,21 @@
 		});
 	};
 
-	// Dialogs are pages, so what opened one is found again by its words.
+	// Dialogs are pages, so what opened one is found again by what it is.
 	const startReturning = () => {
 		if (document.querySelector("[role=dialog]")) return;
 		const known = JSON.parse(sessionStorage.getItem(OPENER) ?? "null");
 		sessionStorage.removeItem(OPENER);
 		if (known?.page === location.pathname && !document.querySelector("[autofocus], [aria-invalid=true]")) {
-			all("main a, main button, header a").find((item) => namesOf(item) === known.words)?.focus();
+			const opener = all("main a, main button, header a").find((item) => markOf(item) === known.mark);
+			const menu = opener?.closest("details:not([open])");
+			(menu ? menu.querySelector("summary") : opener)?.focus();
 		}
 		document.addEventListener("click", (event) => {
 			const opener = event.target.closest("a, button");
 			if (!opener) return;
-			const words = namesOf(opener);
-			sessionStorage.setItem(OPENER, JSON.stringify({ page: location.pathname, words }));
+			const mark = markOf(opener);
+			sessionStorage.setItem(OPENER, JSON.stringify({ page: location.pathname, mark }));
 		});
 	};
 
