@@ -19,7 +19,7 @@ from tests.netns.probes import family_of
 # again after a second, and that must not count as an answer to the first.
 PATIENCE = 0.35
 # What is expected to come is waited for: the machine may be busy.
-LONG_PATIENCE = 5.0
+LONG_PATIENCE = 15.0
 _RESET = struct.pack("=ii", 1, 0)
 
 # A port that is used again soon would belong to a flow the router still knows, with the

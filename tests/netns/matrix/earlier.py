@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 
 from tests.netns.matrix.kinds import Kind
-from tests.netns.matrix.ledger import EARLY, LATE, Entry
+from tests.netns.matrix.ledger import EARLY, Entry
 from tests.netns.matrix.site import HOST, ROUTER, Site
 
 _DATA = Path(__file__).parents[2] / "data" / "nftables" / "before-lookups.nft"
@@ -31,7 +31,8 @@ def leave_table(site: Site, entries: list[Entry]) -> None:
 
 def _elements(entry: Entry) -> Iterator[str]:
     seconds = max(1, int(entry.surely + EARLY - monotonic()))
-    entry.surely, entry.possibly = monotonic() + seconds - EARLY, monotonic() + seconds + LATE
+    end = monotonic() + seconds
+    entry.surely, entry.possibly = end - EARLY, end + entry.late
     kind, version, phone = entry.kind, entry.home.version, entry.home.phone
     for way in kind.ways:
         door = f"{phone} . {way.protocol} . {way.number} timeout {seconds}s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -39,7 +39,7 @@ from tests.netns.matrix.site import (
 from tests.netns.matrix.watch import WEB
 from tests.netns.namespaces import Machines
 
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 30.0
 AT_ONCE = 10
 """Knocks under way at the same time: few enough to know well when each was answered."""
 
@@ -121,13 +121,9 @@ class Guarded:
         """Let it go on."""
         self.daemon.process.signal(signal.SIGCONT)
 
-    def heard(self, mark: int, kind: str, text: str, seconds: float = ANSWER_SECONDS) -> Event:
-        """Wait for an event that speaks of ``text``."""
-        return self.events.wait_for(
-            lambda event: event["event"] == kind and text in (event.get("detail") or ""),
-            since=mark,
-            timeout=seconds,
-        )
+    def heard(self, mark: int, wanted: Callable[[Event], bool]) -> Event:
+        """Wait for an event."""
+        return self.events.wait_for(wanted, since=mark, timeout=ANSWER_SECONDS)
 
 
 @contextmanager

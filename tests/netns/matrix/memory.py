@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
+from typing import Any
 
-from tests.netns.matrix.ledger import EARLY, LATE, Entry
+from tests.netns.matrix.ledger import EARLY, Entry
 
 Listed = tuple[str, str, str | None, str | None]
 """A door as the list of grants has it: for whom, what, where to, under whose address."""
+
+
+def door_of(grant: Mapping[str, Any]) -> Listed:
+    """The door of an item of that list."""
+    return (grant["address"], grant["port"], grant["nat"], grant["source_nat"])
 
 
 @dataclass(slots=True)
@@ -38,7 +44,7 @@ class Door:
         self._forget_ended()
         held = self.holders.get(client) or Span(-inf, -inf)
         surely = max(held.surely, asked + seconds - EARLY)
-        possibly = max(held.possibly, answered + seconds + LATE)
+        possibly = max(held.possibly, answered + seconds + self.entry.late)
         self.holders[client] = Span(surely, possibly)
         self._conclude()
 

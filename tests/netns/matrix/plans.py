@@ -2,15 +2,14 @@
 
 Every campaign has all kinds of access and both IP versions in it, and all ends of a door.
 What is chosen from is the firewall, the server's settings and the trouble. For every day
-each kind meets two of its ends in each campaign, in turn; any two of kind, end, trouble
-and main firewall still come together.
+each kind meets two of its ends in each campaign, in turn; any two of kind, IP version, end,
+trouble and back end still come together, and every firewall takes part.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
 from pathlib import Path
@@ -32,9 +31,6 @@ from tests.netns.namespaces import Machines
 SETTINGS: dict[str, tuple[Kind, ...]] = {"usual": USUAL, "strict": STRICT}
 COMPLETE = os.environ.get("MATRIX") == "complete"
 """`make matrix` asks for everything."""
-
-# One that refuses, one that is silent; one of each iptables. These meet every trouble.
-MAIN = ("default", "wan-drop", "plain-nft", "fw3-legacy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +84,27 @@ def complete() -> list[Plan]:
 
 
 def enough() -> list[Plan]:
-    """Every trouble in each main firewall, every other firewall in some trouble."""
-    plans = [Plan(arena, "usual", t) for arena in MAIN if arena in arenas() for t in TROUBLES]
-    chosen = [*plans, *_others(), *_strict()]
-    return [replace(plan, turn=number) for number, plan in enumerate(chosen)]
+    """Every trouble with either back end, and once more with the strict settings.
+
+    Which of a back end's firewalls it is changes from trouble to trouble.
+    """
+    arenas_of = [cycle(names) for names in _by_backend()]
+    usual = [
+        Plan(next(names), "usual", trouble, turn)
+        for names in arenas_of
+        for turn, trouble in enumerate(TROUBLES)
+    ]
+    strict = [
+        Plan(next(arenas_of[turn % 2]), "strict", trouble, turn)
+        for turn, trouble in enumerate(TROUBLES)
+    ]
+    return [*usual, *strict]
 
 
-def _others() -> Iterator[Plan]:
-    troubles = cycle(TROUBLES)
-    for arena in arenas():
-        if arena not in MAIN:
-            yield Plan(arena, "usual", next(troubles))
-
-
-def _strict() -> Iterator[Plan]:
-    """Each trouble once, each main firewall more than once."""
-    for trouble, arena in zip(TROUBLES, cycle(MAIN)):
-        if arena in arenas():
-            yield Plan(arena, "strict", trouble)
+def _by_backend() -> list[list[str]]:
+    """The names of the firewalls, for each back end."""
+    backends = ("nftables", "iptables")
+    return [[name for name, arena in arenas().items() if arena.backend == b] for b in backends]
 
 
 def plans() -> list[Plan]:
@@ -113,20 +112,23 @@ def plans() -> list[Plan]:
     return complete() if COMPLETE else enough()
 
 
-WALKS = ("default", "plain-nft")
-"""Of each back end, the firewall for every day's walk."""
+WALKS = ("default", "plain-nft", "fw3-legacy")
+"""Firewalls for every day's walks."""
 
-STEPS, MANY_STEPS, MANY_SEEDS = 36, 100, 2
+STEPS, MANY_STEPS, MANY_SEEDS = 30, 100, 2
 
 
 def walks() -> list[WalkPlan]:
-    """Those to take. With WALK_SEED it is that walk again; CI always takes the same."""
-    given = os.environ.get("WALK_SEED")
-    seeds = [int(given)] if given else [1] if os.environ.get("CI") else _random_seeds()
+    """Those to take. With WALK_SEED it is that walk again; every day takes the same."""
     steps = MANY_STEPS if COMPLETE else STEPS
     names = arenas() if COMPLETE else WALKS
-    return [WalkPlan(name, seed, steps) for name in names for seed in seeds if name in arenas()]
+    return [WalkPlan(name, seed, steps) for name in names for seed in _seeds() if name in arenas()]
 
 
-def _random_seeds() -> list[int]:
-    return [SystemRandom().randrange(10**6) for _ in range(MANY_SEEDS if COMPLETE else 1)]
+@cache
+def _seeds() -> list[int]:
+    if given := os.environ.get("WALK_SEED"):
+        return [int(given)]
+    if not COMPLETE or os.environ.get("CI"):
+        return [1]
+    return [SystemRandom().randrange(10**6) for _ in range(MANY_SEEDS)]

@@ -12,7 +12,16 @@ from tests.netns.matrix.attempts import Attempt, try_all
 from tests.netns.matrix.guarded import Guarded
 from tests.netns.matrix.kind_table import WAKER
 from tests.netns.matrix.knocking import knock
-from tests.netns.matrix.ledger import LATE, Entry, Judgement, Questions, State, ask, hopeful
+from tests.netns.matrix.ledger import (
+    KERNEL_LATE,
+    LATE,
+    Entry,
+    Judgement,
+    Questions,
+    State,
+    ask,
+    hopeful,
+)
 from tests.netns.matrix.site import VERSIONS, Home
 from tests.netns.matrix.watch import Watch
 
@@ -47,11 +56,14 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.judgement = Judgement(self.router.arena.public)
+        for entry in self.everybody:
+            entry.late = KERNEL_LATE if self.router.arena.closes else LATE
 
     def look(self, when: str) -> None:
         """Try who gets in, and note what is not as it should be."""
         questions = self._questions()
-        tried = try_all(questions, hopeful(questions))
+        public = [attempt for attempt in questions if self.router.arena.public(attempt)]
+        tried = try_all(questions, [*hopeful(questions), *public])
         known = len(self.judgement.wrong)
         self.judgement.judge(questions, tried.values())
         self.judgement.wrong[known:] = [f"{when}: {w}" for w in self.judgement.wrong[known:]]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -41,7 +43,8 @@ def side_by_side(
         yield running
     finally:
         running.close()
-        write_summary(artifacts / "matrix.txt", running.ended())
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+        write_summary(artifacts / f"matrix{worker}.txt", running.ended())
 
 
 def _selected(items: Iterable[pytest.Item]) -> Iterator[Job[object]]:
@@ -59,8 +62,8 @@ def test_campaign(side_by_side: SideBySide, plan: Plan) -> None:
     shown = "\n".join(report.wrong[:SHOWN])
     assert not report.wrong, f"{plan}: {len(report.wrong)} disagreements\n{shown}"
     # A look that knew nothing would find nothing wrong.
-    assert report.certain > 20 * report.unknown
-    assert report.watched > 100
+    assert report.certain > 5 * report.cases
+    assert report.watched > 50
 
 
 @pytest.mark.timeout(1800)
@@ -68,8 +71,8 @@ def test_campaign(side_by_side: SideBySide, plan: Plan) -> None:
 def test_walk(side_by_side: SideBySide, plan: WalkPlan) -> None:
     report = side_by_side.found(plan)
     assert not report.wrong, f"{plan.arena}: {report}"
-    assert report.certain > 500
-    assert report.watched > 100
+    assert report.certain > 10 * len(report.steps)
+    assert report.watched > 50
 
 
 def write_summary(path: Path, found: Mapping[Job[object], object]) -> None:
@@ -85,23 +88,34 @@ def write_summary(path: Path, found: Mapping[Job[object], object]) -> None:
 def test_every_day_has_something_of_everything() -> None:
     chosen = enough()
     assert {replace(plan, turn=None) for plan in chosen} <= set(complete())
-    for names, used in (
-        (arenas(), {plan.arena for plan in chosen}),
-        (SETTINGS, {plan.settings for plan in chosen}),
-        (TROUBLES, {plan.trouble for plan in chosen if plan.settings == "strict"}),
-    ):
-        assert set(names) == used
-    backends = {(arenas()[plan.arena].backend, plan.trouble) for plan in chosen}
-    assert len(backends) == 2 * len(TROUBLES)
+    assert {plan.arena for plan in chosen} == set(arenas())
+    met = {(arenas()[plan.arena].backend, plan.trouble) for plan in chosen}
+    assert len(met) == 2 * len(TROUBLES)
 
 
-def test_every_day_every_kind_meets_every_end_and_every_end_every_trouble() -> None:
-    kinds, ends = set(), set()
+def test_every_day_any_two_come_together() -> None:
+    """Of kind of access with its IP version, end of the door, trouble and back end."""
+    met: dict[str, set[tuple[str, ...]]] = {}
     for plan in enough():
+        backend = arenas()[plan.arena].backend
         for case in cases_of(SETTINGS[plan.settings], plan.trouble, plan.turn):
-            version = case.entry.home.version
-            kinds.add((arenas()[plan.arena].backend, case.entry.kind.name, version, case.life))
-            ends.add((arenas()[plan.arena].backend, plan.trouble, version, case.life))
-    clients = sum(len(kind.versions) for kind in KINDS)
-    assert len(kinds) == 2 * clients * len(LIVES)
-    assert len(ends) == 2 * len(TROUBLES) * 2 * len(LIVES)
+            version = str(case.entry.home.version)
+            facts = {
+                "client": case.entry.kind.client(case.entry.home.version),
+                "end": case.life,
+                "trouble": plan.trouble,
+                "backend": backend,
+            }
+            for one, other in combinations(facts, 2):
+                met.setdefault(f"{one}, {other}", set()).add((facts[one], facts[other]))
+            met.setdefault("version", set()).add((version, case.life, plan.trouble, backend))
+    clients, ends, troubles = sum(len(kind.versions) for kind in KINDS), len(LIVES), len(TROUBLES)
+    assert {pair: len(found) for pair, found in met.items()} == {
+        "client, end": clients * ends,
+        "client, trouble": clients * troubles,
+        "client, backend": clients * 2,
+        "end, trouble": ends * troubles,
+        "end, backend": ends * 2,
+        "trouble, backend": troubles * 2,
+        "version": 2 * ends * troubles * 2,
+    }

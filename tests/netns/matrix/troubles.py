@@ -135,11 +135,11 @@ def lose_wan(scene: Scene) -> None:
     router, mark = scene.router, scene.router.events.mark()
     with scene.watch.outage():
         router.site.lose_wan()
-        router.events.wait_for(event_is("capture", state="waiting"), since=mark)
+        router.heard(mark, event_is("capture", state="waiting"))
         mark = router.events.mark()
         router.site.lay_wan(router.machines)
         meet_again(router.site)
-        router.events.wait_for(event_is("capture", state="capturing"), since=mark)
+        router.heard(mark, event_is("capture", state="capturing"))
 
 
 def meet_again(site: Site) -> None:

@@ -14,8 +14,8 @@ from time import monotonic
 from tests.netns.matrix.attempts import Attempt
 from tests.netns.matrix.guarded import Guarded, Refused
 from tests.netns.matrix.kind_table import WAKER
-from tests.netns.matrix.ledger import Entry, State
-from tests.netns.matrix.memory import Memory
+from tests.netns.matrix.ledger import KERNEL_LATE, LATE, Entry, State
+from tests.netns.matrix.memory import Memory, door_of
 from tests.netns.matrix.scene import Scene
 from tests.netns.matrix.site import VERSIONS, Home
 from tests.netns.matrix.walk_doors import Client, Doors, clients
@@ -50,7 +50,7 @@ class Walk:
     def __init__(self, router: Guarded, seed: int) -> None:
         self.router, self.seed = router, seed
         self.random = Random(seed)
-        self.doors = Doors()
+        self.doors = Doors(KERNEL_LATE if router.arena.closes else LATE)
         self.memory = Memory(self.doors)
         self.disabled: set[str] = set()
         self.steps: list[str] = []
@@ -71,6 +71,16 @@ class Walk:
         """Keep the doors of the wakers open: others are measured by them."""
         if any(waker.surely < monotonic() + WAKING_SECONDS for waker in self.scene.wakers):
             self.scene.wake()
+
+    def learn_of_ends(self) -> None:
+        """Where the daemon shuts doors it may be late; those it doesn't list any more are shut."""
+        if self.router.arena.closes:
+            return
+        began = monotonic()
+        listed = {door_of(grant) for grant in self.router.ask("grants")["grants"]}
+        for door in self.doors:
+            if door.holders and door.entry.surely < began and door.listed not in listed:
+                door.ended()
 
     def look(self, when: str) -> None:
         """Compare model and kernel."""

@@ -87,7 +87,9 @@ def _confuses(client: Client) -> bool:
 class Doors:
     """Every door that was asked for, each once whoever asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: float) -> None:
+        """``late``: seconds that a door may shut late."""
+        self._late = late
         self._known: dict[tuple[object, ...], Door] = {}
 
     def __iter__(self) -> Iterator[Door]:
@@ -119,7 +121,7 @@ class Doors:
         if known is None:
             # Without a destination rule it is open at every address of the router.
             both = replace(kind, ways=(way, replace(way, to="second")))
-            entry = Entry(f"{way.port} for {who}", both, home, 0)
+            entry = Entry(f"{way.port} for {who}", both, home, 0, late=self._late)
             known = self._known[who, way.port] = Door(entry, (who, way.port, None, None), None)
         return known
 
@@ -127,7 +129,8 @@ class Doors:
         kind, home = client.kind, client.home
         known = self._known.get((home, kind.name))
         if known is None:
-            entry = Entry(f"{kind.name} for {home.phone}", kind, home, 0)
+            name = f"{kind.name} for {home.phone}"
+            entry = Entry(name, kind, home, 0, late=self._late)
             what = "all" if kind.everything else kind.ports
             source = _source_nat(kind, home.version)
             listed = (home.phone, what, _target(kind, home.version), source)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.netns.matrix import troubles
 from tests.netns.matrix.ledger import State
-from tests.netns.matrix.memory import Listed
+from tests.netns.matrix.memory import door_of
 from tests.netns.matrix.walk import Asked, Walk, WalkReport
 from tests.netns.matrix.walk_doors import Client
 
@@ -87,9 +87,9 @@ def revoke_one(walk: Walk) -> str:
     grant = walk.random.choice(sorted(listed, key=lambda g: str(g["id"])))
     walk.router.ask("revoke", id=grant["id"], **_cut(walk))
     for door in walk.doors:
-        if door.listed == _listed(grant) and grant["client"] in door.holders:
+        if door.listed == door_of(grant) and grant["client"] in door.holders:
             door.ended([grant["client"]])
-    return f"revoke {grant['client']}: {_listed(grant)}"
+    return f"revoke {grant['client']}: {door_of(grant)}"
 
 
 def _cut(walk: Walk) -> dict[str, bool]:
@@ -99,7 +99,7 @@ def _cut(walk: Walk) -> dict[str, bool]:
 def list_grants(walk: Walk) -> str:
     """The list of grants has every door that is open, and none that is shut."""
     began = monotonic()
-    listed = {_listed(grant) for grant in _grants(walk)}
+    listed = {door_of(grant) for grant in _grants(walk)}
     for door in walk.doors:
         state = door.entry.state(began, monotonic())
         if state is not State.UNKNOWN and (state is State.OPEN) != (door.listed in listed):
@@ -110,10 +110,6 @@ def list_grants(walk: Walk) -> str:
 def _grants(walk: Walk) -> list[dict[str, Any]]:
     grants: list[dict[str, Any]] = walk.router.ask("grants")["grants"]
     return grants
-
-
-def _listed(grant: dict[str, Any]) -> Listed:
-    return (grant["address"], grant["port"], grant["nat"], grant["source_nat"])
 
 
 def reload_config(walk: Walk) -> str:
@@ -220,6 +216,7 @@ def take_walk(walk: Walk, steps: int) -> WalkReport:
             (step,) = walk.random.choices([s for _, s in STEPS], [weight for weight, _ in STEPS])
             walk.steps.append(f"{step.__name__} ...")
             walk.steps[-1] = step(walk)
+            walk.learn_of_ends()
             walk.look(walk.steps[-1])
         router.daemon.stop()
         walk.everything_closed()
