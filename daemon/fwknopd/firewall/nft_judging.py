@@ -17,6 +17,8 @@ from fwknopd.firewall.nft_marks import (
     asks_for,
     effect_on_connection,
     effect_on_mark,
+    may_restore,
+    may_save,
     wanted_bit,
 )
 from fwknopd.firewall.nft_ruleset import EVERY_DEVICE, PRIORITY
@@ -55,7 +57,7 @@ def judge(listing: str, ways: Ways) -> Diagnosis:
     hooks = (INPUT, FORWARD) if ways.forwards else (INPUT,)
     faults = [fault for hook in hooks for fault in _faults(ruleset, hook, ways)]
     doubts = (doubt for hook in hooks for doubt in _doubts(ruleset, hook, ways))
-    warnings = tuple(dict.fromkeys([*_clashes(ruleset, ways), *doubts]))
+    warnings = tuple(dict.fromkeys([*_clashes(ruleset, ways), *_returns(ruleset, ways), *doubts]))
     if faults:
         return Diagnosis(False, "; ".join(dict.fromkeys(faults)), warnings)
     guards = [guard for hook in hooks for guard in _guards(ruleset, hook, ways)]
@@ -220,6 +222,29 @@ def _clashes(ruleset: Ruleset, ways: Ways) -> Iterator[str]:
             elif asks_for(rule, ways.mark) and not _ends_in_accept(rule):
                 yield _told(
                     chain, rule, ways, "asks for", "it takes what a door lets in for its own"
+                )
+
+
+def _returns(ruleset: Ruleset, ways: Ways) -> Iterator[str]:
+    """Rules that give packets our bit since an earlier one of their connection had it."""
+    savers = [
+        (rule, chain.title)
+        for chain in (
+            *ruleset.reached_from((INPUT, FORWARD), since=PRIORITY),
+            *ruleset.reached_from(("postrouting",)),
+        )
+        for rule in (chain.rules if chain.table != ways.table else ())
+        if may_save(rule, ways.mark)
+    ]
+    for chain in ruleset.reached_from(_EARLY) if savers else ():
+        for rule in chain.rules if chain.table != ways.table else ():
+            if may_restore(rule, ways.mark, by_iptables=chain.is_by_iptables):
+                yield (
+                    f"the rule {_told_of((rule, chain.title))} gives packets the mark of their "
+                    f"connection, where {_told_of(savers[0])} may have kept {ways.mark:#010x}, "
+                    "the bit of fwknopd: whatever belongs to a connection that a door let in "
+                    "once gets in then, door or not. Let either of them leave that bit alone, "
+                    "or give fwknopd another (the option mark, and the rule that accepts it)"
                 )
 
 

@@ -75,10 +75,14 @@ class Ruleset:
         bases = (chain for chain in self if chain.hook == hook and chain.versions)
         return sorted(bases, key=lambda chain: chain.priority)
 
-    def reached_from(self, hooks: Iterable[str]) -> list[ListedChain]:
-        """The base chains of these hooks, and all chains to which packets get from there."""
+    def reached_from(self, hooks: Iterable[str], *, since: int | None = None) -> list[ListedChain]:
+        """The base chains of these hooks, and all chains to which packets get from there.
+
+        ``since``: only those of that priority, or that come later.
+        """
         found: dict[str, ListedChain] = {}
-        todo = [chain for hook in hooks for chain in self.bases(hook)]
+        bases = [base for hook in hooks for base in self.bases(hook)]
+        todo = [base for base in bases if since is None or base.priority >= since]
         while todo:
             chain = todo.pop()
             if chain.title not in found:

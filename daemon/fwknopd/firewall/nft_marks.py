@@ -45,6 +45,22 @@ def effect_on_connection(rule: str, bit: int) -> Effect | None:
     return None
 
 
+def may_restore(rule: str, bit: int, *, by_iptables: bool = False) -> bool:
+    """Whether ``rule`` gives packets that bit if the mark of their connection has it."""
+    effect = effect_on_mark(rule, bit, by_iptables=by_iptables)
+    values = [m["value"] for m in SETS.finditer(rule) if m["what"] != "ct mark"]
+    return effect is Effect.UNKNOWN and any("ct mark" in value for value in values)
+
+
+def may_save(rule: str, bit: int) -> bool:
+    """Whether ``rule`` keeps that bit in the connection's mark for packets that have it."""
+    if effect_on_connection(rule, bit) is not Effect.UNKNOWN:
+        return False
+    tests = TEST.finditer(SETS.sub("", rule))
+    met = [is_met(test, bit, marked=True) for test in tests if test["what"] != "ct mark"]
+    return False not in met
+
+
 def asks_for(rule: str, bit: int) -> bool:
     """Whether ``rule`` looks at that bit, of the packet's mark or of the connection's.
 

@@ -319,6 +319,63 @@ def test_who_leaves_the_bit_alone_is_not(rule: str) -> None:
     assert clash(rule) == (True, ())
 
 
+POSTROUTING = "type filter hook postrouting priority mangle; policy accept;"
+AFTER = "type filter hook forward priority filter + 1; policy accept;"
+BEFORE = "type filter hook forward priority mangle; policy accept;"
+
+
+def both(restores: str, saves: str, where: str = POSTROUTING, table: str = "inet theirs") -> str:
+    """Rules that restore marks in a chain EARLY and save them in a chain LATE."""
+    early = chain(restores, base=OPEN).replace("input", "EARLY").removesuffix("}\n")
+    late = chain(saves, base=where).replace("chain input", "chain LATE").partition("\n")[2]
+    return recorded("default-with-includes") + (early + late).replace("inet filter", table)
+
+
+@pytest.mark.parametrize("where", [POSTROUTING, AFTER])
+@pytest.mark.parametrize(
+    ("restores", "saves"),
+    [
+        ("meta mark set ct mark", "ct mark set meta mark"),
+        ("meta mark set ct mark & 0xff000000", "counter packets 0 bytes 0 ct mark set mark"),
+        (
+            'iifname "eth1" ct mark != 0x0 meta mark set ct mark',
+            "ct mark set meta mark & 0xf0000000",
+        ),
+        ("mark set mark or ct mark", "meta mark != 0x00000000 ct mark set meta mark"),
+    ],
+)
+def test_who_gives_the_bit_back_is_warned_of(restores: str, saves: str, where: str) -> None:
+    diagnosis = judge(both(restores, saves, where), WAYS)
+    (warning,) = diagnosis.warnings
+    assert diagnosis.ready
+    assert f"`{restores}` in inet theirs EARLY gives packets the mark of their" in warning
+    assert f"`{saves}` in inet theirs LATE may have kept 0x40000000" in warning
+
+
+@pytest.mark.parametrize(
+    ("restores", "saves", "where"),
+    [
+        # Only other bits come back, or are kept.
+        ("meta mark set ct mark & 0x00003f00", "ct mark set meta mark", POSTROUTING),
+        ("meta mark set ct mark", "ct mark set meta mark & 0x00003f00", POSTROUTING),
+        # wg-quick, whose packets have another mark.
+        ("meta mark set ct mark", "meta mark 0x0000ca6c ct mark set meta mark", POSTROUTING),
+        # There we have not marked anything yet.
+        ("meta mark set ct mark", "ct mark set meta mark", BEFORE),
+        ("meta mark set ct mark", "ct mark set meta mark", OPEN),
+        ("meta mark set 0x00000100", "ct mark set meta mark", POSTROUTING),
+    ],
+)
+def test_who_can_not_give_the_bit_back_is_not(restores: str, saves: str, where: str) -> None:
+    assert judge(both(restores, saves, where), WAYS).warnings == ()
+
+
+def test_a_mask_of_iptables_is_respected() -> None:
+    saves = "counter packets 0 bytes 0 ct mark set mark"
+    for restores, count in (("meta mark set ct mark and 0x3f00", 0), ("meta mark set ct mark", 1)):
+        assert len(judge(both(restores, saves, table="ip mangle"), WAYS).warnings) == count
+
+
 def test_our_own_rules_are_no_clash() -> None:
     ours = chain("meta mark set meta mark | 0x40000000").replace("inet filter", "inet fwknopd")
     assert judge(recorded("default-with-includes") + ours, WAYS).warnings == ()
