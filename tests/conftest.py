@@ -75,6 +75,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "gpg": cache(_missing_program("gpg", "gnupg")),
     "sudo": cache(_missing_program("sudo", "sudo")),
     "busybox": cache(_missing_program("busybox", "busybox")),
+    "systemd": cache(_missing_program("systemd-analyze", "systemd")),
     "shellcheck": cache(_missing_program("shellcheck", "shellcheck")),
 }
 

@@ -98,6 +98,7 @@ TEST_NEEDS = (
     program("unshare", "util-linux", "tests in network namespaces"),
     program("gpg", "gnupg", "tests of GPG knocks"),
     program("busybox", "busybox", "tests of a router's scripts"),
+    program("systemd-analyze", "systemd", "tests of the systemd unit"),
     program("shellcheck", "shellcheck", "tests of a router's scripts"),
 )
 
