@@ -69,8 +69,9 @@ status() {
 	status_service "$@"
 }
 
+# Without START a script is not for the boot.
 enable() {
-	ln -sf "../init.d/$service" "/etc/rc.d/S$START$service"
+	[ -z "$START" ] || ln -sf "../init.d/$service" "/etc/rc.d/S$START$service"
 }
 
 disable() {

@@ -96,6 +96,12 @@ def test_python_comes_as_byte_code_for_one_version(packages: Packages, name: str
     assert not [path for path in built.files() if path.endswith((".po", ".pot"))]
 
 
+@pytest.mark.parametrize(("name", "kib"), [("fwknop-wrt", 1100), ("fwknop-wrt-webui", 450)])
+def test_it_fits_a_routers_flash(packages: Packages, name: str, kib: int) -> None:
+    # A router's file system is compressed too, so it takes about what the package does.
+    assert packages[name].path.stat().st_size < kib * 1024
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_it_needs_is_in_the_feed_or_here(packages: Packages, name: str) -> None:
     assert set(packages[name].needs()) <= {*LIBRARIES, *packages}
