@@ -120,6 +120,11 @@ def test_german_fits_a_phone(browser: Browser, site: Site, artifacts: Path) -> N
     for name, path in PAGES.items():
         page.goto(site.url + path)
         walker.look_at(name)
+    page.evaluate(
+        "document.querySelector('.indicators').insertAdjacentHTML('afterbegin',"
+        " '<span class=indicator>Nicht bestätigt: 1:23</span>'.repeat(4))"
+    )
+    walker.look_at("crowded")
     context.close()
     assert not walker.wrong
 
