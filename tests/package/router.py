@@ -103,10 +103,11 @@ class Router:
         file = self.path(path)
         return file.read_text() if file.exists() else ""
 
-    def run(self, *argv: str, **environment: str) -> Done:
-        """Run a program of the router to its end."""
+    def run(self, *argv: str, said: str = "", **environment: str) -> Done:
+        """Run a program of the router to its end; ``said`` is its standard input."""
         done = subprocess.run(
             self.command(*argv),
+            input=said,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -39,6 +39,7 @@ def _parser() -> ArgumentParser:
     _knock_verb(verbs)
     _key_verbs(verbs)
     _conversion_verbs(verbs)
+    _rpc_verb(verbs)
     return parser
 
 
@@ -235,3 +236,14 @@ def _conversion_verbs(verbs: Verbs) -> None:
     )
     given.add_argument("--output", metavar="DIR", help="write both files into this folder")
     given.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def _rpc_verb(verbs: Verbs) -> None:
+    called = _verb(
+        verbs,
+        "rpc",
+        "Answer a call of the ubus object fwknopd; its arguments come as JSON on standard input",
+        "rpc:answer_call",
+    )
+    called.epilog = "On OpenWrt rpcd runs it: ubus call fwknopd status"
+    called.add_argument("method", metavar="METHOD", help="status, grants, events, revoke, reload")
