@@ -18,6 +18,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -44,11 +45,12 @@ class Kept:
 
 def key_of(door: Door) -> str:
     """Names a door: the same for the same door, in another process too."""
-    facts = (door.network, door.what, door.nat, door.local, door.translate)
-    text = "|".join(map(str, (*facts, door.source_nat, door.destination)))
-    return sha256(text.encode()).hexdigest()[:24]
+    who = f"{door.address.packed.hex()}/{door.prefix}"
+    where = f"{door.nat}|{door.local}|{door.translate}|{door.source_nat}|{door.destination}"
+    return sha256(f"{who}|{door.what}|{where}".encode()).hexdigest()[:24]
 
 
+@lru_cache
 def check_of(owner: str) -> str:
     """What is written of a client's identity."""
     return sha256(owner.encode()).hexdigest()[:4]

@@ -27,6 +27,7 @@ from tests.bench.scenarios.expiry import expiry
 from tests.bench.scenarios.floods import floods
 from tests.bench.scenarios.latency import forwarded, latency
 from tests.bench.scenarios.many_clients import many_clients
+from tests.bench.scenarios.one_grant import one_grant
 from tests.bench.scenarios.open_doors import open_doors
 from tests.bench.scenarios.reloads import reloads
 from tests.bench.scenarios.web_page import web_page
@@ -47,6 +48,7 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "burst": burst,
     "floods": floods,
     "doors": open_doors,
+    "grant": one_grant,
     "pages": web_page,
 }
 TIME_LIMITS = {Effort.QUICK: 900, Effort.SHORT: 1800, Effort.LONG: 7200}

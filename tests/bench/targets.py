@@ -18,6 +18,7 @@ from tests.bench.scenarios.expiry import EXPIRY
 from tests.bench.scenarios.floods import FLOOD
 from tests.bench.scenarios.latency import FORWARDED, KNOCK
 from tests.bench.scenarios.many_clients import CLIENTS
+from tests.bench.scenarios.one_grant import GRANT
 from tests.bench.scenarios.open_doors import DOORS
 from tests.bench.scenarios.reloads import RELOAD
 from tests.bench.scenarios.web_page import DEAREST, WEB_PAGE
@@ -182,6 +183,15 @@ TARGETS = (
         "ms",
         daemon=IPTABLES,
         ratio=True,
+    ),
+    Target("one grant, once decided", (GRANT, "10 doors", "opened"), 1, "ms"),
+    Target("the same with 10,000 doors open", (GRANT, "10000 doors", "opened"), 1, "ms"),
+    Target(
+        "the same beside that with 10",
+        (GRANT, "10000 doors", "opened"),
+        1.2,
+        "ms",
+        beside="10 doors",
     ),
     Target("closing early or late, p95", (EXPIRY, "few doors", "off by"), 0.05, "s", of="p95"),
     Target("the same among 100 doors", (EXPIRY, "among 100 doors", "off by"), 0.05, "s", of="p95"),

@@ -15,7 +15,9 @@ from tests.bench.accounting import GROUP_PREFIX, Group
 from tests.bench.bench import Bench, Effort
 from tests.bench.contestants import BY_NAME
 from tests.bench.junk import MAKERS, junk
+from tests.bench.scenarios import one_grant as scenario
 from tests.bench.scenarios.latency import FORWARDED, KNOCK, forwarded, latency
+from tests.bench.scenarios.one_grant import GRANT, one_grant
 from tests.bench.sending import flooding
 from tests.bench.site import PREFIX, ROUTER, made_site
 from tests.netns.namespaces import NAMESPACES
@@ -38,6 +40,19 @@ def test_knocks_are_measured_and_nothing_is_left_behind(
     assert bench.results.of(KNOCK, "", "opened by the real client", names[0]).p50 == 100
     assert not list(tmp_path.iterdir())
     assert not list(NAMESPACES.glob(f"{PREFIX}-*"))
+
+
+@pytest.mark.parametrize("name", ["nft", "ipt"])
+def test_a_grant_by_itself_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(scenario, "COUNTS", (3,))
+    bench = Bench((BY_NAME[name],), tmp_path, effort=Effort.QUICK)
+    one_grant(bench)
+    assert not bench.faults
+    for metric in ("opened", "extended", "revoked"):
+        assert bench.results.of(GRANT, "3 doors", metric, name).p50 > 0
+    assert not list(tmp_path.iterdir())
 
 
 def test_helper_programs_are_counted_in() -> None:
