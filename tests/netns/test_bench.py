@@ -15,7 +15,7 @@ from tests.bench.accounting import GROUP_PREFIX, Group
 from tests.bench.bench import Bench, Effort
 from tests.bench.contestants import BY_NAME
 from tests.bench.junk import MAKERS, junk
-from tests.bench.scenarios import one_grant as scenario
+from tests.bench.scenarios import one_grant as grants
 from tests.bench.scenarios.latency import FORWARDED, KNOCK, forwarded, latency
 from tests.bench.scenarios.one_grant import GRANT, one_grant
 from tests.bench.sending import flooding
@@ -46,7 +46,7 @@ def test_knocks_are_measured_and_nothing_is_left_behind(
 def test_a_grant_by_itself_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(scenario, "COUNTS", (3,))
+    monkeypatch.setattr(grants, "COUNTS", (3,))
     bench = Bench((BY_NAME[name],), tmp_path, effort=Effort.QUICK)
     one_grant(bench)
     assert not bench.faults
