@@ -41,6 +41,7 @@ __all__ = [
     "DEFAULT_SAVEDIR",
     "MAX_FILE_SIZE",
     "ConcurrentEdit",
+    "Content",
     "Exchange",
     "Loaded",
     "PendingChanges",

@@ -139,6 +139,8 @@ class Visitor:
     def __init__(self, app: Flask, password: str) -> None:
         self.client: FlaskClient = app.test_client()
         self.password = password
+        self.keeps = True
+        """Whether it confirms what was applied, as a browser with scripts does by itself."""
 
     def get(self, path: str, **more: Any) -> Page:
         """Open a page, following redirects."""
@@ -168,4 +170,8 @@ class Visitor:
         data: dict[str, list[str]] = {}
         for key, item in fields:
             data.setdefault(key, []).append(item)
-        return self.post(action, data)
+        page = self.post(action, data)
+        waiting = [form for form in page.forms if form.action == "/changes/keep"]
+        if self.keeps and any(text == "Keep" for form in waiting for text, *_ in form.buttons):
+            return self.press(waiting[0], "Keep")
+        return page

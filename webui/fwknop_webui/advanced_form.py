@@ -162,6 +162,13 @@ def typed_form(subject: Subject, package: UciPackage, typed: Typed, wanted: Filt
     return _form(_typed_rows(subject, package, typed), wanted, _again(typed.new))
 
 
+def contested_form(
+    subject: Subject, package: UciPackage, wanted: Filter, texts: Mapping[str, str]
+) -> AdvancedForm:
+    """The form over ``package``, with what to say beside options somebody else changed too."""
+    return _form([replace(r, error=_error(r, texts)) for r in rows(subject, package)], wanted)
+
+
 def _again(new: NewOption, error: str = "") -> NewOption:
     return NewOption(new.name, "" if is_secret(new.name) else new.value, error)
 

@@ -7,6 +7,7 @@ from typing import IO
 
 from flask import Flask, Request
 
+from fwknop_webui.applied import settle
 from fwknop_webui.errors import set_up_errors
 from fwknop_webui.i18n import CHOSEN
 from fwknop_webui.luci_language import LuciLanguage
@@ -50,13 +51,17 @@ def create_app(config: WebConfig, parts: Services | None = None) -> Flask:
         TRAP_HTTP_EXCEPTIONS=False,
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
-    app.extensions[EXTENSION] = parts or build_services(config)
+    services = parts or build_services(config)
+    app.extensions[EXTENSION] = services
     app.extensions[CHOSEN] = LuciLanguage(config.uci.with_name("luci")).chosen
     set_up_templates(app)
     set_up_errors(app)
     Guard({route.endpoint: route for route in ROUTES}).attach(app)
+    app.before_request(settle)
     for route in ROUTES:
         _add(app, route)
+    # An earlier run may have left changes that nobody confirmed.
+    services.rollback.watch()
     return app
 
 

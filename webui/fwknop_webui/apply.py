@@ -1,37 +1,52 @@
-"""Save & Apply: write the staged changes, let the daemon take them, put things back if it won't."""
+"""Save & Apply: write the staged changes, let the daemon take them, and await confirmation.
+
+Until somebody confirms them the changes can be taken back, and are after a while: see store
+and rollback.
+"""
 
 from __future__ import annotations
 
+from enum import Enum
+
 from fwknop_webui.check import check
-from fwknop_webui.differences import differences
 from fwknop_webui.i18n import _
-from fwknop_webui.live import LiveDaemon, Reloaded
+from fwknop_webui.live import Reloaded
 from fwknop_webui.notices import Level, Notice
-from fwknop_webui.outcome import outcome
-from fwknop_webui.sessions import Session
+from fwknop_webui.outcome import is_in_use, outcome
+from fwknop_webui.services import Services
+from fwknop_webui.sessions import Applied, Session
 from fwknop_webui.settings_form import overwrites
 from fwknop_webui.staging import Draft, Staging
-from fwknop_webui.store import Store
+from fwknop_webui.store import StillUnconfirmed
 from fwknop_webui.trouble import trouble_of
 from fwknopd.control.client import ControlError
 from fwknopd.uci_store import ConcurrentEdit, StoreError
 
 
-def apply_staged(session: Session, store: Store, live: LiveDaemon) -> bool:
-    """Apply what the session has staged; the outcome becomes its notice. True when it's saved.
+class Ending(Enum):
+    """How it went: ``WAITING`` for somebody to confirm or to take it back."""
 
-    Whatever goes wrong, the staged changes stay, unless they are in the file.
+    DONE = 1
+    WAITING = 2
+    FAILED = 3
+
+
+def apply_staged(session: Session, parts: Services, target: str) -> Ending:
+    """Apply what the session has staged, then go on to ``target``.
+
+    What came of it becomes the session's notice. Whatever goes wrong, the staged changes
+    stay, unless they are in the file.
     """
-    draft = session.staging.on(store.load())
+    draft = session.staging.on(parts.store.load())
     if not draft.changes:
         session.notices.append(Notice(Level.INFO, _("There are no changes to apply.")))
-        return True
-    notice = _obstacle(draft, store) or _commit(draft, store)
-    if notice is None:
-        session.staging = Staging()
-        notice = _reload(session, draft, store, live)
-    session.notices.append(notice)
-    return not session.staging
+        return Ending.DONE
+    notice = _obstacle(draft, parts) or _write(session, draft, parts)
+    if notice is not None:
+        session.notices.append(notice)
+        return Ending.FAILED
+    session.staging = Staging()
+    return _reload(session, draft, parts, target)
 
 
 def conflict() -> Notice:
@@ -46,10 +61,10 @@ def conflict() -> Notice:
     )
 
 
-def _obstacle(draft: Draft, store: Store) -> Notice | None:
+def _obstacle(draft: Draft, parts: Services) -> Notice | None:
     if draft.is_stale:
         return conflict()
-    errors = check(draft.package, store.file).errors
+    errors = check(draft.package, parts.store.file).errors
     if not errors:
         return None
     return Notice(
@@ -60,25 +75,37 @@ def _obstacle(draft: Draft, store: Store) -> Notice | None:
     )
 
 
-def _commit(draft: Draft, store: Store) -> Notice | None:
+def _write(session: Session, draft: Draft, parts: Services) -> Notice | None:
+    seconds = parts.config.confirm_seconds
     try:
-        store.commit(draft.changes, draft.base.etag)
+        parts.store.apply(draft.changes, draft.base.etag, session.username, seconds)
     except ConcurrentEdit:
         return conflict()
+    except StillUnconfirmed:
+        title = _("Not applied: the changes applied before are not confirmed yet")
+        text = _("Press “Not confirmed” above to keep them or to take them back, then try again.")
+        return Notice(Level.ERROR, title, text)
     except StoreError as error:
         return Notice(Level.ERROR, _("Not saved"), f"{error} " + _("Your changes are kept."))
     return None
 
 
-def _reload(session: Session, draft: Draft, store: Store, live: LiveDaemon) -> Notice:
+def _reload(session: Session, draft: Draft, parts: Services, target: str) -> Ending:
     try:
-        result = live.reload()
+        result = parts.live.reload()
     except ControlError as error:
-        trouble = trouble_of(error, live.start_command)
-        return Notice(Level.WARNING, _("Saved, but not in use yet: ") + trouble.title, trouble.text)
-    if result.accepted or not _concerned(draft):
-        return outcome(draft, store.file, result)
-    return _put_back(session, draft, store, result)
+        trouble = trouble_of(error, parts.live.start_command)
+        title = _("Saved, but not in use yet: ") + trouble.title
+        notice = Notice(Level.WARNING, title, trouble.text)
+        if error.is_down:
+            return _keep(session, parts, notice)
+        return _wait(session, parts, Applied(draft, notice, target))
+    if not result.accepted and _concerned(draft):
+        return _wait(session, parts, Applied(draft, _kept_though_refused(result), target, True))
+    notice = outcome(draft, parts.store.file, result)
+    if is_in_use(parts.store.file, result) or _concerned(draft):
+        return _wait(session, parts, Applied(draft, notice, target))
+    return _keep(session, parts, notice)
 
 
 def _concerned(draft: Draft) -> bool:
@@ -86,22 +113,23 @@ def _concerned(draft: Draft) -> bool:
     return overwrites(draft.package) or overwrites(draft.base.package)
 
 
-def _put_back(session: Session, draft: Draft, store: Store, result: Reloaded) -> Notice:
-    """The daemon keeps running with what it had; so the file must say the same again."""
-    try:
-        now = store.load()
-        store.commit(differences(now.package, draft.base.package), now.etag)
-        session.staging = Staging(store.load(), draft.changes)
-    except StoreError as error:
-        return Notice(
-            Level.ERROR,
-            _("The daemon refused the new configuration, and the old one could not be restored"),
-            f"{error} " + _("The daemon still runs with the old one. Mend the new one:"),
-            result.problems,
-        )
+def _keep(session: Session, parts: Services, notice: Notice) -> Ending:
+    """Nothing runs from it, so it can lock nobody out."""
+    parts.rollback.confirm()
+    session.notices.append(notice)
+    return Ending.DONE
+
+
+def _wait(session: Session, parts: Services, applied: Applied) -> Ending:
+    session.applied = applied
+    parts.rollback.watch()
+    return Ending.WAITING
+
+
+def _kept_though_refused(result: Reloaded) -> Notice:
     return Notice(
         Level.ERROR,
-        _("Not applied: the daemon refused the new configuration"),
-        _("The file is as it was before, and your changes are kept. The daemon says:"),
+        _("The file is kept, but the daemon refused it"),
+        _("The daemon goes on with what it had, and will not start with this file. It says:"),
         result.problems,
     )

@@ -37,6 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--allowed-host", action="append", default=[], metavar="H")
     parser.add_argument("--classic", type=Path, default=defaults.CLASSIC, metavar="FOLDER")
     parser.add_argument("--start-command", default=defaults.START_COMMAND, metavar="COMMAND")
+    parser.add_argument(
+        "--confirm-seconds",
+        type=float,
+        default=defaults.CONFIRM_SECONDS,
+        metavar="SECONDS",
+        help="put the old configuration back when no browser confirms a new one in this time",
+    )
     commands = parser.add_subparsers(dest="command", metavar="passwd")
     passwd = commands.add_parser("passwd", help="set the password (read from stdin or asked for)")
     # Without a default of its own, the option counts before the word passwd as well as after it.

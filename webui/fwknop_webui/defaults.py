@@ -9,3 +9,6 @@ CONTROL = Path("/var/run/fwknop/control.sock")
 PASSWORDS = Path("/etc/fwknop/webui.passwd")
 CLASSIC = Path("/etc/fwknop")
 START_COMMAND = "/etc/init.d/fwknopd start"
+
+CONFIRM_SECONDS = 90.0
+"""How long applied changes wait for the browser to confirm that it still reaches the page."""

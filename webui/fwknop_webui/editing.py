@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 from dataclasses import replace
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from fwknop_webui.apply import apply_staged
+from fwknop_webui.apply import Ending, apply_staged
 from fwknop_webui.check import Checked
 from fwknop_webui.client_rows import section_labels
 from fwknop_webui.i18n import _
+from fwknop_webui.matching import matched
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.outcome import remedy
 from fwknop_webui.pages import notify
+from fwknop_webui.saving import Combined
 from fwknop_webui.services import require_session, services
 from fwknop_webui.settings_form import overwrites
 from fwknop_webui.staging import Draft
@@ -24,17 +25,33 @@ from fwknopd.config.uci_format import UciPackage
 
 
 def base_seal(draft: Draft) -> str:
-    """Which version of the file a form was made from.
+    """Which version of the configuration a form was made from (see versions)."""
+    return services().versions.name(draft)
 
-    Ids of anonymous sections are positions: pressing Delete on an old page could hit another
-    client. So every form brings back the version it was made from.
+
+def opened_draft(draft: Draft, given: str) -> Draft | None:
+    """What the pages showed when the form was made; None when that is too long ago."""
+    version = services().versions.find(given)
+    return version.on(draft) if version else None
+
+
+def is_current(draft: Draft, given: str, section: str = "") -> bool:
+    """Whether a form was made from this version of the file.
+
+    With ``section``: and that id still is the same client's, whatever was staged since.
     """
-    return services().seal("base", draft.base.etag)
+    version = services().versions.find(given)
+    if version is None or version.base.etag != draft.base.etag:
+        return False
+    if not section or version.changes == draft.changes:
+        return True
+    return matched(version.on(draft).package, draft.package).get(section) == section
 
 
-def is_current(draft: Draft, given: str) -> bool:
-    """Whether a form was made from this version of the file."""
-    return hmac.compare_digest(base_seal(draft).encode(), given.encode())
+def is_unchanged(draft: Draft, given: str) -> bool:
+    """Whether the page showed just this: the same file with the same staged changes."""
+    version = services().versions.find(given)
+    return is_current(draft, given) and version is not None and version.changes == draft.changes
 
 
 def stage(draft: Draft) -> None:
@@ -42,18 +59,30 @@ def stage(draft: Draft) -> None:
     require_session().staging = draft.staging
 
 
-def stage_and_go(draft: Draft, endpoint: str, section: str | None = None) -> ResponseReturnValue:
+def stage_and_go(
+    draft: Draft, endpoint: str, section: str | None = None, *, merged: bool = False
+) -> ResponseReturnValue:
     """After a good form: stage, apply if that button was pressed, and show the next page.
 
-    ``section`` is the client whose page that is.
+    ``section`` is the client whose page that is. ``merged``: others' changes came in between.
     """
     stage(draft)
+    if merged:
+        title = _("The configuration was changed while you filled in the form")
+        notify(Level.INFO, title, _("Your changes were put beside those; nothing was lost."))
+    target = url_for(endpoint, section=section)
     if request.form.get("do") == "apply":
-        if not apply_staged(require_session(), services().store, services().live):
-            return redirect(url_for("changes"), 303)
-    elif draft.changes:
+        return apply_and_go(target)
+    if draft.changes:
         notify(Level.INFO, _("Saved, but not in use yet."), _("Press Save & Apply when done."))
-    return redirect(url_for(endpoint, section=section), 303)
+    return redirect(target, 303)
+
+
+def apply_and_go(target: str) -> ResponseReturnValue:
+    """Apply what is staged, and show ``target``, by way of the confirmation if one is due."""
+    ending = apply_staged(require_session(), services(), target)
+    endpoint = {Ending.WAITING: "applied", Ending.FAILED: "changes"}.get(ending)
+    return redirect(url_for(endpoint) if endpoint else target, 303)
 
 
 def outdated_notice() -> Notice:
@@ -63,6 +92,17 @@ def outdated_notice() -> Notice:
         _("Not saved: the configuration changed since this page was opened"),
         _("Compare what you typed with what is there now, then save again."),
     )
+
+
+def contested_notice(combined: Combined) -> Notice:
+    """Somebody else changed the same meanwhile."""
+    title = _("Not saved: somebody else changed the same meanwhile")
+    if combined.problems:
+        text = _("Together, the changes are nothing the daemon would take:")
+        return Notice(Level.ERROR, title, text, combined.problems)
+    names = ", ".join(item.option for item in combined.conflicts if item.option)
+    text = _("Look at {names} below. What you typed is kept; everything else is up to date.")
+    return Notice(Level.ERROR, title, text.format(names=names))
 
 
 def problem_notices(draft: Draft, checked: Checked) -> list[Notice]:

@@ -14,12 +14,17 @@ from fwknopd.config.problems import Severity
 
 def outcome(draft: Draft, file: str, result: Reloaded) -> Notice:
     """The notice after the daemon read its configuration anew; ``file`` is the one we wrote."""
-    if result.source == "uci" and _is_same(result.file, file):
+    if is_in_use(file, result):
         return _in_use(len(draft.changes), result)
     title, text = _why_not(draft, file, result)
     if result.problems:
         text = f"{text} " + _("About what it uses instead, the daemon says:")
     return Notice(Level.WARNING, title, text, result.problems, tells_use=True)
+
+
+def is_in_use(file: str, result: Reloaded) -> bool:
+    """Whether the daemon runs from what we wrote."""
+    return result.source == "uci" and _is_same(result.file, file)
 
 
 def remedy() -> str:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from flask import Flask, render_template, request, url_for
+from flask import Flask, g, render_template, request, url_for
 
 from fwknop_webui.displayable import finalized
 from fwknop_webui.hosts import ALWAYS, host_name
@@ -15,6 +15,7 @@ from fwknop_webui.i18n import noop as N_
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.security import csrf_token
 from fwknop_webui.services import current_session, services
+from fwknop_webui.store import Waiting
 from fwknopd import __version__
 
 MENU = (
@@ -40,12 +41,14 @@ class Shell:
     active: str
     here: str
     staged: int
+    unconfirmed: float | None
     polls: bool
     is_down: bool
     words: str
     insecure: bool
     notices: tuple[Notice, ...]
     language: str
+    now: float
 
 
 def render(template: str, active: str = "", *, polls: bool = False, **context: object) -> str:
@@ -63,13 +66,21 @@ def _shell(active: str, polls: bool) -> Shell:
         active=active,
         here=request.path if active else url_for("overview"),
         staged=len(session.staging) if session else 0,
+        unconfirmed=_expiry() if session else None,
         polls=polls,
         is_down=session is not None and not polls and not services().live.is_up(),
         words=_words(),
         insecure=_is_insecure(),
         notices=tuple(session.take_notices()) if session else (),
         language=language(),
+        now=services().clock.wall(),
     )
+
+
+def _expiry() -> float | None:
+    """The epoch second at which what is not confirmed will be taken back."""
+    waiting: Waiting | None = g.get("waiting")
+    return services().clock.wall() + waiting.left if waiting else None
 
 
 def _words() -> str:
@@ -85,6 +96,9 @@ def _words() -> str:
             "paused": _("Paused"),
             "copied": _("Copied"),
             "copyByHand": _("Press Ctrl+C"),
+            "unreached": _(
+                "The router was not reached in time. It has the old configuration again."
+            ),
             "faults": _("{n} invalid field(s)"),
         },
         ensure_ascii=False,

@@ -19,9 +19,11 @@ from fwknop_webui.live import LiveDaemon
 from fwknop_webui.lockout import Lockout
 from fwknop_webui.login_history import LoginHistory
 from fwknop_webui.login_memory import LoginMemory, memory_file
+from fwknop_webui.rollback import Rollback
 from fwknop_webui.sessions import Session, SessionStore
 from fwknop_webui.staging import Draft
 from fwknop_webui.store import FileStore, Store
+from fwknop_webui.versions import Versions
 from fwknopd.uci_store import DEFAULT_SAVEDIR
 
 EXTENSION = "fwknop"
@@ -39,6 +41,7 @@ class WebConfig:
     host_name: str = field(default_factory=socket.gethostname)
     start_command: str = defaults.START_COMMAND
     clock: Clock = field(default_factory=Clock)
+    confirm_seconds: float = defaults.CONFIRM_SECONDS
     login_state: Path | None = None
     """Where failed logins are remembered; None: beside the password file."""
 
@@ -59,6 +62,8 @@ class Services:
     logins: LoginHistory
     memory: LoginMemory
     assets: Assets
+    rollback: Rollback
+    versions: Versions = field(default_factory=Versions)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     @property
@@ -78,16 +83,19 @@ def build_services(config: WebConfig) -> Services:
     path = config.login_state or memory_file(config.password_file)
     memory = LoginMemory(path, config.clock, lockout, logins)
     memory.load()
+    store = FileStore(config.uci, config.savedir, config.clock)
+    live = LiveDaemon(config.control, config.start_command)
     return Services(
         config=config,
-        store=FileStore(config.uci, config.savedir),
+        store=store,
         authenticator=PasswordFile(config.password_file),
-        live=LiveDaemon(config.control, config.start_command),
+        live=live,
         sessions=SessionStore(config.clock.monotonic),
         lockout=lockout,
         logins=logins,
         memory=memory,
         assets=Assets(),
+        rollback=Rollback(store, live, config.clock.monotonic),
     )
 
 

@@ -45,6 +45,7 @@ def _config(options: Namespace, host: str) -> WebConfig:
         allowed_hosts=tuple(names),
         start_command=options.start_command,
         classic=options.classic,
+        confirm_seconds=options.confirm_seconds,
     )
 
 

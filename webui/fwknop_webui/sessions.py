@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fwknop_webui.notices import Notice
-from fwknop_webui.staging import Staging
+from fwknop_webui.staging import Draft, Staging
 
 IDLE_SECONDS = 3600.0
 ABSOLUTE_SECONDS = 12 * 3600.0
@@ -33,6 +33,20 @@ class Held:
     token: str = field(default_factory=_token, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What this session applied and nobody confirmed yet.
+
+    ``notice`` says what came of it and ``target`` is the page to go on to, once it is kept.
+    ``refused``: the daemon would not take it and goes on with what it had.
+    """
+
+    draft: Draft = field(repr=False)
+    notice: Notice
+    target: str
+    refused: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """One login. Times are monotonic seconds.
@@ -50,6 +64,10 @@ class Session:
     staging: Staging = field(default_factory=Staging, repr=False)
     notices: list[Notice] = field(default_factory=list, repr=False)
     server_name: str = ""
+    applied: Applied | None = field(default=None, repr=False)
+    told: int = 0
+    """The number of the last rollback it was told of."""
+
     held: Held | None = field(default=None, repr=False)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

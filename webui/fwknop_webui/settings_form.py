@@ -236,8 +236,17 @@ def _findings(
     names = {item.option for item in _fields(options)}
     shown = {*names, *_PORT_OPTIONS} if options.is_plain else names
     errors = errors_by_field(found, shown)
-    renamed = {
+    return _renamed(errors, options), elsewhere(found, shown)
+
+
+def _renamed(texts: Mapping[str, str], options: PortOptions) -> dict[str, str]:
+    """Texts about options, by field: one field holds all that is about the port."""
+    return {
         "spa_port" if option in _PORT_OPTIONS and options.is_plain else option: text
-        for option, text in errors.items()
+        for option, text in texts.items()
     }
-    return renamed, elsewhere(found, shown)
+
+
+def by_field(texts: Mapping[str, str], form: SettingsForm) -> dict[str, str]:
+    """Texts about options, by the field of this form."""
+    return _renamed(texts, form.options)

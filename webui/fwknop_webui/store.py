@@ -6,17 +6,48 @@ unprivileged, rpcd will do the same over ubus with the user's own session.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from fwknop_webui.clock import Clock
+from fwknop_webui.differences import differences
+from fwknop_webui.merge import merge
+from fwknop_webui.unconfirmed import Unconfirmed, UnconfirmedFile
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import UciChange
-from fwknopd.uci_store import DEFAULT_SAVEDIR, Loaded, StoreError, UciStore
+from fwknopd.uci_store import (
+    DEFAULT_SAVEDIR,
+    ConcurrentEdit,
+    Content,
+    Exchange,
+    Loaded,
+    StoreError,
+    UciStore,
+)
+
+
+class StillUnconfirmed(StoreError):
+    """The changes before these are not confirmed yet. There is one rollback at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Changes in the file that are taken back in ``left`` seconds unless confirmed."""
+
+    user: str
+    left: float
 
 
 class Store(Protocol):
-    """One UCI package."""
+    """One UCI package.
+
+    Applying is in two steps, as rpcd's ``uci apply`` with ``rollback``, ``uci confirm`` and
+    ``uci rollback`` are: what is not confirmed in time is taken back, whatever becomes of
+    the browser or of this program.
+    """
 
     @property
     def file(self) -> str:
@@ -31,17 +62,41 @@ class Store(Protocol):
         """Raises StoreError (can't be read) or ConfigError (isn't UCI)."""
         ...
 
-    def commit(self, changes: Sequence[UciChange], etag: str) -> None:
-        """Write all of ``changes`` or nothing. Raises ConcurrentEdit, StoreError."""
+    def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> None:
+        """Write all of ``changes`` or nothing, to be confirmed within ``seconds``.
+
+        ``user`` is who did it, for messages. Raises ConcurrentEdit, StillUnconfirmed,
+        StoreError.
+        """
+        ...
+
+    def confirm(self) -> bool:
+        """Keep what was applied; False when there is nothing to keep, as after a rollback."""
+        ...
+
+    def rollback(self) -> bool:
+        """Take back what was applied; what somebody else changed since is left as it is.
+
+        False when there is nothing to take back. Raises StoreError, and then it still waits.
+        """
+        ...
+
+    def waiting(self) -> Waiting | None:
+        """What was applied and is not confirmed. With 0 seconds left it is to be taken back."""
         ...
 
 
 class FileStore:
     """The UCI file, with libuci's locks and pending changes."""
 
-    def __init__(self, path: Path, savedir: Path = DEFAULT_SAVEDIR) -> None:
+    def __init__(
+        self, path: Path, savedir: Path = DEFAULT_SAVEDIR, clock: Clock | None = None
+    ) -> None:
         self._store = UciStore(path, savedir)
         self._network = UciStore(path.with_name("network"), savedir)
+        self._clock = clock or Clock()
+        self._unconfirmed = UnconfirmedFile(path.with_name(f".{path.name}.unconfirmed"))
+        self._deciding = threading.Lock()
 
     @property
     def file(self) -> str:
@@ -61,6 +116,63 @@ class FileStore:
         """See Store.load."""
         return self._store.load()
 
-    def commit(self, changes: Sequence[UciChange], etag: str) -> None:
-        """See Store.commit."""
-        self._store.commit(changes, etag)
+    def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> None:
+        """See Store.apply. What the commit replaces is kept before it is replaced."""
+        deadline = self._clock.monotonic() + seconds
+
+        def keep(exchange: Exchange) -> None:
+            # Under the lock of the file: of two at once, the second finds the first one's.
+            if self._unconfirmed.read() is not None:
+                raise StillUnconfirmed(
+                    "the changes before these are not confirmed yet", "Confirm them first."
+                )
+            boot = self._clock.boot
+            self._unconfirmed.write(Unconfirmed(user, seconds, deadline, boot, exchange))
+            written.append(exchange)
+
+        written: list[Exchange] = []
+        with self._deciding:
+            try:
+                self._store.commit(changes, etag, keep=keep)
+            except StoreError:
+                if written:
+                    self._unconfirmed.forget()
+                raise
+
+    def confirm(self) -> bool:
+        """See Store.confirm."""
+        with self._deciding:
+            found = self._unconfirmed.read()
+            self._unconfirmed.forget()
+            return found is not None
+
+    def rollback(self) -> bool:
+        """See Store.rollback. A file nobody touched since is put back byte for byte."""
+        with self._deciding:
+            found = self._unconfirmed.read()
+            if found is None:
+                return False
+            try:
+                self._store.put_back(found.exchange)
+            except ConcurrentEdit:
+                self._undo_among_others(found.exchange)
+            self._unconfirmed.forget()
+            return True
+
+    def _undo_among_others(self, exchange: Exchange) -> None:
+        """Undo option by option; what was changed again since stays as it was changed."""
+        try:
+            now = self._store.load()
+        except ConfigError as error:
+            raise StoreError(
+                f"{self.file} was changed meanwhile and is no valid UCI", "Mend it in an editor."
+            ) from error
+        written = self._store.loaded(Content(exchange.after, b"")).package
+        before = self._store.loaded(exchange.before).package
+        wanted = merge(written, before, now.package, prefer_mine=False).package
+        self._store.commit(differences(now.package, wanted), now.etag)
+
+    def waiting(self) -> Waiting | None:
+        """See Store.waiting."""
+        found = self._unconfirmed.read()
+        return Waiting(found.user, found.left(self._clock)) if found else None

@@ -293,6 +293,30 @@
 		if (nav) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
 	};
 
+	// ---- after Save & Apply: a request that gets through is the confirmation ----
+
+	const startConfirming = () => {
+		const form = document.querySelector("form[data-confirm]");
+		if (!form) return;
+		show("confirming", true);
+		const ends = Date.now() + Number(form.dataset.left) * 1000;
+		const confirm = async () => {
+			try {
+				const body = new URLSearchParams(new FormData(form));
+				const answer = await fetch(form.action, { method: "POST", body, redirect: "manual", keepalive: true });
+				if (answer.type === "opaqueredirect") {
+					location.replace(form.dataset.confirm);
+					return;
+				}
+			} catch {
+				if (Date.now() > ends) setText(document.getElementById("confirming"), words.unreached);
+			}
+			setTimeout(confirm, 1000);
+		};
+		// Kept alive: it gets through even if somebody is already on the way to another page.
+		confirm();
+	};
+
 	// ---- small things ----
 
 	// Rows of a table, or fields by group: hidden while they don't have what was typed in them.
@@ -349,6 +373,9 @@
 	startSearch();
 	startServerName();
 	startBusyButtons();
+	startConfirming();
+	const told = document.querySelector("[data-now]");
+	if (told) setServerNow(Number(told.dataset.now));
 	if (live) startPolling();
 	tick();
 	setInterval(tick, 1000);

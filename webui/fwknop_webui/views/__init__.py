@@ -5,6 +5,7 @@ from __future__ import annotations
 from fwknop_webui.routes import Route
 from fwknop_webui.views import (
     advanced,
+    applied,
     backup,
     changes,
     classic_qr,
@@ -37,4 +38,5 @@ ROUTES: tuple[Route, ...] = (
     *logs.ROUTES,
     *diagnostics.ROUTES,
     *changes.ROUTES,
+    *applied.ROUTES,
 )

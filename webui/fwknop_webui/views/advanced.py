@@ -10,11 +10,18 @@ from fwknop_webui.advanced_filter import SHOW, Filter
 from fwknop_webui.advanced_form import AdvancedForm, Typed
 from fwknop_webui.advanced_rows import SERVER, Subject, client_subject, rows
 from fwknop_webui.client_rows import ACCESS, label_of
-from fwknop_webui.editing import base_seal, is_current, outdated_notice, stage_and_go
+from fwknop_webui.editing import (
+    base_seal,
+    contested_notice,
+    opened_draft,
+    outdated_notice,
+    stage_and_go,
+)
 from fwknop_webui.i18n import _
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import render
 from fwknop_webui.routes import LARGE_FORM, Route
+from fwknop_webui.saving import Combined, combine, conflict_texts
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.staging import Draft
 from fwknopd.config.render import format_access_conf, section_pairs
@@ -44,7 +51,8 @@ def client_advanced(section: str) -> ResponseReturnValue:
 def save_client_advanced(section: str) -> ResponseReturnValue:
     """Change what was typed."""
     draft = current_draft()
-    return _save(draft, _client(draft, section))
+    opened = opened_draft(draft, request.form.get("base", ""))
+    return _save(draft, _client(opened or draft, section))
 
 
 def _client(draft: Draft, section_id: str) -> Subject:
@@ -60,20 +68,34 @@ def _stored_page(draft: Draft, subject: Subject) -> str:
 
 def _save(draft: Draft, subject: Subject) -> ResponseReturnValue:
     wanted, typed = Filter.of(request.args), Typed.from_form(request.form)
-    is_old = not is_current(draft, request.form.get("base", ""))
-    gone = typed.names - {row.name for row in rows(subject, draft.package)}
-    if is_old or gone:
+    opened, file = opened_draft(draft, request.form.get("base", "")), services().store.file
+    if opened is None or typed.names - {row.name for row in rows(subject, opened.package)}:
         form = advanced_form.typed_form(subject, draft.package, typed, wanted)
         return _page(draft, subject, form, outdated_notice()), 409
-    changed, faulty = advanced_form.judge(typed, draft, subject, wanted, services().store.file)
+    changed, faulty = advanced_form.judge(typed, opened, subject, wanted, file)
     if faulty:
         notices = [
             Notice(Level.ERROR, _("Not saved"), _("Mend what is marked below."), faulty.problems)
         ]
-        return _page(draft, subject, faulty, *notices), 422
+        return _page(opened, subject, faulty, *notices), 422
+    combined = combine(opened, changed, draft, file)
+    if not combined.is_clean:
+        return _contested(combined, draft, subject, wanted), 409
     if subject is SERVER:
-        return stage_and_go(changed, "advanced")
-    return stage_and_go(changed, "client_advanced", subject.section_id)
+        return stage_and_go(combined.draft, "advanced", merged=combined.is_merged)
+    place = combined.sections.get(subject.section_id, subject.section_id)
+    return stage_and_go(combined.draft, "client_advanced", place, merged=combined.is_merged)
+
+
+def _contested(combined: Combined, draft: Draft, subject: Subject, wanted: Filter) -> str:
+    """The form with everybody's changes, and at the contested rows what was typed."""
+    if subject is not SERVER:
+        subject = client_subject(combined.sections.get(subject.section_id, ""))
+        if not subject.sections(draft.package):
+            abort(409)
+    texts = conflict_texts(combined.conflicts)
+    form = advanced_form.contested_form(subject, combined.draft.package, wanted, texts)
+    return _page(draft, subject, form, contested_notice(combined))
 
 
 def _page(draft: Draft, subject: Subject, form: AdvancedForm, *notices: Notice) -> str:

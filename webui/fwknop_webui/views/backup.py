@@ -13,7 +13,7 @@ from fwknop_webui import backup_archive, sealed_backup
 from fwknop_webui.backup_archive import Backup, NoBackup
 from fwknop_webui.check import check
 from fwknop_webui.differences import differences
-from fwknop_webui.editing import base_seal, is_current, outdated_notice, stage
+from fwknop_webui.editing import base_seal, is_unchanged, outdated_notice, stage
 from fwknop_webui.factory import factory_package
 from fwknop_webui.held import drop, held, hold
 from fwknop_webui.i18n import _
@@ -122,7 +122,7 @@ def confirm_backup() -> ResponseReturnValue:
         )
         return redirect(url_for("preview_backup"), 303)
     draft = current_draft()
-    if not is_current(draft, request.form.get("base", "")):
+    if not is_unchanged(draft, request.form.get("base", "")):
         return _preview(draft, kept[0], kept[1], outdated_notice()), 409
     drop()
     return _staged(draft, kept[0].package, _("The backup is restored, but not in use yet."))
@@ -144,7 +144,7 @@ def factory_reset() -> ResponseReturnValue:
 def factory_reset_now() -> ResponseReturnValue:
     """Stage the configuration as it is first installed."""
     draft = current_draft()
-    if not is_current(draft, request.form.get("base", "")):
+    if not is_unchanged(draft, request.form.get("base", "")):
         notify(Level.ERROR, outdated_notice().title)
         return redirect(url_for("factory_reset"), 303)
     return _staged(draft, factory_package(), _("Everything will be as first installed."))

@@ -1,22 +1,31 @@
-"""The list of unsaved changes, and what to do with them."""
+"""The unsaved changes: look at them, apply them, forget them, or put them on a newer file."""
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from fwknop_webui.apply import apply_staged
+from fwknop_webui.client_rows import section_labels
+from fwknop_webui.differences import differences
+from fwknop_webui.editing import apply_and_go
 from fwknop_webui.hosts import is_local_path
 from fwknop_webui.i18n import _
+from fwknop_webui.merge import Conflict, Merged, merge
 from fwknop_webui.notices import Level
 from fwknop_webui.pages import notify, render
-from fwknop_webui.rebase import CannotRebase, rebase
 from fwknop_webui.routes import Route
+from fwknop_webui.saving import shown
 from fwknop_webui.services import current_draft, require_session, services
-from fwknop_webui.staging import Staging
+from fwknop_webui.staging import Draft, Staging
 from fwknopd.config.uci_changes import DeleteOption, DeleteSection, UciChange, as_commands
+
+Labels = dict[str, str]
+
+MAX_COMMANDS = 1000
+"""Lines of each kind on one page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +36,36 @@ class Command:
     css: str
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What both changed. Values are "" for an option that isn't there any more."""
+
+    what: str
+    option: str
+    mine: str
+    theirs: str
+
+
 def changes() -> ResponseReturnValue:
     """The list."""
     draft = current_draft()
     back = request.args.get("back", "")
+    stale = bool(draft.changes) and draft.is_stale
     return render(
         "changes.html",
-        commands=[command for change in draft.changes for command in commands_of(change)],
-        stale=bool(draft.changes) and draft.is_stale,
+        commands=_commands(draft.changes),
+        stale=stale,
+        theirs=_commands(_theirs(draft)) if stale else [],
+        pending=_commands(draft.current.pending),
+        conflicts=_rows(draft, _merged(draft)) if stale else [],
+        seen=_seal(draft),
         back=back if is_local_path(back, request.script_root) else url_for("overview"),
     )
 
 
 def apply_changes() -> ResponseReturnValue:
     """Save & Apply."""
-    saved = apply_staged(require_session(), services().store, services().live)
-    return redirect(url_for("overview" if saved else "changes"), 303)
+    return apply_and_go(url_for("overview"))
 
 
 def revert_changes() -> ResponseReturnValue:
@@ -53,18 +76,57 @@ def revert_changes() -> ResponseReturnValue:
 
 
 def rebase_changes() -> ResponseReturnValue:
-    """Put them on top of what somebody else saved meanwhile."""
-    try:
-        require_session().staging = rebase(current_draft())
-    except CannotRebase:
-        notify(
-            Level.ERROR,
-            _("Both of you changed the same thing"),
-            _("Revert your changes, look at what is there now, and make them again."),
-        )
+    """Put them on top of what somebody else saved meanwhile.
+
+    "do" says whose values to take where both changed the same.
+    """
+    draft, choice = current_draft(), request.form.get("do", "")
+    if not hmac.compare_digest(_seal(draft).encode(), request.form.get("seen", "").encode()):
+        notify(Level.WARNING, _("The configuration was changed once more. Look at it again."))
+        return redirect(url_for("changes"), 303)
+    found = _merged(draft, prefer_mine=choice != "theirs")
+    if found.conflicts and choice not in ("mine", "theirs"):
+        notify(Level.ERROR, _("Both of you changed the same: choose whose to keep."))
     else:
+        wanted = differences(draft.current.package, found.package)
+        require_session().staging = Staging(draft.current, wanted) if wanted else Staging()
         notify(Level.INFO, _("Your changes now stand on top of the new version. Look them over."))
     return redirect(url_for("changes"), 303)
+
+
+def _seal(draft: Draft) -> str:
+    """Which state of the file, so that nobody agrees to a change that was not shown."""
+    return services().seal("current", draft.current.etag)
+
+
+def _merged(draft: Draft, *, prefer_mine: bool = True) -> Merged:
+    current = draft.current.package
+    return merge(draft.base.package, draft.package, current, prefer_mine=prefer_mine)
+
+
+def _theirs(draft: Draft) -> tuple[UciChange, ...]:
+    return differences(draft.base.package, draft.current.package)
+
+
+def _rows(draft: Draft, found: Merged) -> list[Row]:
+    labels = section_labels(draft.base.package), section_labels(draft.current.package)
+    return [_row(item, *labels) for item in found.conflicts]
+
+
+def _row(conflict: Conflict, before: Labels, now: Labels) -> Row:
+    if not conflict.section:
+        return Row(_("The order of the sections"), "", _("moved"), _("moved"))
+    gone = not conflict.option and conflict.theirs is None
+    what = (before if gone else now).get(conflict.section, conflict.section)
+    if conflict.option:
+        mine, theirs = (shown(conflict.option, v) for v in (conflict.mine, conflict.theirs))
+        return Row(what, conflict.option, mine, theirs)
+    deleted, changed = _("deleted"), _("changed")
+    return Row(what, "", changed, deleted) if gone else Row(what, "", deleted, changed)
+
+
+def _commands(found: tuple[UciChange, ...]) -> list[Command]:
+    return [command for change in found for command in commands_of(change)][:MAX_COMMANDS]
 
 
 def commands_of(change: UciChange) -> list[Command]:

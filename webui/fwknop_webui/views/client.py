@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui import client_form
 from fwknop_webui.client_form import ClientForm, TypedClient
-from fwknop_webui.editing import base_seal, is_current, outdated_notice, stage, stage_and_go
+from fwknop_webui.editing import (
+    base_seal,
+    contested_notice,
+    opened_draft,
+    outdated_notice,
+    stage,
+    stage_and_go,
+)
 from fwknop_webui.i18n import _
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
+from fwknop_webui.saving import Combined, combine, conflict_texts
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.settings_form import default_open_time
 from fwknop_webui.staging import Draft
@@ -29,7 +39,8 @@ def add_client() -> ResponseReturnValue:
 
 def save_new_client() -> ResponseReturnValue:
     """Add what was typed."""
-    return _save(current_draft(), None)
+    draft = current_draft()
+    return _save(draft, draft, None)
 
 
 def edit_client(section: str) -> ResponseReturnValue:
@@ -41,7 +52,11 @@ def edit_client(section: str) -> ResponseReturnValue:
 def save_client(section: str) -> ResponseReturnValue:
     """Change what was typed."""
     draft = current_draft()
-    return _save(draft, _find(draft, section))
+    opened = opened_draft(draft, request.form.get("base", ""))
+    if opened is None:
+        stored = _find(draft, section)
+        return _page(_typed(stored).as_form(stored), draft, (outdated_notice(),)), 409
+    return _save(opened, draft, _find(opened, section))
 
 
 def _find(draft: Draft, section_id: str) -> UciSection:
@@ -72,14 +87,22 @@ def _problem_notice(form: ClientForm) -> tuple[Notice, ...]:
     return (Notice(Level.ERROR, _("Not saved"), _("Mend these first:"), form.problems),)
 
 
-def _save(draft: Draft, section: UciSection | None) -> ResponseReturnValue:
-    typed = TypedClient.from_form(request.form, request.form.getlist("service"), section)
-    changed, faulty = client_form.judge(typed, draft, section, services().store.file)
+def _typed(section: UciSection | None) -> TypedClient:
+    return TypedClient.from_form(request.form, request.form.getlist("service"), section)
+
+
+def _save(opened: Draft, draft: Draft, section: UciSection | None) -> ResponseReturnValue:
+    """``opened`` is what the form was made from, ``draft`` what is there now."""
+    typed, file = _typed(section), services().store.file
+    changed, faulty = client_form.judge(typed, opened, section, file)
     if faulty:
-        return _page(faulty, draft), 422
-    # A new client can't be mistaken for another one, so an old page does no harm.
-    if section and not is_current(draft, request.form.get("base", "")):
-        return _page(typed.as_form(section), draft, (outdated_notice(),)), 409
+        return _page(faulty, opened), 422
+    combined = combine(opened, changed, draft, file)
+    if not combined.is_clean:
+        return _contested(combined, typed, draft, section), 409
+    changed = combined.draft
+    if section:
+        section = changed.package.section(combined.sections.get(section.id, section.id))
     if request.form.get("do") == "generate":
         return _generated(changed, section or changed.package.of_type(ACCESS)[-1])
     if section is None:
@@ -87,7 +110,23 @@ def _save(draft: Draft, section: UciSection | None) -> ResponseReturnValue:
         title = _("{name} is added, with fresh keys.") if fresh else _("{name} is added.")
         hint = _("Press QR in its row and scan the code with the phone that shall knock.")
         notify(Level.INFO, title.format(name=typed.values["name"]), hint)
-    return stage_and_go(changed, "clients")
+    return stage_and_go(changed, "clients", merged=combined.is_merged)
+
+
+def _contested(
+    combined: Combined, typed: TypedClient, draft: Draft, section: UciSection | None
+) -> str:
+    """The form with everybody's changes, and at the contested fields what was typed."""
+    place = combined.sections.get(section.id, "") if section else ""
+    stored = draft.package.section(place)
+    if stored is None:
+        title = _("Not saved: this client was deleted meanwhile by somebody else")
+        text = _("Press Save to add it anew, with fresh keys, or leave the page.")
+        return _page(typed.as_form(None), draft, (Notice(Level.ERROR, title, text),))
+    shown = combined.draft.package.section(place)
+    form = client_form.stored_form(shown or stored)
+    errors = {**conflict_texts(combined.conflicts), **typed.keys.unsent}
+    return _page(replace(form, errors=errors), draft, (contested_notice(combined),))
 
 
 def _generated(changed: Draft, section: UciSection) -> ResponseReturnValue:

@@ -68,7 +68,7 @@ def _current(section: str) -> tuple[Draft, ClientRow]:
     """The client a button was pressed for; 404 or 409 when the list it stood in is outdated."""
     draft = current_draft()
     row = find_row(draft, section) or abort(404)
-    if not is_current(draft, request.form.get("base", "")):
+    if not is_current(draft, request.form.get("base", ""), section):
         abort(409)
     return draft, row
 

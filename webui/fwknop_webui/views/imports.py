@@ -6,7 +6,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.check import check
-from fwknop_webui.editing import base_seal, is_current, outdated_notice, stage
+from fwknop_webui.editing import base_seal, is_unchanged, outdated_notice, stage
 from fwknop_webui.held import drop, held, hold
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.import_choice import Chosen
@@ -63,7 +63,7 @@ def confirm_import() -> ResponseReturnValue:
         return _gone()
     draft = current_draft()
     wanted = plan(kept[0], draft.package, Chosen.from_form(request.form))
-    if not is_current(draft, request.form.get("base", "")):
+    if not is_unchanged(draft, request.form.get("base", "")):
         return _preview(draft, wanted, kept[1], outdated_notice()), 409
     if not wanted.taken:
         text = _("Tick what you want to have, or cancel.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 from flask import request
 from flask.typing import ResponseReturnValue
@@ -11,7 +12,8 @@ from fwknop_webui import settings_form
 from fwknop_webui.check import check
 from fwknop_webui.editing import (
     base_seal,
-    is_current,
+    contested_notice,
+    opened_draft,
     outdated_notice,
     problem_notices,
     stage_and_go,
@@ -21,6 +23,7 @@ from fwknop_webui.import_sources import Folder
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import render
 from fwknop_webui.routes import Route
+from fwknop_webui.saving import Combined, combine, conflict_texts
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.settings_form import SettingsForm
 from fwknop_webui.staging import Draft
@@ -38,14 +41,24 @@ def settings() -> ResponseReturnValue:
 
 def save_settings() -> ResponseReturnValue:
     """Change what was typed."""
-    draft = current_draft()
-    changed, faulty = settings_form.judge(request.form, draft, services().store.file)
-    if faulty:
-        return _page(faulty, draft, _problem_notices(faulty)), 422
-    if not is_current(draft, request.form.get("base", "")):
+    draft, file = current_draft(), services().store.file
+    opened = opened_draft(draft, request.form.get("base", ""))
+    if opened is None:
         form = settings_form.typed_form(request.form, draft)
         return _page(form, draft, [outdated_notice()]), 409
-    return stage_and_go(changed, "settings")
+    changed, faulty = settings_form.judge(request.form, opened, file)
+    if faulty:
+        return _page(faulty, opened, _problem_notices(faulty)), 422
+    combined = combine(opened, changed, draft, file)
+    if not combined.is_clean:
+        return _page(_contested(combined), draft, [contested_notice(combined)]), 409
+    return stage_and_go(combined.draft, "settings", merged=combined.is_merged)
+
+
+def _contested(combined: Combined) -> SettingsForm:
+    """The form with everybody's changes, and at the contested fields what was typed."""
+    form = settings_form.stored_form(combined.draft.package)
+    return replace(form, errors=settings_form.by_field(conflict_texts(combined.conflicts), form))
 
 
 def _page(form: SettingsForm, draft: Draft, warnings: list[Notice]) -> str:

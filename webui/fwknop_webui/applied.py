@@ -1,0 +1,90 @@
+"""What became of changes this session applied: before any page, it learns of a rollback.
+
+The changes are not lost with it: they are unsaved changes again, to be mended or dropped.
+"""
+
+from __future__ import annotations
+
+from flask import g
+
+from fwknop_webui.i18n import _
+from fwknop_webui.merge import merge
+from fwknop_webui.notices import Level, Notice
+from fwknop_webui.rollback import TakenBack
+from fwknop_webui.services import current_session, services
+from fwknop_webui.sessions import Session
+from fwknopd.config.problems import ConfigError
+from fwknopd.uci_store import StoreError
+
+
+def settle() -> None:
+    """Take back what is overdue, and tell the session of this request."""
+    session = current_session()
+    if session is None:
+        return
+    g.waiting = services().rollback.check()
+    _tell(session)
+    if session.applied and g.waiting is None:
+        _learn(session)
+
+
+def _tell(session: Session) -> None:
+    last = services().rollback.last
+    # Sessions of before are told, and the first one after it: the page may have been restarted.
+    if last is None or session.told >= last.number:
+        return
+    if session.created > last.moment and services().rollback.was_told:
+        return
+    session.told = last.number
+    services().rollback.was_told = True
+    mine = session.applied is not None
+    if mine and not last.failure:
+        stage_again(session)
+    session.notices.append(_failure(last) if last.failure else _taken_back(last, mine=mine))
+
+
+def _failure(last: TakenBack) -> Notice:
+    return Notice(
+        Level.ERROR,
+        _("Nobody confirmed the new configuration, and the old one can't be put back"),
+        last.failure + " " + _("It is tried again every few seconds."),
+    )
+
+
+def _taken_back(last: TakenBack, *, mine: bool) -> Notice:
+    if mine:
+        text = _(
+            "Your changes are kept under Unsaved Changes: look them over before you try again."
+        )
+    else:
+        text = _("They were applied by {user}.").format(user=last.user)
+    if last.trouble:
+        text = f"{text} " + _("The daemon could not be told:") + f" {_(last.trouble)}"
+    title = _("The old configuration is back: nobody confirmed the new one in time")
+    return Notice(Level.WARNING, title, text)
+
+
+def stage_again(session: Session) -> None:
+    """After a rollback: what was applied is staged again, with what was staged since on top."""
+    applied, session.applied = session.applied, None
+    if applied is None:
+        return
+    earlier, staging = applied.draft, session.staging
+    if staging and staging.base:
+        later = staging.on(staging.base)
+        merged = merge(staging.base.package, later.package, earlier.package)
+        session.staging = earlier.with_package(merged.package).staging
+    else:
+        session.staging = earlier.staging
+
+
+def _learn(session: Session) -> None:
+    """Somebody else decided: the file tells how."""
+    applied = session.applied
+    try:
+        now = services().store.load().etag
+    except (StoreError, ConfigError):
+        return
+    if applied and now == applied.draft.base.etag:
+        stage_again(session)
+    session.applied = None

@@ -1,0 +1,170 @@
+"""Two people's changes to one configuration, put together option by option.
+
+Three packages: ``base``, which both started from, and what each made of it. What only one
+changed is taken; what both changed alike is taken once; the rest are conflicts, for a person
+to decide. Ids of anonymous sections are mere positions, so sections are first matched by
+what is in them (see matching).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from fwknop_webui.differences import differences
+from fwknop_webui.matching import matched
+from fwknopd.config.uci_changes import (
+    AddSection,
+    DeleteOption,
+    DeleteSection,
+    Reorder,
+    SetOption,
+    SetSection,
+    UciChange,
+    apply,
+    new_section_id,
+)
+from fwknopd.config.uci_format import UciPackage, UciValue
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Both changed this option; a value is None where there is none any more.
+
+    ``option`` is "" when one deleted the section (None) that the other changed (""), and
+    ``section`` as well when both moved sections. ``section`` is an id of theirs, or one of
+    ``base`` when theirs has it no more.
+    """
+
+    section: str
+    option: str
+    mine: UciValue | None = field(default=None, repr=False)
+    theirs: UciValue | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """``package`` is theirs with my changes on top; ``sections`` the ids there by mine."""
+
+    package: UciPackage
+    conflicts: tuple[Conflict, ...] = ()
+    sections: Mapping[str, str] = field(default_factory=dict)
+
+
+def merge(
+    base: UciPackage, mine: UciPackage, theirs: UciPackage, *, prefer_mine: bool = True
+) -> Merged:
+    """Put them together; ``prefer_mine`` says whose values ``package`` has in a conflict."""
+    work = _Merge(base, mine, theirs, prefer_mine)
+    wanted = differences(base, mine)
+    for change in wanted:
+        work.take(change)
+    if any(isinstance(change, Reorder) for change in wanted):
+        work.order([item.id for item in mine.sections])
+    return Merged(work.package, tuple(work.conflicts), work.sections)
+
+
+class _Merge:
+    """The package as it grows."""
+
+    def __init__(
+        self, base: UciPackage, mine: UciPackage, theirs: UciPackage, prefer_mine: bool
+    ) -> None:
+        self._base, self._mine, self._theirs = base, mine, theirs
+        self._prefer_mine = prefer_mine
+        self._revived: set[str] = set()
+        self.package = theirs
+        self.sections = matched(base, theirs)
+        self.conflicts: list[Conflict] = []
+
+    def take(self, change: UciChange) -> None:
+        match change:
+            case AddSection():
+                made = new_section_id(self.package, change.type)
+                self.sections[change.section] = made
+                self._apply(replace(change, section=made))
+            case SetSection(section=name):
+                self.sections[name] = name
+                # Somebody else may have made one of that name; then their options meet.
+                if self._theirs.section(name) is None:
+                    self._apply(change)
+            case DeleteSection(section=name):
+                self._delete(name)
+            case SetOption(section=name, option=option, value=value):
+                self._set(name, option, value)
+            case DeleteOption(section=name, option=option):
+                self._set(name, option, None)
+
+    def _delete(self, section_id: str) -> None:
+        place = self.sections.get(section_id)
+        if place is None:
+            return
+        if _options(self._base, section_id) != _options(self._theirs, place):
+            self.conflicts.append(Conflict(place, "", None, ""))
+            if not self._prefer_mine:
+                return
+        self._apply(DeleteSection(place))
+
+    def _set(self, section_id: str, option: str, mine: UciValue | None) -> None:
+        place = self.sections.get(section_id)
+        if place is None:
+            self._gone(section_id)
+        if place is None or section_id in self._revived:
+            return
+        theirs = _options(self._theirs, place).get(option)
+        if theirs == mine:
+            return
+        if theirs != _options(self._base, section_id).get(option):
+            self._note(Conflict(place, option, mine, theirs))
+            if not self._prefer_mine:
+                return
+        self._apply(SetOption(place, option, "" if mine is None else mine))
+
+    def _gone(self, section_id: str) -> None:
+        """They deleted a section I changed: mine is made anew."""
+        self._note(Conflict(section_id, "", "", None))
+        section = self._mine.section(section_id)
+        if section is None or not self._prefer_mine:
+            return
+        self._revived.add(section_id)
+        make = AddSection if section.name is None else SetSection
+        self.take(make(section_id, section.type))
+        for option in section.options:
+            self._apply(SetOption(self.sections[section_id], option.name, option.value))
+
+    def order(self, mine: Sequence[str]) -> None:
+        """Take over my order, unless both of us moved something and theirs is preferred."""
+        before = [self.sections.get(item.id, "") for item in self._base.sections]
+        kept = [item.id for item in self._theirs.sections if item.id in before]
+        if [name for name in before if name] != kept:
+            self._note(Conflict("", ""))
+            if not self._prefer_mine:
+                return
+        wanted = [self.sections.get(name, "") for name in mine]
+        self.package = _ordered(self.package, wanted, self._theirs)
+
+    def _note(self, conflict: Conflict) -> None:
+        if conflict not in self.conflicts:
+            self.conflicts.append(conflict)
+
+    def _apply(self, change: UciChange) -> None:
+        self.package = apply(self.package, (change,))
+
+
+def _options(package: UciPackage, section_id: str) -> dict[str, UciValue]:
+    section = package.section(section_id)
+    return {item.name: item.value for item in section.options} if section else {}
+
+
+def _ordered(package: UciPackage, wanted: Sequence[str], theirs: UciPackage) -> UciPackage:
+    """The sections as wanted; what only they have stays behind its neighbour there."""
+    by_id = {item.id: item for item in package.sections}
+    order = [name for name in wanted if name in by_id]
+    place = 0
+    for item in theirs.sections:
+        if item.id in order:
+            place = order.index(item.id) + 1
+        elif item.id in by_id:
+            order.insert(place, item.id)
+            place += 1
+    return UciPackage(tuple(by_id[name] for name in order))

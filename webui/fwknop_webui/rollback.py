@@ -1,0 +1,141 @@
+"""Taking changes back when nobody confirms them in time, and saying so on the next page.
+
+The time limit is kept by the store and outlives this program. Three things look at it: a timer,
+every request (the timer may be late, or its clock may have stood still), and the start of
+the program, for an earlier run that did not live to see the end of its time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fwknop_webui.i18n import noop as N_
+from fwknop_webui.live import LiveDaemon
+from fwknop_webui.store import Store, Waiting
+from fwknopd.control.client import ControlError
+from fwknopd.uci_store import StoreError
+
+RETRY_SECONDS = 10.0
+"""After a rollback that failed, for want of space for one."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A rollback nobody asked for. ``moment`` is monotonic seconds, ``user`` whose changes.
+
+    ``failure``: why the file could not be put back. ``trouble``: the daemon wasn't told, and
+    why.
+    """
+
+    number: int
+    moment: float
+    user: str
+    failure: str = ""
+    trouble: str = ""
+
+
+@dataclass(slots=True)
+class Rollback:
+    """Watches over ``store``; ``now`` is the monotonic clock."""
+
+    store: Store
+    live: LiveDaemon
+    now: Callable[[], float]
+    last: TakenBack | None = None
+    was_told: bool = False
+    """Whether anybody has seen ``last`` yet."""
+
+    _timer: threading.Timer | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _next_try: float = 0.0
+
+    def watch(self) -> None:
+        """Look now, and again when the time of what waits is over."""
+        with self._lock:
+            self.check()
+            self._stop()
+            waiting = self._waiting()
+            if waiting is not None:
+                # Never at once again: a rollback that fails must not run in circles.
+                self._timer = threading.Timer(waiting.left or RETRY_SECONDS, self.watch)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def check(self) -> Waiting | None:
+        """Take back what is overdue; what waits and is not."""
+        waiting = self._waiting()
+        # Whoever comes while it is being taken back must not wait for a daemon that hangs.
+        if waiting is None or waiting.left > 0 or not self._lock.acquire(blocking=False):
+            return waiting
+        try:
+            waiting = self._waiting()
+            if waiting is not None and waiting.left <= 0 and self.now() >= self._next_try:
+                self._take_back(waiting)
+        finally:
+            self._lock.release()
+        return self._waiting()
+
+    def confirm(self) -> bool:
+        """Keep what waits; False when it was taken back already. Raises StoreError."""
+        with self._lock:
+            self.check()
+            kept = self.store.confirm()
+            self._stop()
+            return kept
+
+    def undo(self) -> str | None:
+        """Take back what waits, because somebody wants it; None when there is nothing.
+
+        Otherwise what ``tell_daemon`` says. Raises StoreError.
+        """
+        with self._lock:
+            if not self.store.rollback():
+                return None
+            self._stop()
+            return self.tell_daemon()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _waiting(self) -> Waiting | None:
+        try:
+            return self.store.waiting()
+        except StoreError as error:
+            log.warning("can't tell whether changes wait for a confirmation: %s", error)
+            return None
+
+    def _take_back(self, waiting: Waiting) -> None:
+        failure = trouble = ""
+        try:
+            if not self.store.rollback():
+                return
+        except StoreError as error:
+            failure = str(error)
+            self._next_try = self.now() + RETRY_SECONDS
+            if self.last and self.last.failure == failure:
+                return
+            log.error("changes nobody confirmed can't be taken back: %s", error)
+        else:
+            trouble = self.tell_daemon()
+            log.warning("nobody confirmed the changes of %s: they are taken back", waiting.user)
+        number = self.last.number + 1 if self.last else 1
+        self.was_told = False
+        self.last = TakenBack(number, self.now(), waiting.user, failure, trouble)
+
+    def tell_daemon(self) -> str:
+        """Have the daemon read the file again. Why it doesn't; "" when all is well.
+
+        One that doesn't run needs no telling: it reads the file when it starts.
+        """
+        try:
+            result = self.live.reload()
+        except ControlError as error:
+            return "" if error.is_down else f"{error.message}. {error.remedy}"
+        return "" if result.accepted else N_("The daemon refused the old configuration, too.")

@@ -1,0 +1,68 @@
+"""What was typed in a form, put on top of what the configuration has become meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fwknop_webui.check import check
+from fwknop_webui.i18n import _
+from fwknop_webui.merge import Conflict, merge
+from fwknop_webui.staging import Draft
+from fwknopd.config.problems import Problem
+from fwknopd.config.uci_changes import MASK
+from fwknopd.config.uci_format import UciValue
+from fwknopd.config.variables import is_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """``draft`` is what would be staged.
+
+    ``conflicts``: options both changed, where the draft has what was typed. ``problems``:
+    errors neither of the two has by itself. ``sections``: ids by those the form knew.
+    """
+
+    draft: Draft
+    conflicts: tuple[Conflict, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    is_merged: bool = False
+    sections: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it can be saved without asking anybody."""
+        return not self.conflicts and not self.problems
+
+
+def combine(opened: Draft, changed: Draft, now: Draft, file: str) -> Combined:
+    """``changed`` is what the form made of ``opened``; ``now`` what the pages show by now."""
+    if opened.base.etag == now.base.etag and opened.changes == now.changes:
+        return Combined(now.with_package(changed.package))
+    found = merge(opened.package, changed.package, now.package)
+    draft = now.with_package(found.package)
+    known = {*check(now.package, file).errors, *check(changed.package, file).errors}
+    new = tuple(p for p in check(draft.package, file).errors if p not in known)
+    return Combined(draft, found.conflicts, new, True, found.sections)
+
+
+def conflict_texts(conflicts: tuple[Conflict, ...]) -> dict[str, str]:
+    """What to say beside the fields, by option."""
+    text = _("Meanwhile it was changed to “{value}”. Save again to have yours instead.")
+    gone = _("Meanwhile it was removed. Save again to have yours instead.")
+    return {
+        item.option: gone
+        if item.theirs is None
+        else text.format(value=shown(item.option, item.theirs))
+        for item in conflicts
+        if item.option
+    }
+
+
+def shown(option: str, value: UciValue | None) -> str:
+    """A value for people; "" for none."""
+    if value is None:
+        return ""
+    if is_secret(option):
+        return MASK
+    return value if isinstance(value, str) else ", ".join(value)
