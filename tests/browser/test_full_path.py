@@ -168,6 +168,7 @@ def switch_on(hand: Hand) -> None:
     hand.click("link", "Tick “Enable config overwrite”")
     hand.click("checkbox", re.compile("Enable config overwrite"))
     hand.click("button", "Save & Apply")
+    hand.page.wait_for_url("**/settings")
     expect(hand.page.get_by_text(re.compile("daemon is using")).first).to_be_visible()
     expect(hand.page.get_by_text(re.compile("Unsaved Changes: "))).to_have_count(0)
     hand.click("link", "Overview")

@@ -143,6 +143,11 @@ def add_and_show(page: Page, site: Site, walker: Walker) -> None:
     walker.look_at("qr-rc")
     page.goto(site.url + "/changes")
     page.get_by_role("button", name="Save & Apply").click()
+    if walker.look.scripts:
+        page.wait_for_url(site.url + "/")
+    else:
+        walker.look_at("applied-waiting")
+        page.get_by_role("button", name="Keep", exact=True).click()
     walker.look_at("applied")
 
 

@@ -324,10 +324,14 @@ def test_old_page_overwrites_nothing(visitor: Visitor, write_uci: Callable[[str]
     form = form_of(visitor.get("/advanced"))
     write_uci(FILE.replace("VERBOSE '1'", "VERBOSE '2'"))
     page = visitor.press(form, "Save", **{"v-SYSLOG_IDENTITY": "me"})
+    assert page.staged == 1
+    assert form_of(page).value("v-SYSLOG_IDENTITY") == "me"
+    assert form_of(page).value("v-VERBOSE") == "2"
+    page = visitor.press(form, "Save", base="long ago", **{"v-VERBOSE": "3"})
     assert page.status == 409
     assert "the configuration changed" in page.text
-    assert form_of(page).value("v-SYSLOG_IDENTITY") == "me"
-    assert page.staged == 0
+    assert form_of(page).value("v-VERBOSE") == "3"
+    assert page.staged == 1
 
 
 def test_row_that_is_gone_is_not_made_again(visitor: Visitor) -> None:

@@ -24,6 +24,12 @@ def apply(visitor: Visitor) -> Page:
     return visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
 
 
+def put_back(visitor: Visitor) -> Page:
+    """After the daemon refused it."""
+    page = visitor.get("/changes/applied")
+    return visitor.press(page.form("/changes/keep"), "Put the old file back")
+
+
 def test_saving_only_stages(visitor: Visitor, daemon: StubDaemon, uci: Path) -> None:
     before = uci.read_bytes()
     page = add(visitor, "Save", name="Anna")
@@ -144,10 +150,11 @@ def test_refused_configuration_is_taken_back_and_stays_staged(
     }
     daemon.reload_answer = {"reloaded": False, "problems": [problem]}
     page = add(visitor, name="Anna")
-    assert "the daemon refused the new configuration" in page.text
+    assert "The daemon refused this configuration" in page.text
     assert "not good enough. Write another." in page.text
     assert "line 9" in page.text
     assert "Anna" in written[0]
+    page = put_back(visitor)
     assert parse_uci(uci.read_text(), "f") == before
     assert page.staged == 6
     daemon.reload_answer = {"reloaded": True, "problems": []}
@@ -166,6 +173,7 @@ def test_taking_back_restores_deleted_and_moved_sections(
     add(visitor, "Save", name="Carla")
     daemon.reload_answer = {"reloaded": False, "problems": []}
     apply(visitor)
+    put_back(visitor)
     after = parse_uci(uci.read_text(), "f").sections
     assert [values(item) for item in after] == [values(item) for item in before]
 
@@ -223,8 +231,8 @@ def test_both_changing_one_client_is_left_to_a_person(
     visitor.press(visitor.get(path).main_form(), "Save", FW_ACCESS_TIMEOUT="60")
     write_uci(ANNA.replace("'45'", "'50'"))
     theirs = uci.read_bytes()
-    page = visitor.press(visitor.get("/changes").form("/changes/apply"), "Keep my changes")
-    assert "Both of you changed the same thing" in page.text
+    page = visitor.get("/changes")
+    assert "Changed by both of you" in page.text
     assert page.staged == 1
     assert uci.read_bytes() == theirs
 
@@ -372,7 +380,8 @@ def test_switching_overwrite_off_is_taken_back_when_the_classic_files_are_faulty
     daemon.reload_answer = refused("/etc/fwknop/access.conf")
     form = visitor.get("/settings").form("/settings")
     page = visitor.press(form, "Save & Apply", uci_enabled=[])
-    assert "Not applied: the daemon refused the new configuration" in page.text
+    assert "The daemon refused this configuration" in page.text
+    page = put_back(visitor)
     assert "uci_enabled '1'" in uci.read_text()
     assert page.staged == 1
 

@@ -243,7 +243,7 @@ def test_old_page_can_not_hit_another_client(
     assert visitor.press(switch, "Disable Anna").status == 409
     page = visitor.press(form, "Save & Apply", FW_ACCESS_TIMEOUT="77")
     assert page.status == 409
-    assert "changed since this page was opened" in page.text
+    assert "this client was deleted meanwhile by somebody else" in page.text
     assert page.main_form().value("FW_ACCESS_TIMEOUT") == "77"
     assert uci.read_bytes() == before
     assert visitor.get("/clients").staged == 0

@@ -101,7 +101,10 @@ def contested_notice(combined: Combined) -> Notice:
         text = _("Together, the changes are nothing the daemon would take:")
         return Notice(Level.ERROR, title, text, combined.problems)
     names = ", ".join(item.option for item in combined.conflicts if item.option)
-    text = _("Look at {names} below. What you typed is kept; everything else is up to date.")
+    if names:
+        text = _("Look at {names} below. What you typed is kept; everything else is up to date.")
+    else:
+        text = _("Look the form over. What you typed is kept; everything else is up to date.")
     return Notice(Level.ERROR, title, text.format(names=names))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from fwknopd.config.uci_format import UciPackage, UciSection
 from fwknopd.config.variables import is_secret
 
+ACCESS = "access"
 PLACEHOLDERS = frozenset({"CHANGEME", "__CHANGEME__"})
 
 
@@ -53,11 +54,14 @@ def _pair(
 def _pair_by_place(
     found: dict[str, str], before: Sequence[UciSection], after: Sequence[UciSection]
 ) -> None:
-    """What is left was edited where it stands, if something in it is still the same."""
+    """What is left was edited where it stands.
+
+    A client only if something in it is still the same: it may be another one in its place.
+    """
     taken = set(found.values())
     for old, new in zip(before, after, strict=True):
         is_free = old.id not in found and new.id not in taken
-        if is_free and old.name == new.name and _is_alike(old, new):
+        if is_free and old.name == new.name and (old.type != ACCESS or _is_alike(old, new)):
             found[old.id] = new.id
 
 

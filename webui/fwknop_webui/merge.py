@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fwknop_webui.differences import differences
-from fwknop_webui.matching import matched
+from fwknop_webui.matching import ACCESS, matched
 from fwknopd.config.uci_changes import (
     AddSection,
     DeleteOption,
@@ -72,7 +72,7 @@ class _Merge:
     ) -> None:
         self._base, self._mine, self._theirs = base, mine, theirs
         self._prefer_mine = prefer_mine
-        self._revived: set[str] = set()
+        self._made: set[str] = set()
         self.package = theirs
         self.sections = matched(base, theirs)
         self.conflicts: list[Conflict] = []
@@ -80,20 +80,32 @@ class _Merge:
     def take(self, change: UciChange) -> None:
         match change:
             case AddSection():
-                made = new_section_id(self.package, change.type)
-                self.sections[change.section] = made
-                self._apply(replace(change, section=made))
+                self._add(change)
             case SetSection(section=name):
                 self.sections[name] = name
                 # Somebody else may have made one of that name; then their options meet.
-                if self._theirs.section(name) is None:
-                    self._apply(change)
+                if self.package.section(name) is None:
+                    self._make(change)
             case DeleteSection(section=name):
                 self._delete(name)
             case SetOption(section=name, option=option, value=value):
                 self._set(name, option, value)
             case DeleteOption(section=name, option=option):
                 self._set(name, option, None)
+
+    def _add(self, change: AddSection) -> None:
+        theirs = self._theirs.of_type(change.type)
+        if change.type != ACCESS and theirs and not self._base.of_type(change.type):
+            # Both needed a place for a setting: it is one and the same.
+            self.sections[change.section] = theirs[0].id
+            return
+        made = new_section_id(self.package, change.type)
+        self.sections[change.section] = made
+        self._make(replace(change, section=made))
+
+    def _make(self, change: AddSection | SetSection) -> None:
+        self._apply(change)
+        self._made.add(change.section)
 
     def _delete(self, section_id: str) -> None:
         place = self.sections.get(section_id)
@@ -109,7 +121,10 @@ class _Merge:
         place = self.sections.get(section_id)
         if place is None:
             self._gone(section_id)
-        if place is None or section_id in self._revived:
+        if place is None:
+            return
+        if place in self._made:
+            self._put(place, option, mine)
             return
         theirs = _options(self._theirs, place).get(option)
         if theirs == mine:
@@ -118,7 +133,10 @@ class _Merge:
             self._note(Conflict(place, option, mine, theirs))
             if not self._prefer_mine:
                 return
-        self._apply(SetOption(place, option, "" if mine is None else mine))
+        self._put(place, option, mine)
+
+    def _put(self, place: str, option: str, value: UciValue | None) -> None:
+        self._apply(SetOption(place, option, "" if value is None else value))
 
     def _gone(self, section_id: str) -> None:
         """They deleted a section I changed: mine is made anew."""
@@ -126,11 +144,10 @@ class _Merge:
         section = self._mine.section(section_id)
         if section is None or not self._prefer_mine:
             return
-        self._revived.add(section_id)
         make = AddSection if section.name is None else SetSection
         self.take(make(section_id, section.type))
         for option in section.options:
-            self._apply(SetOption(self.sections[section_id], option.name, option.value))
+            self._put(self.sections[section_id], option.name, option.value)
 
     def order(self, mine: Sequence[str]) -> None:
         """Take over my order, unless both of us moved something and theirs is preferred."""

@@ -298,6 +298,8 @@
 	const startConfirming = () => {
 		const form = document.querySelector("form[data-confirm]");
 		if (!form) return;
+		let leaving = false;
+		addEventListener("beforeunload", () => { leaving = true; });
 		show("confirming", true);
 		const ends = Date.now() + Number(form.dataset.left) * 1000;
 		const confirm = async () => {
@@ -305,7 +307,7 @@
 				const body = new URLSearchParams(new FormData(form));
 				const answer = await fetch(form.action, { method: "POST", body, redirect: "manual", keepalive: true });
 				if (answer.type === "opaqueredirect") {
-					location.replace(form.dataset.confirm);
+					if (!leaving) location.replace(form.dataset.confirm);
 					return;
 				}
 			} catch {

@@ -22,8 +22,10 @@ def applied() -> ResponseReturnValue:
     waiting: Waiting | None = g.get("waiting")
     if waiting is None:
         return redirect(url_for("overview"), 303)
-    mine = require_session().applied
-    return render(
+    session = require_session()
+    mine = session.applied
+    told = list(session.notices)
+    page = render(
         "applied.html",
         mine=mine,
         user=waiting.user,
@@ -32,6 +34,9 @@ def applied() -> ResponseReturnValue:
         is_refused=mine is not None and mine.refused,
         reload_after=int(min(RELOAD_SECONDS, waiting.left + 1)),
     )
+    # A browser with scripts leaves this page at once: what it says is said again on the next.
+    session.notices = told
+    return page
 
 
 def keep_changes() -> ResponseReturnValue:
