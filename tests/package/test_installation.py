@@ -25,6 +25,25 @@ pytestmark = [pytest.mark.root, pytest.mark.nft, pytest.mark.busybox, pytest.mar
 UCI = "/etc/config/fwknopd"
 USED = "/etc/fwknop/digest.cache"
 PAGE_PORT = 8080
+STOCK = """\
+
+config global
+	option uci_enabled '1'
+
+config network
+	option network 'wan'
+
+config access
+	option SOURCE 'ANY'
+	option keytype 'Normal Key'
+	option hkeytype 'Normal Key'
+	option KEY 'correct-horse-battery-staple'
+	option HMAC_KEY 'not-a-word-of-it-to-anybody'
+
+config config
+	option ENABLE_IPT_FORWARDING 'y'
+	option ENABLE_NAT_DNS 'y'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +53,13 @@ class Service:
     process: subprocess.Popen[str]
 
     def wait_for(self, kind: str) -> dict[str, Any]:
-        """The next event of a kind."""
-        events = (json.loads(line) for line in said(self.process))
-        return next(event for event in events if event["event"] == kind)
+        """The next event of a kind; before it, no knock may be refused."""
+        for line in said(self.process):
+            event: dict[str, Any] = json.loads(line)
+            assert event.get("verdict") != "refuse", line
+            if event["event"] == kind:
+                return event
+        raise AssertionError("the daemon ended")
 
 
 def said(running: subprocess.Popen[str]) -> IO[str]:
@@ -166,11 +189,20 @@ def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: 
     configured = openwrt.read(UCI)
     with site.router.entered():
         openwrt.install("fwknop-wrt")
-        assert openwrt.read(UCI) == configured
-        with procd(site.router, openwrt) as service:
-            knock(site, openwrt, tmp_path)
-            service.wait_for("grant")
-            assert site.tcp(22) is Outcome.CONNECTED
+    assert openwrt.read(UCI) == configured
+
+
+def test_after_the_stock_packages(packages: Packages, site: Site, tmp_path: Path) -> None:
+    openwrt = fresh_router(packages, site, tmp_path)
+    openwrt.write(UCI, STOCK, 0o600)
+    with site.router.entered():
+        openwrt.install("fwknop-wrt")
+    # The phone goes on with the key it has.
+    assert "option KEY 'correct-horse-battery-staple'" in openwrt.read(UCI)
+    with procd(site.router, openwrt) as service:
+        knock(site, openwrt, tmp_path)
+        service.wait_for("grant")
+        assert site.tcp(22) is Outcome.CONNECTED
 
 
 def assert_page_is_served(machine: Machine, openwrt: OpenWrt) -> None:
