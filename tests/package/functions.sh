@@ -44,3 +44,12 @@ config_get_bool() {
 	*) eval "$1=0" ;;
 	esac
 }
+
+# CONFIG LIST FUNCTION, which is called with each item.
+config_list_foreach() {
+	local items item
+	config_get items "$1" "$2"
+	for item in $items; do
+		"$3" "$item"
+	done
+}

@@ -13,6 +13,8 @@ from fwknop_webui.auth import PasswordRefused, set_password
 from fwknop_webui.hidden import hidden
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
+BEHIND = "127.0.0.1:0"
+"""Behind the relay: any free port."""
 
 
 class UsageError(Exception):
@@ -36,6 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--password-file", type=Path, default=defaults.PASSWORDS, metavar="F")
     parser.add_argument("--allowed-host", action="append", default=[], metavar="H")
     parser.add_argument("--classic", type=Path, default=defaults.CLASSIC, metavar="FOLDER")
+    parser.add_argument(
+        "--relay",
+        type=Path,
+        metavar="FOLDER",
+        help="behind uhttpd: on a port told in FOLDER, until nobody uses the page any more",
+    )
     parser.add_argument("--start-command", default=defaults.START_COMMAND, metavar="COMMAND")
     parser.add_argument(
         "--confirm-seconds",
@@ -60,15 +68,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    host, port = _address(options.listen)
+    listen = options.listen if options.relay is None else BEHIND
+    host, port = _address(listen)
     # TLS is the business of the server in front; without it we are a megabyte smaller.
     with hidden("ssl"):
         from fwknop_webui import serving
     try:
         listener = serving.listen(host, port)
     except OSError as error:
-        return _complain(_why_not(options.listen, error), 1)
-    serving.serve(listener, host, options)
+        return _complain(_why_not(listen, error), 1)
+    try:
+        serving.serve(listener, host, options)
+    except OSError as error:
+        return _complain(f"can't go on: {error.filename}: {error.strerror}.", 1)
     return 0
 
 

@@ -6,6 +6,7 @@ A foreign Host header is DNS rebinding; a foreign Origin is another site's form.
 from __future__ import annotations
 
 from collections.abc import Collection
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 ALWAYS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -27,6 +28,19 @@ def is_allowed(header: str, configured: Collection[str]) -> bool:
     """Whether the Host header names this machine."""
     name = host_name(header)
     return bool(name) and (name in ALWAYS or name in configured)
+
+
+def is_address(header: str) -> bool:
+    """Whether the Host header has an address instead of a name.
+
+    Whoever sees that in the address bar is at this machine or a port forward to it: an
+    address can't be made to point somewhere else afterwards, as a name can.
+    """
+    try:
+        ip_address(host_name(header))
+    except ValueError:
+        return False
+    return True
 
 
 def is_same_origin(host: str, origin: str | None, fetch_site: str | None) -> bool:

@@ -12,9 +12,9 @@ import secrets
 from flask import Flask, Response, abort, g, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from fwknop_webui.hosts import is_allowed, is_same_origin
+from fwknop_webui.hosts import is_address, is_allowed, is_same_origin
 from fwknop_webui.routes import FORM, Limits, Route
-from fwknop_webui.services import current_session, services
+from fwknop_webui.services import WebConfig, current_session, services
 from fwknop_webui.sessions import Session
 
 COOKIE = "fwknop_webui"
@@ -55,8 +55,7 @@ class Guard:
 
     def check(self) -> ResponseReturnValue | None:
         """None lets the request through."""
-        if not is_allowed(request.headers.get("Host", ""), services().config.allowed_hosts):
-            abort(421)
+        _check_host(request.headers.get("Host", ""), services().config)
         route = self._routes.get(request.endpoint or "")
         _limit(route.limits if route else FORM)
         polled = route is not None and route.polled
@@ -83,6 +82,13 @@ class Guard:
         if session:
             _hold(session)
         return None
+
+
+def _check_host(header: str, config: WebConfig) -> None:
+    if config.any_address and is_address(header):
+        return
+    if not is_allowed(header, config.allowed_hosts):
+        abort(421)
 
 
 def _limit(limits: Limits) -> None:

@@ -45,6 +45,9 @@ class WebConfig:
     login_state: Path | None = None
     """Where failed logins are remembered; None: beside the password file."""
 
+    any_address: bool = False
+    """Whether the page may be asked for by any address, as behind uhttpd."""
+
     classic: Path = defaults.CLASSIC
     """The folder of fwknopd.conf and access.conf, the only one files are imported from."""
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from types import FrameType
 
 import waitress
+from flask import Flask
 
 from fwknop_webui.app import MAX_REQUEST_BYTES, create_app
 from fwknop_webui.hosts import host_name
@@ -30,10 +31,22 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(listener: socket.socket, host: str, options: Namespace) -> None:
-    """Serve until somebody ends it. ``host`` is the name the page may be asked for by."""
+    """Serve until somebody ends it. ``host`` is the name the page may be asked for by.
+
+    Raises OSError when the relay can't be told where to come in.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    app = create_app(_config(options, host))
+    signal.signal(signal.SIGTERM, _stop)
     # Ctrl-C is how a person ends it, and no fault.
     with listener, suppress(KeyboardInterrupt):
-        _run(listener, _config(options, host))
+        if options.relay is None:
+            run(listener, app)
+        else:
+            # Memory is short: only who needs it loads it.
+            from fwknop_webui.behind import run_behind
+
+            run_behind(options.relay, listener, app)
 
 
 def _config(options: Namespace, host: str) -> WebConfig:
@@ -46,20 +59,23 @@ def _config(options: Namespace, host: str) -> WebConfig:
         start_command=options.start_command,
         classic=options.classic,
         confirm_seconds=options.confirm_seconds,
+        any_address=options.relay is not None,
+        # In memory: it outlives this process, and no wrong password wears out flash.
+        login_state=options.relay / "logins" if options.relay else None,
     )
 
 
-def _run(listener: socket.socket, config: WebConfig) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+def run(listener: socket.socket, app: Flask, **more: str) -> None:
+    """Serve ``app``; ``more`` are settings of waitress's."""
     server = waitress.create_server(
-        create_app(config),
+        app,
         sockets=[listener],
         threads=THREADS,
         connection_limit=CONNECTIONS,
         ident=None,
         max_request_body_size=MAX_REQUEST_BYTES,
+        **more,
     )
-    signal.signal(signal.SIGTERM, _stop)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"fwknop-webui: http://{shown}:{port}", file=sys.stderr, flush=True)

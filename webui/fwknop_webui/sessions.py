@@ -112,6 +112,12 @@ class SessionStore:
         with self._lock:
             self._sessions.pop(session_id, None)
 
+    def has_unsaved(self) -> bool:
+        """Whether a live session has changes that are not applied."""
+        with self._lock:
+            self._drop_expired(self._now())
+            return any(session.staging for session in self._sessions.values())
+
     def fresh(self, session: Session) -> bool:
         """True while the password was given recently enough to show keys."""
         return self._now() - session.authenticated < FRESH_SECONDS

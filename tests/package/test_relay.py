@@ -1,0 +1,338 @@
+"""The CGI relay, run by busybox's shell: what it passes on, what it refuses, and what it starts."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.cookiejar import CookieJar
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlencode
+
+import pytest
+
+from fwknop_webui.assets import Assets
+from fwknop_webui.auth import set_password
+from tests.package import webui
+from tests.package.router import Router
+from tests.package.webui import FOLDER, RELAY, SCRIPT, Front
+
+pytestmark = [pytest.mark.root, pytest.mark.busybox]
+
+PASSWORD = "correct horse battery"
+BINARY = bytes(range(256)) * 1200
+"""300 kB, with every byte there is."""
+
+LINK = re.compile(r'(?:href|src|action|formaction|data-poll|data-url)="(/[^"]*)"')
+
+
+class Recorder(BaseHTTPRequestHandler):
+    """In the page's place: keeps what comes, and answers with everything that can go wrong."""
+
+    requests: ClassVar[list[tuple[str, str, dict[str, str], bytes]]] = []
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    do_POST = do_HEAD = do_GET
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.requests.append((self.command, self.path, dict(self.headers.items()), body))
+        self.send_response(404 if "missing" in self.path else 200)
+        self.send_header("Set-Cookie", "one=1; Path=/cgi-bin/fwknop; HttpOnly")
+        self.send_header("Set-Cookie", "two=2")
+        self.send_header("Content-Length", str(len(BINARY)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(BINARY)
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def router(tmp_path_factory: pytest.TempPathFactory) -> Router:
+    made = Router(tmp_path_factory.mktemp("relay") / "root")
+    made.install()
+    webui.install(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def front(router: Router) -> Front:
+    return Front(router)
+
+
+@pytest.fixture
+def recorder(front: Front) -> Iterator[type[Recorder]]:
+    class Fresh(Recorder):
+        requests: ClassVar[list[tuple[str, str, dict[str, str], bytes]]] = []
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Fresh)
+    door = front.open_door(server.server_port)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield Fresh
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    door.close()
+
+
+def test_passes_everything_on_unchanged(front: Front, recorder: type[Recorder]) -> None:
+    answer = front.ask(
+        "/cgi-bin/fwknop/a%20b?c=d&e=%2F",
+        "POST",
+        BINARY,
+        CONTENT_TYPE="multipart/form-data; boundary=x",
+        HTTP_COOKIE="fwknop_webui=abc; other=1",
+        HTTP_ORIGIN="http://192.168.1.1",
+        HTTP_ACCEPT_LANGUAGE="de",
+    )
+    assert answer.status == "200 OK"
+    assert answer.body == BINARY
+    cookies = [value for name, value in answer.headers if name == "Set-Cookie"]
+    assert cookies == ["one=1; Path=/cgi-bin/fwknop; HttpOnly", "two=2"]
+    ((method, path, headers, body),) = recorder.requests
+    assert (method, path, body) == ("POST", "/cgi-bin/fwknop/a%20b?c=d&e=%2F", BINARY)
+    secret = headers.pop("X-Fwknop-Relay")
+    assert re.fullmatch("[0-9a-f]{64}", secret)
+    assert headers == {
+        "Host": "192.168.1.1",
+        "Cookie": "fwknop_webui=abc; other=1",
+        "Origin": "http://192.168.1.1",
+        "Accept-Language": "de",
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Content-Length": str(len(BINARY)),
+        "X-Fwknop-Client": "192.168.1.5",
+        "X-Fwknop-Front": "off 80 192.168.1.1",
+    }
+
+
+def test_errors_and_empty_answers_stay_what_they_are(
+    front: Front, recorder: type[Recorder]
+) -> None:
+    assert front.ask("/cgi-bin/fwknop/missing", HTTPS="on").status == "404 Not Found"
+    answer = front.ask(method="HEAD")
+    assert (answer.status, answer.body) == ("200 OK", b"")
+    assert answer.header("Content-Length") == str(len(BINARY))
+    assert recorder.requests[0][2]["X-Fwknop-Front"] == "on 80 192.168.1.1"
+
+
+@pytest.mark.parametrize(
+    ("uri", "method", "more", "status"),
+    [
+        ("/cgi-bin/fwknop/x y", "GET", {}, "400"),
+        ("/cgi-bin/fwknop/x\r\nX-Fwknop-Client: 1.2.3.4", "GET", {}, "400"),
+        ("/cgi-bin/fwknopd", "GET", {}, "400"),
+        ("http://192.168.1.1/cgi-bin/fwknop", "GET", {}, "400"),
+        ("/cgi-bin/fwknop", "DELETE", {}, "405"),
+        ("/cgi-bin/fwknop", "POST", {"CONTENT_LENGTH": "-1"}, "400"),
+        ("/cgi-bin/fwknop", "POST", {"CONTENT_LENGTH": "9" * 30}, "413"),
+        ("/cgi-bin/fwknop", "POST", {"CONTENT_LENGTH": "400001"}, "413"),
+    ],
+)
+def test_what_is_no_request_goes_no_further(
+    front: Front,
+    recorder: type[Recorder],
+    uri: str,
+    method: str,
+    more: dict[str, str],
+    status: str,
+) -> None:
+    assert front.ask(uri, method, b"", **more).status.startswith(status)
+    assert not recorder.requests
+
+
+def test_a_header_is_never_two(front: Front, recorder: type[Recorder]) -> None:
+    front.ask(HTTP_USER_AGENT="a\r\nX-Fwknop-Client: 10.0.0.1", HTTP_COOKIE="a=1\nb")
+    ((_, _, headers, _),) = recorder.requests
+    assert headers["X-Fwknop-Client"] == "192.168.1.5"
+    assert "User-Agent" not in headers and "Cookie" not in headers
+
+
+def test_the_secret_is_in_no_command_line(router: Router, recorder: type[Recorder]) -> None:
+    text = router.path(RELAY).read_text()
+    # printf and read belong to the shell; what is a program of its own gets no secret.
+    programs = re.findall(r"^.*\b(?:nc|head|sleep|flock|cat)\b.*$", text, re.MULTILINE)
+    assert programs
+    assert not [line for line in programs if "secret" in line or "COOKIE" in line]
+
+
+@pytest.mark.parametrize("wrong", ["another process", "damaged", "a link"])
+def test_who_did_not_write_the_door_is_not_spoken_to(
+    front: Front, recorder: type[Recorder], wrong: str
+) -> None:
+    """The page was killed, and its port may be somebody else's now."""
+    router = front.router
+    door = router.path("/tmp/run/fwknop-webui/door")
+    pid, began, port, secret = door.read_text().split()
+    router.program(SCRIPT, "#!/bin/sh\ntouch /tmp/asked\n")
+    if wrong == "another process":
+        door.write_text(f"{pid} {int(began) - 1} {port} {secret}\n")
+    elif wrong == "damaged":
+        door.write_text(f"{pid} {began} $(reboot) {secret}\n")
+    else:
+        door.unlink()
+        door.symlink_to("/etc/passwd")
+    # Nobody comes to start it: here that must not take its forty seconds.
+    relay = router.path(RELAY)
+    text = relay.read_text()
+    relay.write_text(text.replace("PATIENCE=40", "PATIENCE=0"))
+    try:
+        answer = front.ask()
+    finally:
+        relay.write_text(text)
+    assert answer.status == "504 Gateway Timeout"
+    assert b"logread -e fwknop-webui" in answer.body
+    assert not recorder.requests
+    assert router.path("/tmp/asked").exists()
+
+
+def test_a_page_that_just_ended_is_told(front: Front) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        door = front.open_door(unused.getsockname()[1])
+        answer = front.ask()
+        door.close()
+    assert answer.status == "503 Service Unavailable"
+
+
+def test_the_init_script(router: Router) -> None:
+    webui.install(router)
+    router.write("/etc/config/system", "config system\n\toption hostname 'Home'\n")
+    router.write("/etc/config/dhcp", "config dnsmasq\n\toption domain 'intern'\n")
+    router.write("/etc/config/ddns", "config service 'a'\n\toption lookup_host 'h.example.net'\n")
+    router.write("/etc/config/fwknopd", "config global\n\tlist allowed_host 'knock.lan'\n")
+    assert router.run(SCRIPT, "start").code == 0
+    found = {call[1]: call[2:] for call in router.calls() if call[0].endswith("_param")}
+    assert found["user"] == found["group"] == ["fwknop"]
+    folder = router.path("/tmp/run/fwknop-webui").stat()
+    assert (folder.st_uid, folder.st_mode & 0o777) == (4242, 0o700)
+    router.run(SCRIPT, "start")
+    words = [word for call in router.calls() if call[1:2] == ["command"] for word in call[2:]]
+    assert words[:3] == ["/usr/bin/fwknop-webui", "--relay", FOLDER]
+    names = [words[at + 1] for at, word in enumerate(words) if word == "--allowed-host"]
+    assert names == ["Home", "Home.intern", "h.example.net", "knock.lan"]
+
+
+def test_it_never_runs_as_root(router: Router) -> None:
+    router.write("/etc/passwd", "root:x:0:0:root:/root:/bin/ash\n")
+    router.run(SCRIPT, "start")
+    assert "procd_open_instance" not in [call[0] for call in router.calls()]
+    assert "there is no user fwknop" in router.read("/tmp/log")
+    webui.install(router)
+
+
+@pytest.fixture(scope="module")
+def site(router: Router, front: Front) -> Iterator[str]:
+    """The page behind a real web server that runs CGI, as uhttpd does. Its address."""
+    webui.install(router)
+    set_password(router.path("/etc/fwknop/webui.passwd"), PASSWORD)
+    webui.start_on_demand(router, ["/usr/bin/fwknop-webui", "--relay", FOLDER])
+    router.path("/tmp/run/fwknop-webui").mkdir(exist_ok=True)
+    with front.serve() as address:
+        yield address
+    front.end_page()
+
+
+class Surfer:
+    """A browser of few words, which keeps to this site."""
+
+    def __init__(self, site: str) -> None:
+        self.site = site
+        self.cookies = CookieJar()
+        jar = urllib.request.HTTPCookieProcessor(self.cookies)
+        self.opener = urllib.request.build_opener(jar)
+        self.opener.addheaders = [("Origin", site)]
+
+    def open(self, path: str, **form: str) -> tuple[str, str]:
+        """The address at the end of all redirects, and the page."""
+        data = urlencode(form).encode() if form else None
+        with self.opener.open(self.site + path, data, timeout=30) as answer:
+            url, html = str(answer.geturl()), bytes(answer.read()).decode()
+        return url.removeprefix(self.site), html
+
+
+def token(html: str) -> str:
+    found: str = re.findall(r'name="csrf" value="([^"]+)"', html)[0]
+    return found
+
+
+def test_the_whole_page_works_below_its_prefix(router: Router, front: Front, site: str) -> None:
+    surfer = Surfer(site)
+    path, html = surfer.open("/cgi-bin/fwknop")
+    assert path == "/cgi-bin/fwknop/login"
+    path, html = surfer.open(path, csrf=token(html), username="root", password=PASSWORD)
+    assert path == "/cgi-bin/fwknop/"
+    assert router.read("/tmp/starts") == "start\n"
+    assert {cookie.path for cookie in surfer.cookies} == {"/cgi-bin/fwknop"}
+    seen, todo = set(), {path}
+    while todo:
+        path = todo.pop()
+        seen.add(path)
+        try:
+            _, html = surfer.open(path)
+        except urllib.error.HTTPError as error:
+            error.close()
+            assert error.code == 405, path
+            continue
+        links = {link.partition("#")[0] for link in LINK.findall(html)}
+        assert {link for link in links if not link.startswith("/cgi-bin/fwknop")} == set()
+        pages = {link for link in links if is_page(link)}
+        todo |= pages - seen
+    assert {f"/cgi-bin/fwknop/{name}" for name in ("clients", "settings", "backup")} <= seen
+    pid = front.page_process()
+    assert Path(f"/proc/{pid}").exists()
+
+
+def is_page(link: str) -> bool:
+    """Pages lie two below the prefix at most, and what is no page has a dot or is asked for."""
+    return link.count("/") <= 4 and not re.search(r"/(static|login|logout|api)\b|[?.]", link)
+
+
+def test_assets_come_packed_and_whole(site: str) -> None:
+    surfer = Surfer(site)
+    _, html = surfer.open("/cgi-bin/fwknop/login")
+    (script,) = re.findall(r'src="(/[^"]+\.js)"', html)
+    asset = Assets().find(script.rpartition("/")[2])
+    surfer.opener.addheaders = [("Accept-Encoding", "gzip")]
+    with surfer.opener.open(site + script, timeout=30) as answer:
+        assert asset is not None
+        assert answer.read() == asset.compressed
+        assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_many_requests_at_once_start_it_once(router: Router, front: Front, site: str) -> None:
+    front.end_page()
+    until = time.monotonic() + 10
+    while front.page_process():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    before = router.read("/tmp/starts").count("start")
+    codes: list[int] = []
+
+    def ask() -> None:
+        with urllib.request.build_opener().open(f"{site}/cgi-bin/fwknop/login") as answer:
+            codes.append(answer.status)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == [200] * 3
+    assert router.read("/tmp/starts").count("start") == before + 1
+
+
+def test_other_sites_names_are_refused(front: Front, site: str) -> None:
+    assert site
+    assert front.ask("/cgi-bin/fwknop/login", HTTP_HOST="evil.test").status.startswith("421")
+    assert front.ask("/cgi-bin/fwknop/login").status.startswith("200")
