@@ -60,7 +60,10 @@ def stage(build: Build) -> list[Package]:
         raise RecipeError(f"there is no recipe {build.recipe.name} in {build.recipe.parent}")
     build.out.mkdir(parents=True)
     done = subprocess.run(
-        _command(build), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        _command(build),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if done.returncode:
         raise RecipeError(f"{build.recipe.name}: make failed:\n{done.stdout.strip()}")
