@@ -28,7 +28,7 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
 
 _ENTER = """\
 mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc" && mount -t sysfs sysfs "$1/sys" &&
-exec chroot "$@"
+exec chroot ${AS:+--userspec=$AS --groups=} "$@"
 """
 _UCI = """\
 #!/bin/sh
@@ -122,15 +122,22 @@ class OpenWrt:
         file = self.path(path)
         return file.read_text() if file.exists() else ""
 
-    def command(self, *argv: str) -> Sequence[str]:
-        """The command line on this computer for one on the router."""
-        inside = ["sh", "-c", _ENTER, "sh", str(self.folder), *argv]
+    def command(self, *argv: str, user: str = "") -> Sequence[str]:
+        """The command line on this computer for one on the router, of root's or another user."""
+        as_whom = ["env", f"AS={self.account(user)}" if user else "-uAS"]
+        inside = [*as_whom, "sh", "-c", _ENTER, "sh", str(self.folder), *argv]
         return with_kernel_leash(["unshare", "--mount", "--", *inside])
 
-    def run(self, *argv: str, **environment: str) -> Done:
-        """Run a program of the router to its end."""
+    def account(self, user: str) -> str:
+        """The numbers of a user and its group: USER:GROUP. Raises KeyError."""
+        lines = [line.split(":") for line in self.read("/etc/passwd").splitlines()]
+        return {line[0]: f"{line[2]}:{line[3]}" for line in lines}[user]
+
+    def run(self, *argv: str, given: str = "", **environment: str) -> Done:
+        """Run a program of the router to its end, with something on its standard input."""
         done = subprocess.run(
             self.command(*argv),
+            input=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +25,6 @@ pytestmark = [pytest.mark.root, pytest.mark.nft, pytest.mark.busybox, pytest.mar
 
 UCI = "/etc/config/fwknopd"
 USED = "/etc/fwknop/digest.cache"
-PAGE_PORT = 8080
 STOCK = """\
 
 config global
@@ -68,10 +68,40 @@ def said(running: subprocess.Popen[str]) -> IO[str]:
     return running.stdout
 
 
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What procd was told to run, and as whom."""
+
+    command: tuple[str, ...]
+    user: str
+
+    @classmethod
+    def told(cls, calls: Iterable[list[str]], service: str) -> Instance:
+        """The instance of a service, from what its script told procd."""
+        of_it = chain.from_iterable(
+            group for name, group in groupby(calls, _service_of()) if name == service
+        )
+        parameters = [(call[1], call[2:]) for call in of_it if call[0].endswith("_param")]
+        command = chain.from_iterable(words for name, words in parameters if name == "command")
+        users = [words[0] for name, words in parameters if name == "user"]
+        return cls(tuple(command), users[0] if users else "")
+
+
+def _service_of() -> Callable[[list[str]], str]:
+    current = ""
+
+    def of(call: list[str]) -> str:
+        nonlocal current
+        current = call[1] if call[0] == "procd_open_service" else current
+        return current
+
+    return of
+
+
 @contextmanager
-def process(machine: Machine, openwrt: OpenWrt, *argv: str) -> Iterator[subprocess.Popen[str]]:
+def running(machine: Machine, openwrt: OpenWrt, instance: Instance) -> Iterator[Service]:
     """A program of the router, which ends when the block does."""
-    command = openwrt.command(*argv)
+    command = openwrt.command(*instance.command, user=instance.user)
     with machine.entered():
         started = subprocess.Popen(
             command,
@@ -82,24 +112,21 @@ def process(machine: Machine, openwrt: OpenWrt, *argv: str) -> Iterator[subproce
         )
     with started:
         try:
-            yield started
+            yield Service(started)
         finally:
             started.terminate()
             started.wait(20)
 
 
 @contextmanager
-def procd(machine: Machine, openwrt: OpenWrt) -> Iterator[Service]:
-    """The service as procd runs it: by the command line it was told."""
-    calls = openwrt.calls()
-    parts = [c[2:] for c in calls if c[0].endswith("_param") and c[1] == "command"]
-    command = [word for part in parts for word in part]
+def daemon(machine: Machine, openwrt: OpenWrt, instance: Instance) -> Iterator[Service]:
+    """fwknopd as procd runs it, when it works."""
     openwrt.write("/tmp/procd/running", "")
-    with process(machine, openwrt, *command, "--events", "-") as running:
-        service = Service(running)
+    with_events = Instance((*instance.command, "--events", "-"), instance.user)
+    with running(machine, openwrt, with_events) as service:
         service.wait_for("start")
         yield service
-    openwrt.path("/tmp/procd/running").unlink(missing_ok=True)
+    openwrt.path("/tmp/procd/running").unlink()
 
 
 @pytest.fixture
@@ -121,15 +148,22 @@ def knock(site: Site, openwrt: OpenWrt, folder: Path) -> None:
     site.outside.run("fwknop", "--rc-file", str(rc_file), "-n", "lab", *ask)
 
 
-def page(machine: Machine, path: str) -> tuple[int, str]:
-    """Status and text of a page of the router."""
-    connection = http.client.HTTPConnection("127.0.0.1", PAGE_PORT, timeout=20)
+def browse(machine: Machine, openwrt: OpenWrt, path: str) -> str:
+    """What uhttpd is given by the CGI script for a page."""
+    environment = {
+        **ENVIRONMENT,
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "/cgi-bin/fwknop",
+        "REQUEST_URI": f"/cgi-bin/fwknop{path}",
+        "REMOTE_ADDR": "192.168.1.5",
+        "SERVER_ADDR": "192.168.1.1",
+        "SERVER_PORT": "80",
+        "HTTP_HOST": "192.168.1.1",
+    }
+    command = openwrt.command("/www/cgi-bin/fwknop")
     with machine.entered():
-        connection.request("GET", path)
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    return answer.status, text
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return done.stdout + done.stderr
 
 
 def has_our_rules(site: Site) -> bool:
@@ -143,6 +177,18 @@ def fresh_router(packages: Packages, site: Site, folder: Path) -> OpenWrt:
     return openwrt
 
 
+def assert_page_is_served(machine: Machine, openwrt: OpenWrt, page: Instance) -> None:
+    assert page.user == "fwknop"
+    with running(machine, openwrt, page) as service:
+        assert next(said(service.process)).startswith("fwknop-webui: http://127.0.0.1:")
+        answer = browse(machine, openwrt, "/login")
+        assert answer.startswith("Status: 200 OK\n")
+        assert "<form" in answer
+        style = re.search(r'"/cgi-bin/fwknop(/[^"]*app[.]css)"', answer)
+        assert style is not None
+        assert "Status: 200 OK" in browse(machine, openwrt, style[1])
+
+
 def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: Path) -> None:
     openwrt = fresh_router(packages, site, tmp_path)
     with site.router.entered():
@@ -152,6 +198,7 @@ def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: 
     assert openwrt.path("/etc/rc.d/S95fwknopd").is_symlink()
     assert not list(openwrt.path("/etc/uci-defaults").glob("*"))
     assert "fwknop:x:" in openwrt.read("/etc/group")
+    page = Instance.told(openwrt.calls(), "fwknop-webui")
 
     # One client with fresh keys, and nothing switched on.
     fresh = openwrt.read(UCI)
@@ -161,10 +208,10 @@ def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: 
 
     # Enable config overwrite; rpcd or reload_config then has the service reloaded.
     openwrt.path(UCI).write_text(fresh.replace("global\n", "global\n\toption uci_enabled '1'\n", 1))
-    openwrt.calls()
     with site.router.entered():
         openwrt.run("/etc/init.d/fwknopd", "reload")
-    with procd(site.router, openwrt) as service:
+    instance = Instance.told(openwrt.calls(), "fwknopd")
+    with daemon(site.router, openwrt, instance) as service:
         assert site.tcp(22) is Outcome.SILENT
         knock(site, openwrt, tmp_path)
         assert service.wait_for("grant")["source"] == CLIENT
@@ -173,7 +220,9 @@ def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: 
         assert "phone" in openwrt.run("/usr/bin/fwknopctl", "grants").output
         status = openwrt.run("/etc/init.d/fwknopd", "status")
         assert status.code == 0, status.output
-        assert_page_is_served(site.router, openwrt)
+        over_ubus = openwrt.run("/usr/libexec/rpcd/fwknopd", "call", "grants", given="{}")
+        assert [grant["client"] for grant in json.loads(over_ubus.output)["grants"]] == ["phone"]
+        assert_page_is_served(site.router, openwrt, page)
     used = openwrt.read(USED)
     assert len(used.splitlines()) > 1
 
@@ -199,15 +248,7 @@ def test_after_the_stock_packages(packages: Packages, site: Site, tmp_path: Path
         openwrt.install("fwknop-wrt")
     # The phone goes on with the key it has.
     assert "option KEY 'correct-horse-battery-staple'" in openwrt.read(UCI)
-    with procd(site.router, openwrt) as service:
+    with daemon(site.router, openwrt, Instance.told(openwrt.calls(), "fwknopd")) as service:
         knock(site, openwrt, tmp_path)
         service.wait_for("grant")
         assert site.tcp(22) is Outcome.CONNECTED
-
-
-def assert_page_is_served(machine: Machine, openwrt: OpenWrt) -> None:
-    listen = f"127.0.0.1:{PAGE_PORT}"
-    with process(machine, openwrt, "/usr/bin/fwknop-webui", "--listen", listen) as running:
-        assert said(running).readline() == f"fwknop-webui: http://{listen}\n"
-        status, text = page(machine, "/login")
-        assert (status, "<form" in text) == (200, True)
