@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import pytest
 
-from fwknopd.control.listening import peer_of
+from fwknopd.control.client import ControlClient
 from tests.interop.example_keys import HMAC_KEY_BASE64, KEY_BASE64
 from tests.interop.program import make_packet
 from tests.netns.conftest import CLIENT, ROUTER, STRANGER, Site
@@ -49,11 +49,10 @@ class Jailed:
         self.router = router
         self._events = events
         self.wait_for(lambda event: event["event"] == "start")
-        with closing(socket.socket(socket.AF_UNIX)) as asking:
-            # By a short way: the path of a socket may have no more than 107 characters.
-            with closing_descriptor(router.path("/tmp/run/fwknop")) as folder:
-                asking.connect(f"/proc/self/fd/{folder}/control.sock")
-            self.pid = peer_of(asking).pid
+        # By a short way: the path of a socket may have no more than 107 characters.
+        with closing_descriptor(router.path("/tmp/run/fwknop")) as folder:
+            client = ControlClient(f"/proc/self/fd/{folder}/control.sock")
+            self.pid: int = client.call("status")["pid"]
 
     def wait_for(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The next such event."""

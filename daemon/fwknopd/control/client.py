@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from fwknopd.control.listening import peer_of
 from fwknopd.control.protocol import (
     MAX_ANSWER,
     Json,
@@ -55,7 +56,11 @@ class ControlClient:
         """The result of a verb. Raises ControlError."""
         timeout = max(self._timeout, WORKING_TIMEOUT if verb in _WORKING_VERBS else 0.0)
         with self._ask(verb, arguments, timeout) as lines:
-            return lines.answer()
+            answer = lines.answer()
+            # In a jail of procd's it takes itself for number 1; the kernel tells its number here.
+            if answer.get("pid") == 1:
+                answer["pid"] = lines.peer() or 1
+            return answer
 
     def follow(self, after: int | None = None, limit: int = 0) -> Iterator[Json]:
         """Events as they happen, beginning with ``limit`` past ones later than ``after``.
@@ -108,6 +113,10 @@ class _Lines:
 
     def close(self) -> None:
         self._connection.close()
+
+    def peer(self) -> int:
+        """The number of the process at the other end, 0 when it can't be seen from here."""
+        return peer_of(self._connection).pid
 
     def wait_for_ever(self) -> None:
         """Events may be hours apart."""
