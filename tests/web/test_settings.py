@@ -13,6 +13,21 @@ from fwknopd.config.uci_format import UciPackage, parse_uci
 from tests.web.daemon import StubDaemon
 from tests.web.visitor import Page, Visitor
 
+NETWORKS = """
+config interface 'loopback'
+	option device 'lo'
+
+config interface 'lan'
+	option device 'br-lan'
+
+config interface 'uplink'
+	option device 'eth1'
+
+config device
+	option name 'br-lan'
+
+"""
+
 
 def package(uci: Path) -> UciPackage:
     return parse_uci(uci.read_text(), str(uci))
@@ -122,6 +137,11 @@ def test_option_is_changed_where_it_counts(
         ("MAX_SPA_PACKET_AGE", "0"),
         ("MAX_SPA_PACKET_AGE", "two minutes"),
         ("PCAP_INTF", "eth0; reboot"),
+        ("fw_access_timeout", "-5"),
+        ("fw_access_timeout", "30 seconds"),
+        ("fw_access_timeout", "9" * 5000),
+        ("max_fw_timeout", "2147483648"),
+        ("TCPSERV_PORT", "70000"),
         ("network", "wan\nlan"),
     ],
 )
@@ -140,8 +160,72 @@ def test_bad_values_are_marked_at_their_field(
 def test_default_open_time_is_what_new_clients_start_with(
     visitor: Visitor, daemon: StubDaemon, uci: Path
 ) -> None:
-    save(visitor, fw_access_timeout="90")
-    assert visitor.get("/clients/add").main_form().value("FW_ACCESS_TIMEOUT") == "90"
+    save(visitor, fw_access_timeout="90", max_fw_timeout="600")
+    form = visitor.get("/clients/add").main_form()
+    assert form.value("FW_ACCESS_TIMEOUT") == "90"
+    assert form.value("MAX_FW_TIMEOUT") == "600"
+
+
+def test_cleared_option_is_cleared_in_all_sections(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(
+        "\nconfig config\n\toption MAX_SPA_PACKET_AGE '10'\n\toption ENABLE_UDP_SERVER 'Y'\n"
+        "\nconfig config\n\toption MAX_SPA_PACKET_AGE '20'\n\toption ENABLE_UDP_SERVER 'Y'\n\n"
+    )
+    save(visitor, MAX_SPA_PACKET_AGE="", ENABLE_UDP_SERVER=[])
+    assert options(uci, "config") == [{}, {}]
+    settings = configuration_from_uci(package(uci), "f").settings
+    assert settings.max_spa_packet_age == 120
+    assert not settings.enable_udp_server
+
+
+@pytest.mark.parametrize("values", [("1", "0"), ("0", "1"), ("1", "1")], ids="-".join)
+def test_overwrite_is_off_only_when_no_section_has_it_on(
+    values: tuple[str, str],
+    visitor: Visitor,
+    daemon: StubDaemon,
+    uci: Path,
+    write_uci: Callable[[str], None],
+) -> None:
+    write_uci("".join(f"\nconfig global\n\toption uci_enabled '{v}'\n" for v in values))
+    assert visitor.get("/settings").form("/settings").values("uci_enabled") == ["1"]
+    save(visitor, uci_enabled=[])
+    assert not uci_enabled(package(uci))
+    save(visitor, uci_enabled="1")
+    assert uci_enabled(package(uci))
+
+
+def test_other_ways_to_knock_and_gpg_are_set_here(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    ticked = dict.fromkeys(("ENABLE_TCP_SERVER", "ENABLE_SPA_OVER_HTTP"), "1")
+    save(visitor, TCPSERV_PORT="8062", GPG_HOME_DIR="/etc/gnupg", firewall="iptables", **ticked)
+    settings = configuration_from_uci(package(uci), "f").settings
+    assert settings.enable_tcp_server
+    assert settings.enable_spa_over_http
+    assert settings.tcpserv_port == 8062
+    assert options(uci, "config")[0]["firewall"] == "iptables"
+    assert options(uci, "config")[0]["GPG_HOME_DIR"] == "/etc/gnupg"
+    save(visitor, firewall="auto", TCPSERV_PORT="", GPG_HOME_DIR="", ENABLE_TCP_SERVER=[])
+    left = options(uci, "config")[0].keys()
+    assert not {"firewall", "TCPSERV_PORT", "GPG_HOME_DIR", "ENABLE_TCP_SERVER"} & left
+
+
+def test_networks_are_ticked(visitor: Visitor, daemon: StubDaemon, uci: Path) -> None:
+    (uci.parent / "network").write_text(NETWORKS)
+    page = save(visitor, network_tick=["lan", "uplink"], network="vpn")
+    assert options(uci, "network") == [{"network": "lan uplink vpn"}]
+    form = page.form("/settings")
+    assert form.values("network_tick") == ["lan", "uplink"]
+    assert form.value("network") == "vpn"
+    assert "uplink eth1" in page.text
+    assert "There is no network “vpn”" in page.text
+    before = uci.read_bytes()
+    save(visitor)
+    assert uci.read_bytes() == before
+    save(visitor, network_tick=["uplink"], network="")
+    assert options(uci, "network") == [{"network": "uplink"}]
 
 
 def test_unknown_options_are_kept(
@@ -154,13 +238,13 @@ def test_unknown_options_are_kept(
 
 
 def test_every_option_on_the_page_is_in_the_table() -> None:
-    from fwknop_webui.settings_form import OPEN_TIME, SPA_PORT, groups
+    from fwknop_webui.settings_fields import LONGEST_TIME, OPEN_TIME, SPA_PORT, groups
     from fwknop_webui.spa_port import PortOptions
 
     for options_ in (PortOptions("", "", False), PortOptions("tcp", "", False)):
         for group in groups(options_):
             for field in group.fields:
-                assert field.variable or field in (SPA_PORT, OPEN_TIME), field.option
+                assert field.variable or field in (SPA_PORT, OPEN_TIME, LONGEST_TIME), field.option
 
 
 def test_device_and_network_are_suggested(visitor: Visitor) -> None:
@@ -168,22 +252,6 @@ def test_device_and_network_are_suggested(visitor: Visitor) -> None:
     lists = {a["list"] for t, a in page.tags if t == "input" and "list" in a}
     assert lists == {"networks", "devices"}
     assert {a["id"] for t, a in page.tags if t == "datalist"} == lists
-
-
-NETWORKS = """
-config interface 'loopback'
-	option device 'lo'
-
-config interface 'lan'
-	option device 'br-lan'
-
-config interface 'uplink'
-	option device 'eth1'
-
-config device
-	option name 'br-lan'
-
-"""
 
 
 def test_networks_of_the_router_are_offered(visitor: Visitor, uci: Path) -> None:

@@ -26,7 +26,10 @@ MAX_UNKNOWN = 100
 """Rows of unknown names on one page; a search finds the others."""
 
 
-_ON_OTHER_PAGES = {"global": ("uci_enabled", "fw_access_timeout"), "network": ("network",)}
+_ON_OTHER_PAGES = {
+    "global": ("uci_enabled", "fw_access_timeout", "max_fw_timeout"),
+    "network": ("network",),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,12 +219,14 @@ class ClientForm:
         return BoundField(item, value, self.errors.get(item.option, ""))
 
 
-def stored_form(section: UciSection | None, open_time: str = "") -> ClientForm:
-    """The form as it opens; ``open_time`` is what a new client starts with."""
+def stored_form(
+    section: UciSection | None, defaults: Mapping[str, str] | None = None
+) -> ClientForm:
+    """The form as it opens; ``defaults`` are what a new client starts with, by option."""
     values = stored_values(FIELDS, section)
     if section:
         return ClientForm(section, values, values["OPEN_PORTS"])
-    return ClientForm(None, {**values, "FW_ACCESS_TIMEOUT": open_time}, ports.FOR_NEW_CLIENTS)
+    return ClientForm(None, {**values, **(defaults or {})}, ports.FOR_NEW_CLIENTS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from fwknop_webui.import_settings import (
     setting_rows,
 )
 from fwknop_webui.sections import Sections
-from fwknop_webui.settings_form import UCI_ENABLED, overwrites
+from fwknop_webui.settings_fields import UCI_ENABLED
+from fwknop_webui.settings_form import overwrites
 from fwknopd.config.classic_parts import ClassicParts
 from fwknopd.config.problems import Problem
 from fwknopd.config.uci_changes import UciChange, apply

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fwknop_webui.forms import Field
-from fwknopd.config.uci_changes import AddSection, Reorder, UciChange, apply, new_section_id
+from fwknopd.config.uci_changes import (
+    AddSection,
+    DeleteOption,
+    Reorder,
+    UciChange,
+    apply,
+    new_section_id,
+)
 from fwknopd.config.uci_format import UciPackage, UciSection
 
 
@@ -32,8 +41,19 @@ class Sections:
         wanted = list(item.changes(section_id, section, typed))
         if wanted and section is None:
             wanted = [*self._creation(section_id, section_type), *wanted]
-        self.changes += wanted
-        self._package = apply(self._package, wanted)
+        self._take(wanted)
+        if wanted and all(isinstance(change, DeleteOption) for change in wanted):
+            # With the last one gone an earlier one would count.
+            self.clear(section_type, item)
+
+    def clear(self, section_type: str, item: Field) -> None:
+        """Unset it wherever it is set."""
+        for section in self._package.of_type(section_type):
+            self._take([DeleteOption(section.id, name) for name in item.stored_names(section)])
+
+    def _take(self, changes: Sequence[UciChange]) -> None:
+        self.changes += changes
+        self._package = apply(self._package, changes)
 
     def _creation(self, section_id: str, section_type: str) -> list[UciChange]:
         made: list[UciChange] = [AddSection(section_id, section_type)]

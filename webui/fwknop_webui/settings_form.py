@@ -1,111 +1,40 @@
 """The settings: one form over the sections ``global``, ``network`` and ``config``.
 
-Several ``config`` sections are possible. Each option is changed where it stands last, as
-that is the one that counts; a new one goes into the first section of its type.
+Several sections of a type are possible. Each option is changed where it stands last, as
+that is the one that counts, and cleared everywhere; a new one goes into the first section.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fwknop_webui.check import check, elsewhere, errors_by_field
-from fwknop_webui.forms import BoundField, Field, Widget, typed_values, unacceptable
+from fwknop_webui.forms import BoundField, Field, typed_values, unacceptable
 from fwknop_webui.i18n import _
-from fwknop_webui.i18n import noop as N_
 from fwknop_webui.sections import Sections
+from fwknop_webui.settings_fields import (
+    LONGEST_TIME,
+    OPEN_TIME,
+    SPA_PORT,
+    UCI_ENABLED,
+    UDP_SERVER,
+    groups,
+    section_type,
+    server_field,
+)
 from fwknop_webui.spa_port import PortOptions, port_fault
 from fwknop_webui.staging import Draft
 from fwknopd.config.device_names import is_device_name
 from fwknopd.config.problems import Problem
 from fwknopd.config.uci_changes import UciChange
 from fwknopd.config.uci_format import UciPackage
-from fwknopd.config.variables import Scope
+from fwknopd.config.variables import Scope, lookup
 
-
-def _uci(option: str, label: str, widget: Widget = Widget.TEXT, **more: str) -> Field:
-    return Field(option, label, Scope.UCI, widget, **more)
-
-
-def _server(option: str, label: str, widget: Widget = Widget.TEXT, **more: str) -> Field:
-    return Field(option, label, Scope.SERVER, widget, **more)
-
-
-UCI_ENABLED = _uci("uci_enabled", N_("Enable config overwrite"), Widget.FLAG)
-SPA_PORT = Field(
-    "spa_port",
-    N_("SPA port"),
-    Scope.UCI,
-    Widget.NUMBER,
-    text=N_("The UDP port clients send their knock to. Tell it to every client you change it for."),
-)
-FILTER = _server("PCAP_FILTER", N_("Capture filter"))
-UDP_SERVER = _server("ENABLE_UDP_SERVER", N_("Use a UDP socket"), Widget.FLAG)
-OPEN_TIME = _uci(
-    "fw_access_timeout",
-    N_("Default open time"),
-    Widget.NUMBER,
-    text=N_("How long doors stay open: what is filled in when you add a client."),
-    placeholder="30",
-    unit=N_("seconds"),
-)
-
-_LISTENING = (
-    _uci(
-        "network",
-        N_("Network"),
-        suggestions="networks",
-        text=N_("Where knocks come in. Left empty: the device below, or wan if there is none."),
-    ),
-    _server(
-        "PCAP_INTF",
-        N_("Device"),
-        suggestions="devices",
-        placeholder=N_("that of the network"),
-        text=N_(
-            "Only for a device that belongs to no network. Normally leave it empty: "
-            "a network's device may change, its name does not."
-        ),
-    ),
-)
-_TIME = (
-    _server("MAX_SPA_PACKET_AGE", N_("Oldest knock accepted"), Widget.NUMBER),
-    _server("WAIT_FOR_CLOCK", N_("Wait for the clock"), Widget.FLAG),
-    OPEN_TIME,
-)
-_FORWARDING = (
-    _server("ENABLE_IPT_FORWARDING", N_("Allow forwarding"), Widget.FLAG),
-    _server("ENABLE_IPT_LOCAL_NAT", N_("Allow local NAT"), Widget.FLAG),
-    _server("ENABLE_NAT_DNS", N_("Host names as targets"), Widget.FLAG),
-)
 _PORT_OPTIONS = ("PCAP_FILTER", "UDPSERV_PORT")
 _NETWORK = re.compile(r"[A-Za-z0-9_]+")
-_TYPES = {"uci_enabled": "global", "fw_access_timeout": "global", "network": "network"}
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Fields under one heading."""
-
-    title: str
-    fields: tuple[Field, ...]
-
-
-def groups(options: PortOptions) -> tuple[Group, ...]:
-    """The form. A capture filter that is more than a port is shown as it is."""
-    where = SPA_PORT if options.is_plain else FILTER
-    return (
-        Group(N_("Enable Uci/Luci control"), (UCI_ENABLED,)),
-        Group(N_("Listening for knocks"), (*_LISTENING, where, UDP_SERVER)),
-        Group(N_("Time"), _TIME),
-        Group(N_("Forwarding to inside hosts"), _FORWARDING),
-    )
-
-
-def section_type(item: Field) -> str:
-    """The type of section an option belongs to."""
-    return _TYPES.get(item.option, "config")
+_DEFAULT_TIMES = {"FW_ACCESS_TIMEOUT": OPEN_TIME, "MAX_FW_TIMEOUT": LONGEST_TIME}
 
 
 def port_options(package: UciPackage) -> PortOptions:
@@ -118,14 +47,23 @@ def port_options(package: UciPackage) -> PortOptions:
     )
 
 
-def default_open_time(package: UciPackage) -> str:
-    """What a new client starts with; "" for the daemon's own default."""
-    return Sections(package).value("global", OPEN_TIME.option)
+def default_times(package: UciPackage) -> dict[str, str]:
+    """What a new client starts with, by option; "" for the daemon's own default."""
+    sections = Sections(package)
+    return {name: sections.value("global", item.option) for name, item in _DEFAULT_TIMES.items()}
 
 
-def network(package: UciPackage) -> str:
-    """The network that is set, "" for none."""
-    return Sections(package).value("network", "network").strip()
+def networks(package: UciPackage) -> list[str]:
+    """The networks that are set."""
+    return Sections(package).value("network", "network").split()
+
+
+def joined_networks(ticked: Iterable[str], typed: str, package: UciPackage) -> str:
+    """One text of both; as it is stored when that says the same."""
+    # Only blanks part them: control characters are for the checks behind this.
+    wanted = list(dict.fromkeys((*ticked, *filter(None, typed.split(" ")))))
+    stored = Sections(package).value("network", "network")
+    return stored if set(wanted) == set(stored.split()) else " ".join(wanted)
 
 
 def overwrites(package: UciPackage) -> bool:
@@ -173,6 +111,7 @@ def stored_form(package: UciPackage) -> SettingsForm:
         item.option: item.read(sections.holder(section_type(item), item.option))
         for item in _fields(options)
     }
+    values["uci_enabled"] = "1" if overwrites(package) else ""
     if "spa_port" in values:
         values["spa_port"] = str(options.port)
     return SettingsForm(options, values)
@@ -207,7 +146,20 @@ def _faults(typed: Mapping[str, str]) -> dict[str, str]:
         errors.setdefault("PCAP_INTF", _("Expecting: a device name, such as eth0."))
     if not all(map(_NETWORK.fullmatch, typed["network"].split())):
         errors.setdefault("network", _("Expecting: a network's name, such as wan."))
+    for name, item in _DEFAULT_TIMES.items():
+        if not _is_time(name, typed[item.option]):
+            errors.setdefault(item.option, _("Expecting: a whole number of seconds, such as 30."))
     return errors
+
+
+def _is_time(option: str, typed: str) -> bool:
+    """Whether a client could have it. The length first: int() refuses thousands of digits."""
+    if not typed:
+        return True
+    variable = lookup(Scope.ACCESS, option)
+    most = variable.maximum if variable else None
+    is_short = typed.isascii() and typed.isdigit() and len(typed) <= 10
+    return is_short and (most is None or int(typed) <= most)
 
 
 def _changes(
@@ -218,13 +170,25 @@ def _changes(
 ) -> list[UciChange]:
     sections = Sections(package)
     for item in fields:
-        if item is not SPA_PORT:
+        if item is UCI_ENABLED:
+            _switch(sections, package, typed[item.option])
+        elif item is not SPA_PORT:
             sections.change(section_type(item), item, typed[item.option])
     if "spa_port" in typed:
         udp_server = bool(typed["ENABLE_UDP_SERVER"])
         for option, value in options.changes(int(typed["spa_port"]), udp_server):
-            sections.change("config", _server(option, option), value)
+            sections.change("config", server_field(option, option), value)
     return sections.changes
+
+
+def _switch(sections: Sections, package: UciPackage, typed: str) -> None:
+    """Any section may switch it on, so all have to agree that it is off."""
+    if bool(typed) == overwrites(package):
+        return
+    if typed:
+        sections.change("global", UCI_ENABLED, typed)
+    else:
+        sections.clear("global", UCI_ENABLED)
 
 
 def _findings(

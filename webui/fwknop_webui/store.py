@@ -54,8 +54,8 @@ class Store(Protocol):
         """The name people know it by, for messages."""
         ...
 
-    def networks(self) -> tuple[str, ...]:
-        """The names of the router's networks; none where that can't be told."""
+    def networks(self) -> dict[str, str]:
+        """The devices of the router's networks by name; none where that can't be told."""
         ...
 
     def load(self) -> Loaded:
@@ -103,14 +103,16 @@ class FileStore:
         """Path of the file."""
         return str(self._store.path)
 
-    def networks(self) -> tuple[str, ...]:
+    def networks(self) -> dict[str, str]:
         """See Store.networks. They stand in the file ``network`` beside this one."""
         try:
             package = self._network.load().package
         except (StoreError, ConfigError):
-            return ()
-        named = [section.name for section in package.of_type("interface") if section.name]
-        return tuple(name for name in named if name != "loopback")
+            return {}
+        named = [section for section in package.of_type("interface") if section.name]
+        return {
+            section.id: section.get("device") for section in named if section.name != "loopback"
+        }
 
     def load(self) -> Loaded:
         """See Store.load."""

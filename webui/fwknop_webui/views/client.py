@@ -23,7 +23,7 @@ from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
 from fwknop_webui.saving import Combined, combine, conflict_texts
 from fwknop_webui.services import current_draft, services
-from fwknop_webui.settings_form import default_open_time
+from fwknop_webui.settings_form import default_times
 from fwknop_webui.staging import Draft
 from fwknopd.config.uci_format import UciSection
 
@@ -33,7 +33,7 @@ ACCESS = "access"
 def add_client() -> ResponseReturnValue:
     """An empty form."""
     draft = current_draft()
-    form = client_form.stored_form(None, default_open_time(draft.package))
+    form = client_form.stored_form(None, default_times(draft.package))
     return _page(form, draft)
 
 

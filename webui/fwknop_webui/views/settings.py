@@ -44,15 +44,22 @@ def save_settings() -> ResponseReturnValue:
     draft, file = current_draft(), services().store.file
     opened = opened_draft(draft, request.form.get("base", ""))
     if opened is None:
-        form = settings_form.typed_form(request.form, draft)
+        form = settings_form.typed_form(_typed(draft), draft)
         return _page(form, draft, [outdated_notice()]), 409
-    changed, faulty = settings_form.judge(request.form, opened, file)
+    changed, faulty = settings_form.judge(_typed(opened), opened, file)
     if faulty:
         return _page(faulty, opened, _problem_notices(faulty)), 422
     combined = combine(opened, changed, draft, file)
     if not combined.is_clean:
         return _page(_contested(combined), draft, [contested_notice(combined)]), 409
     return stage_and_go(combined.draft, "settings", merged=combined.is_merged)
+
+
+def _typed(opened: Draft) -> dict[str, str]:
+    """The form, with the networks that are ticked and those that are typed as one text."""
+    ticked, typed = request.form.getlist("network_tick"), request.form.get("network", "")
+    networks = settings_form.joined_networks(ticked, typed, opened.package)
+    return {**request.form.to_dict(), "network": networks}
 
 
 def _contested(combined: Combined) -> SettingsForm:
@@ -62,13 +69,17 @@ def _contested(combined: Combined) -> SettingsForm:
 
 
 def _page(form: SettingsForm, draft: Draft, warnings: list[Notice]) -> str:
+    networks = services().store.networks()
+    chosen = form.values["network"].split()
     return render(
         "settings.html",
         "settings",
         form=form,
         base=base_seal(draft),
         warnings=warnings,
-        networks=services().store.networks() or COMMON_NETWORKS,
+        networks=networks or COMMON_NETWORKS,
+        ticks=[(name, device, name in chosen) for name, device in networks.items()],
+        other_networks=" ".join(name for name in chosen if name not in networks),
         devices=_devices(),
         has_classic_files=not Folder(services().config.classic).trouble,
     )
@@ -82,10 +93,12 @@ def _problem_notices(form: SettingsForm) -> list[Notice]:
 
 def _network_notices(draft: Draft) -> list[Notice]:
     """A misspelt network leaves the daemon waiting for it for ever."""
-    known, used = services().store.networks(), settings_form.network(draft.package)
-    if not known or not used or used in known:
+    known = services().store.networks()
+    strange = [name for name in settings_form.networks(draft.package) if name not in known]
+    if not known or not strange:
         return []
-    title = _("There is no network “{name}” in /etc/config/network").format(name=used)
+    names = " ".join(strange)
+    title = _("There is no network “{name}” in /etc/config/network").format(name=names)
     text = _("Unless another program makes it, no knock is heard. There are: {names}.")
     return [Notice(Level.WARNING, title, text.format(names=", ".join(known)))]
 
