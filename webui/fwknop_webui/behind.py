@@ -27,7 +27,9 @@ def run_behind(folder: Path, listener: socket.socket, app: Flask) -> None:
 
     def look(_signal: int, _frame: FrameType | None) -> None:
         # Unsaved changes are nowhere else. They go with their session, an hour after its last use.
-        if use.is_over(IDLE_SECONDS) and not parts.sessions.has_unsaved():
+        # What waits for a confirmation has to be taken back in time.
+        needed = parts.sessions.has_unsaved() or parts.rollback.is_watching
+        if use.is_over(IDLE_SECONDS) and not needed:
             raise SystemExit(0)
 
     app.wsgi_app = Relayed(app.wsgi_app, door.secret, use)  # type: ignore[method-assign]

@@ -54,6 +54,11 @@ class Rollback:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _next_try: float = 0.0
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether something waits. Takes no lock: a signal may ask."""
+        return self._timer is not None
+
     def watch(self) -> None:
         """Look now, and again when the time of what waits is over."""
         with self._lock:

@@ -21,6 +21,7 @@ from fwknop_webui.saving import shown
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.staging import Draft, Staging
 from fwknopd.config.uci_changes import DeleteOption, DeleteSection, UciChange, as_commands
+from fwknopd.config.uci_format import UciPackage
 
 Labels = dict[str, str]
 
@@ -109,8 +110,14 @@ def _theirs(draft: Draft) -> tuple[UciChange, ...]:
 
 
 def _rows(draft: Draft, found: Merged) -> list[Row]:
-    labels = section_labels(draft.base.package), section_labels(draft.current.package)
+    labels = _labels(draft.base.package), _labels(draft.current.package)
     return [_row(item, *labels) for item in found.conflicts]
+
+
+def _labels(package: UciPackage) -> Labels:
+    """What to call the sections: clients by their names, others by their type."""
+    types = {item.id: f"{item.type} {item.name or ''}".strip() for item in package.sections}
+    return types | section_labels(package)
 
 
 def _row(conflict: Conflict, before: Labels, now: Labels) -> Row:
