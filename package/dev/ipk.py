@@ -1,6 +1,6 @@
 """Build packages for OpenWrt out of the recipes in package/, without its build tree.
 
-Usage: python -m package.dev.ipk [--output FOLDER] [NAME ...]
+Usage: python -m package.dev.ipk [--output FOLDER] [--download] [NAME ...]
 
 Writes NAME_VERSION_all.ipk for opkg (OpenWrt up to 24.10) into dist/ipk, and what apk
 (25.12 and later) needs into dist/apk: the package itself where `apk mkpkg` is installed, and
@@ -25,7 +25,7 @@ from pathlib import Path
 from package.dev.ipk_apk import write_apk
 from package.dev.ipk_archive import ipk_bytes
 from package.dev.ipk_control import control_files, keep_over_sysupgrade
-from package.dev.ipk_recipe import Build, Package, RecipeError, stage
+from package.dev.ipk_recipe import Build, Package, RecipeError, make, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "package"
@@ -36,8 +36,12 @@ NAMES = ("fwknop-wrt", "fwknop-wrt-webui", "python3-qrcode", "python3-waitress")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0 built, 1 not, with a message on stderr."""
     options = _parser().parse_args(arguments)
+    names = options.names or NAMES
     try:
-        for path in build_all(options.names or NAMES, options.output):
+        if options.download:
+            download(names)
+            return 0
+        for path in build_all(names, options.output):
             print(path)
     except (RecipeError, OSError) as error:
         print(f"ipk: {error}", file=sys.stderr)
@@ -51,7 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=Path, default=ROOT / "dist", metavar="FOLDER", help="where to (dist)"
     )
+    parser.add_argument("--download", action="store_true", help="fetch archives, build nothing")
     return parser
+
+
+def download(names: Iterable[str]) -> None:
+    """Fetch what these recipes need of PyPI, once and for all. Raises RecipeError."""
+    with tempfile.TemporaryDirectory(prefix="ipk-") as folder:
+        for name in names:
+            make(Build(RECIPES / name, Path(folder, name), downloads()), "download")
 
 
 def build_all(names: Iterable[str], output: Path) -> list[Path]:

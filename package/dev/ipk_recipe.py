@@ -56,18 +56,19 @@ class Package:
 
 def stage(build: Build) -> list[Package]:
     """Evaluate a recipe and read what it left. Raises RecipeError with make's last words."""
+    make(build, "stage")
+    return [_read(folder.parent) for folder in sorted(build.out.glob("*/fields"))]
+
+
+def make(build: Build, target: str) -> None:
+    """Make a target of a recipe: ``stage``, or ``download``. Raises RecipeError."""
     if not (build.recipe / "Makefile").is_file():
         raise RecipeError(f"there is no recipe {build.recipe.name} in {build.recipe.parent}")
     build.out.mkdir(parents=True)
-    done = subprocess.run(
-        _command(build),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    command = [*_command(build), target]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise RecipeError(f"{build.recipe.name}: make failed:\n{done.stdout.strip()}")
-    return [_read(folder.parent) for folder in sorted(build.out.glob("*/fields"))]
 
 
 def _command(build: Build) -> list[str]:

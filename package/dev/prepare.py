@@ -137,6 +137,7 @@ def prepare(profile: str) -> None:
         fill_environment(extras)
     if profile == "test":
         see_to_chromium()
+        see_to_sources()
     if profile in ("test", "bench"):
         see_to_c_daemon()
 
@@ -240,6 +241,12 @@ def see_to_chromium() -> None:
     fetch = ["-m", "playwright", "install", *with_libraries, "chromium"]
     if subprocess.run([str(VENV_PYTHON), *fetch]).returncode:
         print("setup: missing: Chromium (browser tests). Install it in the system.", flush=True)
+
+
+def see_to_sources() -> None:
+    """Fetch the archives from PyPI that the tests build packages of."""
+    if subprocess.run([VENV_PYTHON, "-m", "package.dev.ipk", "--download"], cwd=ROOT).returncode:
+        print("setup: missing: sources of packages for OpenWrt (tests of packages)", flush=True)
 
 
 def see_to_c_daemon() -> None:
