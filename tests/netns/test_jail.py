@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -82,10 +81,7 @@ def equipped(folder: Path) -> Router:
     """A router with our program, its configuration, and a firewall of the new kind."""
     router = Router(folder)
     router.install()
-    router.program("/usr/bin/python3", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    router.program(
-        "/usr/sbin/fwknopd", f"#!{sys.executable}\nfrom fwknopd.cli import *\nsys.exit(main())\n"
-    )
+    router.install_python()
     router.program("/bin/ubus", "#!/bin/sh\ncat /etc/networks.json\n")
     router.write("/etc/networks.json", NETWORKS)
     router.write("/etc/config/fwknopd", CONFIGURATION, 0o600)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,12 @@ class Router:
         """Put the package's files there, as its recipe does."""
         shutil.copytree(FILES, self.root, dirs_exist_ok=True)
         shutil.copytree(UCI_DEFAULTS, self.path("/etc/uci-defaults"), dirs_exist_ok=True)
+
+    def install_python(self) -> None:
+        """Have the package's own programs run by this Python."""
+        paths = ":".join(f"/host{path}" for path in sys.path if path)
+        python = f"/host{Path(sys.executable).resolve()}"
+        self.program("/usr/bin/python3", f'#!/bin/sh\nPYTHONPATH={paths} exec {python} "$@"\n')
 
     def path(self, path: str) -> Path:
         """Where this computer has the router's file ``path``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,10 +32,7 @@ class Rpcd:
     def __init__(self, folder: Path, socket: Path) -> None:
         self._router = Router(folder)
         self._router.install()
-        program = (
-            f"#!{sys.executable}\nimport sys\nfrom fwknopd.ctl import main\nsys.exit(main())\n"
-        )
-        self._router.program("/usr/bin/fwknopctl", program)
+        self._router.install_python()
         self._socket = f"/host{socket}"
 
     def list(self) -> dict[str, Any]:

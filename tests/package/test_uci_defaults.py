@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -33,10 +32,10 @@ grep -q "^config interface '${3#network.}'" /etc/config/network
 """
 # What fw4 does with its include folders, on rules that it once printed.
 FW4 = f"""\
-#!{sys.executable}
+#!/usr/bin/python3
 import subprocess, sys
 from pathlib import Path
-sys.path.insert(0, {str(ROOT)!r})
+sys.path.insert(0, "/host{ROOT}")
 from tests.netns.fw4_rulesets import printed_ruleset, with_includes
 rules = printed_ruleset("default")
 for chain in ("input", "forward"):
@@ -53,8 +52,7 @@ sys.exit(done.returncode if check else 0)
 def equipped(folder: Path) -> Router:
     router = Router(folder)
     router.install()
-    program = f"#!{sys.executable}\nimport sys\nfrom fwknopd.ctl import main\nsys.exit(main())\n"
-    router.program("/usr/bin/fwknopctl", program)
+    router.install_python()
     router.program("/sbin/uci", UCI_PROGRAM)
     router.write("/etc/config/network", "config interface 'wan'\n")
     return router

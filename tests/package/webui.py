@@ -33,7 +33,7 @@ def install(router: Router) -> None:
     """Put the web page's files on a router."""
     shutil.copytree(FILES, router.root, dirs_exist_ok=True)
     router.write("/etc/passwd", "root:x:0:0::/root:/bin/ash\nfwknop:x:4242:4242::/:/bin/false\n")
-    router.program("/usr/bin/python3", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    router.install_python()
 
 
 def start_on_demand(router: Router, command: list[str]) -> None:
