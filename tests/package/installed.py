@@ -24,7 +24,12 @@ from tests.package.router import LOGGER, STAND_INS, Done
 TIME_LIMIT = 30.0
 INFO = "usr/lib/opkg/info"
 INCLUDES = "/usr/share/nftables.d/chain-pre"
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+# OpenWrt's Python writes no byte code either.
+ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 
 _ENTER = """\
 mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc" && mount -t sysfs sysfs "$1/sys" &&
@@ -151,6 +156,13 @@ class OpenWrt:
         calls = [line.split("\t") for line in self.read("/tmp/procd/calls").splitlines()]
         self.path("/tmp/procd/calls").unlink(missing_ok=True)
         return calls
+
+    def on_flash(self) -> dict[str, tuple[int, int]]:
+        """What a reboot would leave, each file with the time and kind of its last change."""
+        files = self.folder.rglob("*")
+        kept = (path for path in files if path.relative_to(self.folder).parts[0] != "tmp")
+        seen = ((str(path.relative_to(self.folder)), path.lstat()) for path in kept)
+        return {name: (status.st_ctime_ns, status.st_ino) for name, status in seen}
 
     def install(self, name: str) -> None:
         """``opkg install``: what it needs comes first. Its scripts may say nothing."""

@@ -211,6 +211,7 @@ def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: 
     with site.router.entered():
         openwrt.run("/etc/init.d/fwknopd", "reload")
     instance = Instance.told(openwrt.calls(), "fwknopd")
+    before = openwrt.on_flash()
     with daemon(site.router, openwrt, instance) as service:
         assert site.tcp(22) is Outcome.SILENT
         knock(site, openwrt, tmp_path)
@@ -223,6 +224,9 @@ def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: 
         over_ubus = openwrt.run("/usr/libexec/rpcd/fwknopd", "call", "grants", given="{}")
         assert [grant["client"] for grant in json.loads(over_ubus.output)["grants"]] == ["phone"]
         assert_page_is_served(site.router, openwrt, page)
+    # Flash wears out: nothing was written there but the knock, which was honoured.
+    changed = dict(openwrt.on_flash().items() ^ before.items())
+    assert changed.keys() <= {"etc/fwknop", USED.removeprefix("/")}
     used = openwrt.read(USED)
     assert len(used.splitlines()) > 1
 
