@@ -86,9 +86,9 @@ LIBRARIES: Mapping[str, Library] = {
     # Ours, but compiled: made by package/python3-pypcap, here by the script beside the recipe.
     "python3-pypcap": Library((LIGHT, "libpcap"), ("pypcap",)),
     "python3-werkzeug": Library(("python3", "python3-markupsafe"), ("werkzeug",)),
-    # No Python: of the computer that runs the tests, or of its kernel.
-    "libpcap": Library(()),
-    "kmod-nf-conntrack-netlink": Library(()),
+    # No Python: of the computer that runs the tests, of its kernel, or stand-ins.
+    **{name: Library(()) for name in ("libpcap", "kmod-nf-conntrack-netlink")},
+    **{name: Library(()) for name in ("rpcd", "rpcd-mod-file", "uhttpd", "uhttpd-mod-ubus")},
 }
 
 
