@@ -38,9 +38,10 @@ define Py3Package/CopyFiles
 	done <$(1).filespec
 endef
 
-# Unchecked: whether byte code is current is never asked where there are no sources.
+# Unchecked: whether byte code is current is never asked where there are no sources. What else
+# is installed (-S) or set here must not show in it.
 define Py3Package/Compile
-	PYTHONHASHSEED=0 $(PYTHON) -m compileall -q -r 20 -b -d / --invalidation-mode unchecked-hash $(1)
+	env -i PYTHONHASHSEED=0 $(PYTHON) -S -m compileall -q -r 20 -b -d / --invalidation-mode unchecked-hash $(1)
 	$(FIND) $(1) -type f -name '*.py' -delete
 	$(FIND) $(1) -mindepth 1 -type d -empty -delete
 	if [ -d $(1)/usr/bin ]; then
