@@ -143,6 +143,29 @@ def android_safe(text: str, *, base64: bool = False) -> str | None:
     return None
 
 
+def android_fields(fields: KeyFields) -> tuple[KeyFields, tuple[str, ...]]:
+    """The same keys as the Fwknop2 app reads them right, and the options written another way.
+
+    A passphrase it would cut, or whose letters a scanner may take for others, becomes base64;
+    base64 gets its padding. Raises KeyTextError for base64 that is none.
+    """
+    written = {name: getattr(fields, name.lower()) for name in _QR_NAMES}
+    for name, value in list(written.items()):
+        is_base64 = name.endswith("_BASE64")
+        if not value or not (android_safe(value, base64=is_base64) or _is_ambiguous(value)):
+            continue
+        key = decode_key_base64(value) if is_base64 else value.encode("utf-8", "surrogateescape")
+        written[name] = ""
+        written[name if is_base64 else f"{name}_BASE64"] = encode_key_base64(key)
+    changed = tuple(n for n in _QR_NAMES if getattr(fields, n.lower()) not in ("", written[n]))
+    return KeyFields(**{name.lower(): value for name, value in written.items()}), changed
+
+
+def _is_ambiguous(text: str) -> bool:
+    """Scanners guess the encoding of what is no ASCII."""
+    return not (text.isascii() and text.isprintable())
+
+
 def qr_problems(
     fields: KeyFields,
     hmac_type: DigestType = DigestType.SHA256,
@@ -172,6 +195,7 @@ class ClientProfile:
     - ``access``: ``tcp/22,udp/53``, or empty to leave it to the command line
     - ``allow_ip``: ``resolve``, ``source`` or an IPv4 address
     - ``fw_timeout``: seconds to ask for, None to leave it to the server
+    - ``gpg_recipient``: for a client without an encryption key, the server's GPG key
     """
 
     label: str
@@ -181,6 +205,7 @@ class ClientProfile:
     allow_ip: str = "resolve"
     port: int = DEFAULT_SPA_PORT
     fw_timeout: int | None = None
+    gpg_recipient: str = ""
 
     def __post_init__(self) -> None:
         # Everything below becomes a line of a file, so nothing may bring its own newline.
@@ -200,7 +225,7 @@ class ClientProfile:
 def fwknoprc_stanza(profile: ClientProfile) -> str:
     """The profile as a stanza for ``~/.fwknoprc``, ending in a newline. It holds the keys."""
     lines = [("SPA_SERVER", profile.server), *_optional_lines(profile)]
-    lines += [("ALLOW_IP", profile.allow_ip), *_key_lines(profile.keys)]
+    lines += [("ALLOW_IP", profile.allow_ip), *_key_lines(profile)]
     return "".join(
         [f"[{profile.stanza_name}]\n", *(f"{name:<19} {value}\n" for name, value in lines)]
     )
@@ -237,10 +262,16 @@ def _optional_lines(profile: ClientProfile) -> list[tuple[str, str]]:
     return lines
 
 
-def _key_lines(keys: SpaKeys) -> list[tuple[str, str]]:
-    # Always base64: a passphrase with a space, `#` or `;` would be cut by the client.
-    lines = [("KEY_BASE64", encode_key_base64(keys.encryption_key or b""))]
-    if keys.mode is not EncryptionMode.CBC:
+def _key_lines(profile: ClientProfile) -> list[tuple[str, str]]:
+    keys = profile.keys
+    if keys.encryption_key is None:
+        lines = [("USE_GPG", "Y")]
+        if re.fullmatch(r"[\w@.+-]+", profile.gpg_recipient):
+            lines.append(("GPG_RECIPIENT", profile.gpg_recipient))
+    else:
+        # Always base64: a passphrase with a space, `#` or `;` would be cut by the client.
+        lines = [("KEY_BASE64", encode_key_base64(keys.encryption_key))]
+    if keys.encryption_key is not None and keys.mode is not EncryptionMode.CBC:
         lines.append(("ENCRYPTION_MODE", keys.mode.value))
     if keys.hmac_key:
         lines.append(("USE_HMAC", "Y"))

@@ -1,17 +1,20 @@
 """Old keys of clients: ended by the first knock with the new ones, and removed when over.
 
-What has ended is refused at once. The UCI file is put right a little later: who has just
-applied a configuration on the web page may still take it back, and then the file must be as
-that page left it. Ending is not undone by a reload or an orderly restart, and neither the
-time of their end is, which stands in the file.
+What has ended is refused at once, and remembered, so that no reload and no reboot revives it.
+The UCI file is put right a little later: who has just applied a configuration on the web page
+may still take it back, and then the file must be as that page left it. In its jail the daemon
+can't write the file; then the web page removes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from math import inf
 from pathlib import Path
+from typing import Protocol
 
 from fwknopd.clock import SystemClock
 from fwknopd.config.problems import ConfigError
@@ -32,28 +35,50 @@ LONGEST_WAIT = 3600.0
 LOCK_SECONDS = 1.0
 
 
+class Memory(Protocol):
+    """Keeps marks of ended keys over the end of this process. Nothing raises."""
+
+    def load(self) -> tuple[tuple[str, ...], str]:
+        """The marks, and what is wrong."""
+
+    def keep(self, marks: Sequence[str]) -> str:
+        """Have these kept; why that failed, or ""."""
+
+
 class OldKeys:
-    """Watches the old keys of the configuration in force. ``file`` is UCI's, None without."""
+    """Watches the old keys of the configuration in force. ``file`` is UCI's, None without.
+
+    Without ``memory``, set before `start`, it forgets with the process what has ended.
+    """
+
+    memory: Memory | None = None
 
     def __init__(self, engine: Engine, clock: SystemClock, file: str | None) -> None:
         self._engine = engine
         self._clock = clock
         self._file = file
-        self._ended: set[str] = set()
+        self._ended: list[str] = []
         self._awaited: frozenset[str] = frozenset()
         self._used: set[str] = set()
         self._remove_at = inf
         self._fault = ""
 
+    def start(self) -> None:
+        """Remember what ended under an earlier process."""
+        if self.memory is not None:
+            marks, fault = self.memory.load()
+            self._ended = list(marks)
+            self._tell(fault)
+        self.use()
+
     def use(self) -> None:
         """Other clients are in force."""
         old = self._old()
-        self._ended &= {stanza.identity for stanza in old}
         self._shut()
         self._awaited = frozenset(
             stanza.old_keys_of
             for stanza in old
-            if stanza.end_at_first_use and stanza.identity not in self._ended
+            if stanza.end_at_first_use and mark_of(stanza) not in self._ended
         )
         self._plan(old)
 
@@ -73,11 +98,6 @@ class OldKeys:
         if now >= self._remove_at:
             self._remove()
 
-    def stop(self) -> None:
-        """The process ends: what is only remembered here has to get into the file."""
-        if self._ended:
-            self._remove()
-
     def _old(self) -> list[Stanza]:
         return [stanza for stanza in self._engine.settings.stanzas if stanza.old_keys_of]
 
@@ -85,21 +105,26 @@ class OldKeys:
         used, self._used = self._used, set()
         for stanza in self._old():
             if stanza.end_at_first_use and stanza.old_keys_of in used:
-                self._ended.add(stanza.identity)
+                self._ended.append(mark_of(stanza))
+        if self.memory is not None:
+            self._tell(self.memory.keep(self._ended))
         for name in sorted(used):
             detail = f"{name} knocked with its new keys: the old ones are refused from now on"
             self._engine.events.record(EventKind.RELOAD, detail=detail)
         self._awaited -= used
         self._shut()
-        self._remove_at = min(self._remove_at, now + SETTLING_SECONDS)
+        if self._file is not None:
+            self._remove_at = min(self._remove_at, now + SETTLING_SECONDS)
 
     def _shut(self) -> None:
         """Refuse what has ended, saying so: it is known still, and nothing else changes."""
         if not self._ended:
             return
         settings = self._engine.settings
+        if not any(s.old_keys_of for s in settings.stanzas):
+            return
         stanzas = [
-            replace(s, access_expire=0) if s.old_keys_of and s.identity in self._ended else s
+            replace(s, access_expire=0) if s.old_keys_of and mark_of(s) in self._ended else s
             for s in settings.stanzas
         ]
         self._engine.configure(replace(settings, stanzas=tuple(stanzas)))
@@ -117,7 +142,8 @@ class OldKeys:
         # Not for who runs from the classic files.
         from fwknopd.uci_store import DEFAULT_SAVEDIR, StoreError, UciStore
 
-        if self._file is None or self._engine.settings.test:
+        self._remove_at = inf
+        if self._file is None or self._engine.settings.test or not os.access(self._file, os.W_OK):
             return
         store = UciStore(Path(self._file), DEFAULT_SAVEDIR, LOCK_SECONDS)
         now = 0 if self._clock.problem() else int(self._clock.now())
@@ -135,6 +161,10 @@ class OldKeys:
             self._engine.events.record(EventKind.RELOAD, detail=detail)
         self._plan([s for s in self._old() if s.access_expire and s.access_expire > now])
 
+    def _tell(self, fault: str) -> None:
+        if fault:
+            self._engine.events.record(EventKind.ERROR, detail=fault)
+
     def _failed(self, fault: str) -> None:
         self._remove_at = self._clock.monotonic() + RETRY_SECONDS
         if fault != self._fault:
@@ -143,18 +173,23 @@ class OldKeys:
         self._fault = fault
 
 
+def mark_of(stanza: Stanza) -> str:
+    """Tells these keys from others in a file, and nothing else of them."""
+    return sha256(b"old keys\0" + stanza.identity.encode()).hexdigest()[:32]
+
+
 def sections_over(
     package: UciPackage, file: str, ended: Collection[str], now: int
 ) -> tuple[str, ...]:
     """Ids of the sections whose old keys are over at ``now`` (epoch seconds).
 
-    ``ended`` are the identities of those that ended before their time. Raises ConfigError.
+    ``ended`` are the marks of those that ended before their time. Raises ConfigError.
     """
     sections = package.of_type("access")
     return tuple(
         sections[stanza.number - 1].id
         for stanza in configuration_from_uci(package, file).stanzas
-        if stanza.old_keys_of and (stanza.identity in ended or _expired(stanza, now))
+        if stanza.old_keys_of and (mark_of(stanza) in ended or _expired(stanza, now))
     )
 
 

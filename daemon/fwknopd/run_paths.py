@@ -20,6 +20,7 @@ class RunPaths:
     - ``trace``: the file by which a daemon knows that one ran here before
     - ``cycles``: commands that are to be run later, so that a crash doesn't lose them
     - ``owners``: who opened which door, for the same reason
+    - ``ended_keys``: old keys that ended before their time; as lasting as ``digest_file``
     - ``former_digest_file``: where the C daemon has the used packets, when it isn't
       ``digest_file``; None when somebody named the place
     """
@@ -31,6 +32,7 @@ class RunPaths:
     trace: Path
     cycles: Path
     owners: Path
+    ended_keys: Path
     former_digest_file: Path | None = None
 
 
@@ -49,6 +51,7 @@ def run_paths(options: Options, settings: ServerSettings) -> RunPaths:
         run_dir / "fwknopd.ran",
         run_dir / "command.cycles",
         run_dir / "open.doors",
+        digest_file.with_name("ended.keys"),
         None if named or digest_file == usual else usual,
     )
 

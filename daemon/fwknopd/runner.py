@@ -16,6 +16,7 @@ from fwknopd.control.server import ControlServer, ControlSocketError
 from fwknopd.cycle_journal import CycleJournal
 from fwknopd.detach import Foreground, detach
 from fwknopd.digest_cache import rotate
+from fwknopd.ended_keys import EndedKeys
 from fwknopd.engine import Engine
 from fwknopd.event_sinks import (
     EventFileError,
@@ -167,6 +168,8 @@ def _run_service(
         ending.callback(memory.close)
         ending.callback(owners.close)
         service = Service(options, configuration, engine, clock, loop, workers, gpg=gpg)
+        if not options.test:
+            service.old_keys.memory = EndedKeys(paths.ended_keys)
         ending.callback(loop.close)
         ending.callback(gpg.close)
         ending.callback(workers.close)

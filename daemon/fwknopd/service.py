@@ -125,7 +125,7 @@ class Service:
             self.events.sinks.append(lambda event: control.publish(event.as_json()))
         self._running = True
         self._report_start(adopted)
-        self.old_keys.use()
+        self.old_keys.start()
         self.gpg.use(self.engine.settings.stanzas)
 
     def _report_start(self, adopted: int) -> None:
@@ -169,7 +169,6 @@ class Service:
             ending.callback(self.engine.reporting.summarize)
             # While the loop can still wait for something.
             ending.callback(self._close_cycles)
-            ending.callback(self.old_keys.stop)
 
     def _close_cycles(self) -> None:
         if self._running:

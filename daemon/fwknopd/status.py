@@ -169,6 +169,7 @@ def client_json(stanza: Stanza, last: LastKnock | None) -> Json:
         "enabled": stanza.enabled,
         "last_knock": last.time if last else None,
         "last_accepted": bool(last and last.accepted),
+        "ended": bool(stanza.old_keys_of) and stanza.access_expire == 0,
     }
 
 

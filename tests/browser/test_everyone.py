@@ -80,6 +80,10 @@ def test_dialog_keeps_the_focus_and_gives_it_back(
     path: str, opener: str, page: Page, site: Site
 ) -> None:
     page.goto(site.url + path)
+    menu = page.locator("details.menu", has=page.locator(opener)).locator("summary")
+    back = menu if menu.count() else page.locator(opener)
+    if menu.count():
+        menu.press("Enter")
     page.locator(opener).focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_focused()
@@ -92,7 +96,7 @@ def test_dialog_keeps_the_focus_and_gives_it_back(
     assert "SECTION" in stops
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.locator(opener)).to_be_focused()
+    expect(back).to_be_focused()
 
 
 def test_times_are_the_browser_s_and_nothing_moves_for_who_wants_that(

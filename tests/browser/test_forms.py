@@ -84,9 +84,11 @@ def test_old_login_is_asked_for_the_password(page: Page, site: Site) -> None:
 def test_values_are_copied(page: Page, site: Site) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     show_qr(page, site)
-    page.get_by_role("button", name="Copy").first.click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == "62201"
+    page.fill("#server", "home.example.org")
+    for place, value in enumerate(("home.example.org", "62201", "tcp/22, tcp/8443", "SHA256")):
+        page.locator("dl [data-copy]").nth(place).click()
+        expect(page.locator("dl [data-copy]").nth(place)).to_have_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == value
 
 
 def test_copying_works_without_the_clipboard_permission_too(page: Page, site: Site) -> None:
@@ -164,3 +166,44 @@ def test_revoking_from_the_keyboard(page: Page, site: Site) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("Close this door now?")
     page.get_by_role("button", name="Revoke").click()
     expect(page.get_by_text("The door is closed.")).to_be_visible()
+
+
+def test_keys_are_rotated_in_two_presses_and_scanned(
+    page: Page, site: Site, artifacts: Path
+) -> None:
+    page.goto(site.url + "/clients")
+    page.locator("details.menu summary").first.click()
+    page.get_by_role("link", name="Rotate keys").first.click()
+    page.get_by_role("button", name="Make new keys").click()
+    picture = artifacts / "scan-rotated.png"
+    page.screenshot(path=picture, full_page=True)
+    assert scan(picture).startswith("KEY_BASE64:")
+    assert KEY not in scan(picture)
+    page.get_by_role("button", name="Save & Apply").click()
+    expect(page.get_by_text("Old keys until")).to_be_visible()
+    assert KEY in site.uci.read_text()
+
+
+def test_order_is_changed_from_the_keyboard(page: Page, site: Site) -> None:
+    page.goto(site.url + "/clients")
+    names = page.locator("#clients-table tbody tr td:first-child b")
+    expect(names).to_have_text(["Anna's phone", "Laptop", "#3"])
+    page.get_by_role("link", name="Edit Laptop").focus()
+    page.keyboard.press("Alt+ArrowUp")
+    expect(names).to_have_text(["Laptop", "Anna's phone", "#3"])
+    page.get_by_role("button", name="Move down Laptop").focus()
+    page.keyboard.press("Enter")
+    expect(names).to_have_text(["Anna's phone", "Laptop", "#3"])
+    expect(page.get_by_role("button", name="Move down Laptop")).to_be_focused()
+
+
+def test_menu_of_a_row_closes_by_itself(page: Page, site: Site) -> None:
+    page.goto(site.url + "/clients")
+    menu = page.locator("details.menu").first
+    menu.locator("summary").click()
+    expect(menu.get_by_text("Clone")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(menu.get_by_text("Clone")).to_be_hidden()
+    menu.locator("summary").click()
+    page.locator("h2").click()
+    expect(menu.get_by_text("Clone")).to_be_hidden()

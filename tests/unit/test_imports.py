@@ -47,7 +47,7 @@ ADAPTERS = (
     ("events", "event_sinks", "log_lines", "command_lines"),
     ("uci_store", "uci_files", "classic_files", "regular_file"),
     ("replay_journal",),
-    ("cycle_journal", "owner_journal", "run_file"),
+    ("cycle_journal", "owner_journal", "ended_keys", "run_file"),
     ("clock", "time_sources", "time_zone"),
     ("commands",),
     ("sandbox",),

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from fwknop_webui.client_fields import FIELDS, SELDOM
+from fwknop_webui.client_keys import KEY_FIELDS
+from fwknopd.config.access_variables import ACCESS_VARIABLES
 from fwknopd.config.uci_config import configuration_from_uci
 from fwknopd.config.uci_format import UciSection, parse_uci
-from tests.web.daemon import NOW, StubDaemon, verdict
+from tests.web.daemon import NOW, StubDaemon
 from tests.web.visitor import Page, Visitor
 
 STOCK_CLIENT = "cfg03ea17"
@@ -193,12 +196,12 @@ def test_disabling_keeps_everything_and_enabling_brings_it_back(
     write_uci(ANNA)
     (anna, _) = sections(uci)
     path = f"/clients/{anna.id}/switch"
-    page = visitor.press(visitor.get("/clients").form(path), "Disable Anna")
+    page = visitor.press(visitor.get("/clients").row_form(path), "Disable")
     assert page.staged == 1
     visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
     assert values(sections(uci)[0]) == values(anna) | {"enabled": "0"}
     assert "Disabled" in visitor.get("/clients").text
-    visitor.press(visitor.get("/clients").form(path), "Enable Anna")
+    visitor.press(visitor.get("/clients").row_form(path), "Enable")
     visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
     assert values(sections(uci)[0]) == values(anna)
 
@@ -230,7 +233,7 @@ def test_old_page_can_not_hit_another_client(
     write_uci(ANNA.replace("config access 'bert'", "config access"))
     (anna, _) = sections(uci)
     deletion = visitor.get(f"/clients/{anna.id}/delete").form(f"/clients/{anna.id}/delete")
-    switch = visitor.get("/clients").form(f"/clients/{anna.id}/switch")
+    switch = visitor.get("/clients").row_form(f"/clients/{anna.id}/switch")
     form = visitor.get(f"/clients/{anna.id}").main_form()
     write_uci(
         re.sub(r"config access\n\toption SOURCE 'ANY'\n.*?\n\n", "", ANNA, flags=re.DOTALL).replace(
@@ -240,7 +243,7 @@ def test_old_page_can_not_hit_another_client(
     assert sections(uci)[0].id == anna.id
     before = uci.read_bytes()
     assert visitor.press(deletion, "Delete").status == 409
-    assert visitor.press(switch, "Disable Anna").status == 409
+    assert visitor.press(switch, "Disable").status == 409
     page = visitor.press(form, "Save & Apply", FW_ACCESS_TIMEOUT="77")
     assert page.status == 409
     assert "this client was deleted meanwhile by somebody else" in page.text
@@ -253,10 +256,14 @@ def test_last_knock_is_shown_beside_its_client(
     visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
 ) -> None:
     write_uci(ANNA)
-    daemon.events = [verdict(client="Anna", time=NOW - 60), verdict(client="bert", time=NOW - 5)]
-    html = visitor.get("/clients").html
-    assert f'data-ago="{NOW - 60}"' in html
-    assert f'data-ago="{NOW - 5}"' in html
+    daemon.clients = [
+        {"number": 1, "label": "Anna", "last_knock": NOW - 60, "last_accepted": True},
+        {"number": 2, "label": "bert", "last_knock": NOW - 5, "last_accepted": False},
+    ]
+    page = visitor.get("/clients")
+    assert f'data-ago="{NOW - 60}"' in page.html
+    assert f'data-ago="{NOW - 5}"' in page.html
+    assert page.text.count("refused") == 1
 
 
 def test_expired_client_is_marked(
@@ -284,11 +291,28 @@ def test_pages_of_unknown_clients_are_not_found(visitor: Visitor) -> None:
 
 
 def test_all_help_comes_from_the_table(visitor: Visitor) -> None:
-    from fwknop_webui.client_form import FIELDS
-
+    text = visitor.get("/clients/add").text
     for field in FIELDS:
         assert field.variable is not None, field.option
-        assert field.option in visitor.get("/clients/add").text
+        assert field.option in SELDOM or field.option in text
+
+
+def test_every_directive_of_the_table_has_its_field() -> None:
+    # GPG_REQUIRE_SIG changes nothing; the others are what "Rotate keys" makes.
+    without = {"GPG_REQUIRE_SIG", "old_keys_of", "end_at_first_use"}
+    edited = {name for field in FIELDS for name in field.names} | KEY_FIELDS.keys()
+    assert {variable.name for variable in ACCESS_VARIABLES} - edited == without
+
+
+def test_end_in_seconds_has_a_field_where_it_is_set(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA.replace("ACCESS_EXPIRE '12/31/2099'", "ACCESS_EXPIRE_EPOCH '4102444800'"))
+    section = sections(uci)[0].id
+    edit(visitor, section, ACCESS_EXPIRE_EPOCH="4102444801")
+    assert values(sections(uci)[0])["ACCESS_EXPIRE_EPOCH"] == "4102444801"
+    edit(visitor, section, ACCESS_EXPIRE_EPOCH="")
+    assert "ACCESS_EXPIRE_EPOCH" not in visitor.get(f"/clients/{section}").text
 
 
 def test_search_appears_with_many_clients(

@@ -121,8 +121,9 @@ def uci_of(payload: str) -> str:
 def visit_everything(visitor: Visitor) -> list[str]:
     pages = [visitor.get(path) for path in ("/", "/clients", "/settings", "/changes")]
     for section in ("a", "b"):
-        pages += [visitor.get(f"/clients/{section}"), visitor.get(f"/clients/{section}/delete")]
-        form = visitor.get("/clients").form(f"/clients/{section}/qr")
+        paths = (f"/clients/{section}{page}" for page in ("", "/delete", "/rotate"))
+        pages += [visitor.get(path) for path in (*paths, f"/clients/add?from={section}")]
+        form = visitor.get("/clients").row_form(f"/clients/{section}/qr")
         pages.append(visitor.post(form.action, dict(form.fields)))
     return [page.html for page in pages]
 

@@ -35,7 +35,7 @@ def clients(uci: Path) -> tuple[UciSection, ...]:
 
 
 def show(visitor: Visitor, section: str, **typed: str) -> Page:
-    form = visitor.get("/clients").form(f"/clients/{section}/qr")
+    form = visitor.get("/clients").row_form(f"/clients/{section}/qr")
     (button,) = [text for text, *_ in form.buttons]
     return visitor.press(form, button, **typed)
 
@@ -49,7 +49,7 @@ def test_code_holds_exactly_the_keys_of_the_client(visitor: Visitor, uci: Path) 
     page = show(visitor, clients(uci)[0].id)
     assert drawn(page) == draw(f"KEY_BASE64:{KEY} HMAC_KEY_BASE64:{HMAC}").path
     page = show(visitor, "bert")
-    assert drawn(page) == draw("KEY:a passphrase").path
+    assert drawn(page) == draw("KEY_BASE64:YSBwYXNzcGhyYXNl").path
 
 
 def test_code_is_drawn_for_scanners(visitor: Visitor, uci: Path) -> None:
@@ -68,9 +68,53 @@ def test_what_the_code_can_not_carry_stands_beside_it(visitor: Visitor, uci: Pat
         assert text in page.text
 
 
-def test_trap_for_the_phone_is_named(visitor: Visitor) -> None:
+def test_key_the_app_would_cut_is_written_another_way_and_told(visitor: Visitor) -> None:
     text = show(visitor, "bert").text
-    assert "only up to its first space" in text
+    assert "the code holds KEY as base64: it is the same key" in text
+    assert "KEY_BASE64 YSBwYXNzcGhyYXNl" in text, "other clients get the same"
+
+
+@pytest.mark.parametrize("key", ["a:b", " lead", "trail ", "käse", "ab"])
+def test_every_passphrase_reaches_the_phone_whole(
+    key: str, visitor: Visitor, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA.replace("a passphrase", key))
+    page = show(visitor, "bert")
+    payload = f"KEY_BASE64:{base64.b64encode(key.encode()).decode()}"
+    assert drawn(page) == draw("KEY:ab" if key == "ab" else payload).path
+    assert ("it is the same key" in page.text) == (key != "ab")
+
+
+def test_base64_without_padding_gets_it(visitor: Visitor, write_uci: Callable[[str], None]) -> None:
+    write_uci(ANNA.replace(KEY, KEY.rstrip("=")))
+    page = show(visitor, parse_uci(ANNA, "").of_type("access")[0].id)
+    assert drawn(page) == draw(f"KEY_BASE64:{KEY} HMAC_KEY_BASE64:{HMAC}").path
+    assert "KEY_BASE64 as base64" in page.text
+
+
+def test_server_of_one_word_is_no_server_for_the_app(visitor: Visitor, uci: Path) -> None:
+    page = show(visitor, clients(uci)[0].id, server="router")
+    assert "The app takes only names with a dot" in page.text
+
+
+def test_showing_keys_is_logged_without_them(
+    visitor: Visitor, uci: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        show(visitor, clients(uci)[0].id)
+    assert "The keys of client Anna are shown to" in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_gpg_client_is_told_that_no_code_can_hold_its_keys(
+    visitor: Visitor, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(
+        ANNA.replace("KEY 'a passphrase'", "GPG_ALLOW_NO_PW 'Y'\n\toption GPG_REMOTE_ID 'BF48D714'")
+    )
+    page = show(visitor, "bert")
+    assert page.status == 422
+    assert "export the router's public key" in page.text
 
 
 def test_other_hmac_type_must_be_set_by_hand(
@@ -159,10 +203,10 @@ def test_code_can_not_be_had_by_an_address(visitor: Visitor, uci: Path) -> None:
 
 def test_client_without_keys_has_nothing_to_show(visitor: Visitor, uci: Path) -> None:
     uci.write_text(ANNA.replace(KEY, "__CHANGEME__"))
-    page = visitor.get("/clients")
-    form = page.form(f"/clients/{clients(uci)[0].id}/qr")
-    assert not form.buttons
-    page = visitor.post(form.action, dict(form.fields))
+    page, action = visitor.get("/clients"), f"/clients/{clients(uci)[0].id}/qr"
+    form = page.form("/clients")
+    assert action not in [button[3] for button in form.buttons]
+    page = visitor.post(action, dict(form.fields))
     assert page.status == 422
     assert "Generate" in page.text
 
@@ -189,8 +233,7 @@ def test_new_keys_are_made_without_scripts_and_wait_to_be_applied(
 
 def test_new_client_s_code_can_be_scanned_before_it_is_applied(visitor: Visitor) -> None:
     add(visitor, "Save", name="Carla")
-    forms = [f for f in visitor.get("/clients").forms if f.action.endswith("/qr")]
-    page = visitor.press(forms[-1], "QR Carla")
+    page = visitor.press(visitor.get("/clients").main_form(), "QR Carla")
     assert "<path" in page.html
     assert "not applied" in page.text
 

@@ -13,7 +13,16 @@ from fwknopd.config.uci_format import parse_uci
 from tests.web.visitor import Visitor
 
 CLIENTS = 500
-PAGES = ("/advanced", "/clients/c7/advanced", "/import", "/backup", "/backup/reset")
+PAGES = (
+    "/clients",
+    "/clients/c7",
+    "/clients/c7/rotate",
+    "/advanced",
+    "/clients/c7/advanced",
+    "/import",
+    "/backup",
+    "/backup/reset",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -122,6 +122,12 @@ class Page:
         (only,) = [form for form in self.forms if form.action == action]
         return only
 
+    def row_form(self, action: str) -> Form:
+        """The form of a whole list, with just the button that goes to ``action``."""
+        (found,) = [f for f in self.forms if action in (button[3] for button in f.buttons)]
+        buttons = [button for button in found.buttons if button[3] == action]
+        return Form(action, found.method, found.fields, buttons)
+
     def main_form(self) -> Form:
         """The form with the most fields."""
         return max(self.forms, key=lambda form: len(form.fields))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from fwknop_webui import ports
+from fwknop_webui import old_keys, ports
 from fwknop_webui.check import check, elsewhere, errors_by_field
+from fwknop_webui.client_fields import FIELDS, GPG_PASSPHRASE, OPEN_PORTS, SELDOM, SHOWN, TABS
 from fwknop_webui.client_keys import (
     ENCRYPTION_OPTIONS,
     HMAC_OPTIONS,
@@ -16,6 +17,7 @@ from fwknop_webui.client_keys import (
     TypedKeys,
     kinds,
     summarise,
+    type_it_again,
 )
 from fwknop_webui.client_rows import ACCESS
 from fwknop_webui.forms import (
@@ -28,117 +30,17 @@ from fwknop_webui.forms import (
     unacceptable,
 )
 from fwknop_webui.i18n import _
-from fwknop_webui.i18n import noop as N_
 from fwknop_webui.staging import Draft
 from fwknopd.config.problems import Problem
 from fwknopd.config.uci_changes import (
     AddSection,
     DeleteOption,
+    SetOption,
     UciChange,
     apply,
     new_section_id,
 )
 from fwknopd.config.uci_format import UciSection
-from fwknopd.config.variables import Scope
-
-
-def _field(option: str, label: str, widget: Widget = Widget.TEXT, **more: str) -> Field:
-    return Field(option, label, Scope.ACCESS, widget, **more)
-
-
-OPEN_PORTS = _field(
-    "OPEN_PORTS",
-    N_("May open"),
-    text=N_("Ports as protocol/number, with commas between. Nothing at all: any port it asks for."),
-    placeholder="tcp/8080, udp/53",
-)
-
-TABS: tuple[tuple[str, str, tuple[Field, ...]], ...] = (
-    (
-        "general",
-        N_("General"),
-        (
-            _field("name", N_("Name")),
-            _field("enabled", N_("Enabled"), Widget.FLAG),
-            OPEN_PORTS,
-            _field("FW_ACCESS_TIMEOUT", N_("Open for"), Widget.NUMBER),
-            _field("log_only", N_("Log only"), Widget.FLAG),
-            _field("note", N_("Note")),
-        ),
-    ),
-    (
-        "network",
-        N_("Network"),
-        (
-            _field("SOURCE", N_("May knock from")),
-            _field("REQUIRE_SOURCE_ADDRESS", N_("Knock must name its address"), Widget.FLAG),
-            _field("REQUIRE_USERNAME", N_("Required user name")),
-            _field("DESTINATION", N_("Knock must be sent to")),
-            _field("RESTRICT_PORTS", N_("May never open")),
-            _field("grant_source", N_("Let in the knock's source, too"), Widget.FLAG),
-            _field("widen_ipv4", N_("Widen IPv4 to prefix"), Widget.NUMBER),
-            _field("widen_ipv6", N_("Widen IPv6 to prefix"), Widget.NUMBER),
-        ),
-    ),
-    (
-        "forwarding",
-        N_("Forwarding"),
-        (
-            _field("nat_targets", N_("May be led to")),
-            _field(
-                "FORCE_NAT",
-                N_("Always lead to"),
-                text=N_("An address, a blank and a port, such as 192.168.1.10 22."),
-            ),
-            _field("FORWARD_ALL", N_("Forward everything"), Widget.FLAG),
-            _field("DISABLE_DNAT", N_("Keep the destination address"), Widget.FLAG),
-            _field("FORCE_MASQUERADE", N_("Appear as this router"), Widget.FLAG),
-            _field("FORCE_SNAT", N_("Appear as this address")),
-        ),
-    ),
-    (
-        "time",
-        N_("Time"),
-        (
-            _field("MAX_FW_TIMEOUT", N_("Longest time on request"), Widget.NUMBER),
-            _field("cut_at_expiry", N_("Cut connections at the end"), Widget.FLAG),
-            _field(
-                "ACCESS_EXPIRE",
-                N_("Access ends on"),
-                Widget.DATE,
-                text=N_("From the first minute of this day on the client is refused."),
-            ),
-            _field("allowed_hours", N_("Hours"), placeholder="08:00-18:00"),
-            _field("allowed_days", N_("Days"), placeholder="mon tue wed thu fri"),
-        ),
-    ),
-    (
-        "keys",
-        N_("Keys"),
-        (
-            _field("HMAC_DIGEST_TYPE", N_("HMAC type"), Widget.SELECT),
-            _field("ENCRYPTION_MODE", N_("Encryption mode"), Widget.SELECT),
-        ),
-    ),
-    (
-        "commands",
-        N_("Commands"),
-        (
-            _field("ENABLE_CMD_EXEC", N_("May run commands"), Widget.FLAG),
-            _field("allowed_commands", N_("Only these commands")),
-            _field("CMD_EXEC_USER", N_("Run as user")),
-            _field("CMD_EXEC_GROUP", N_("Run with group")),
-            _field("ENABLE_CMD_SUDO_EXEC", N_("Run through sudo"), Widget.FLAG),
-            _field("CMD_SUDO_EXEC_USER", N_("sudo's user")),
-            _field("CMD_SUDO_EXEC_GROUP", N_("sudo's group")),
-            _field("CMD_CYCLE_OPEN", N_("Run instead of opening")),
-            _field("CMD_CYCLE_CLOSE", N_("Run instead of closing")),
-            _field("CMD_CYCLE_TIMER", N_("Time between the two"), Widget.NUMBER),
-        ),
-    ),
-)
-FIELDS = tuple(item for _name, _title, fields in TABS for item in fields)
-SHOWN = frozenset((*(item.option for item in FIELDS), *KEY_FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +61,7 @@ class ClientForm:
     """
 
     section: UciSection | None
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
     typed_ports: str
     errors: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -208,13 +110,20 @@ class ClientForm:
         return tuple(self._tab(name, title, fields) for name, title, fields in TABS)
 
     def _tab(self, name: str, title: str, fields: tuple[Field, ...]) -> Tab:
-        bound = tuple(self._bound(item) for item in fields)
+        bound = tuple(map(self._bound, filter(self._is_wanted, fields)))
         faults = sum(1 for item in bound if item.error)
         if name == "keys":
             faults += sum(1 for item in ("key", "hmac_key") if item in self.errors)
         return Tab(name, title, bound, faults)
 
+    def _is_wanted(self, item: Field) -> bool:
+        seen = self.values[item.option] or item.option in self.errors
+        return bool(item.option not in SELDOM or seen)
+
     def _bound(self, item: Field) -> BoundField:
+        if item.widget is Widget.SECRET:
+            kept = bool(self.section and self.section.get(item.option))
+            return BoundField(item, "", self.errors.get(item.option, ""), kept)
         value = ports.others(self.typed_ports) if item is OPEN_PORTS else self.values[item.option]
         return BoundField(item, value, self.errors.get(item.option, ""))
 
@@ -229,12 +138,23 @@ def stored_form(
     return ClientForm(None, {**values, **(defaults or {})}, ports.FOR_NEW_CLIENTS)
 
 
+def cloned_form(template: UciSection, label: str) -> ClientForm:
+    """The form of a new client with the rules of another one."""
+    values = stored_values(FIELDS, template)
+    values["name"] = _("{name} (copy)").format(name=label)
+    return ClientForm(None, values, values["OPEN_PORTS"])
+
+
 @dataclass(frozen=True, slots=True)
 class TypedClient:
-    """A posted client form."""
+    """A posted client form. ``template``: the client whose rules a new one takes over."""
 
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
     keys: TypedKeys
+    forgets: bool = False
+    """The stored passphrase of the GPG key is to go."""
+
+    template: UciSection | None = field(default=None, repr=False)
 
     @classmethod
     def from_form(
@@ -244,7 +164,8 @@ class TypedClient:
         values = typed_values(FIELDS, form)
         stored = section.get("OPEN_PORTS") if section else ""
         values["OPEN_PORTS"] = ports.joined(ticked, values["OPEN_PORTS"], stored)
-        return cls(values, TypedKeys.from_form(form, generate=form.get("do") == "generate"))
+        keys = TypedKeys.from_form(form, generate=form.get("do") == "generate")
+        return cls(values, keys, forgets=bool(form.get(f"{_PASSPHRASE}_forget")))
 
     def as_form(
         self,
@@ -258,10 +179,15 @@ class TypedClient:
             section,
             self.values,
             typed_ports,
-            {**self.keys.unsent, **(errors or {})},
+            {**self._unsent, **(errors or {})},
             problems,
             self.keys.no_hmac,
         )
+
+    @property
+    def _unsent(self) -> dict[str, str]:
+        again = {_PASSPHRASE: type_it_again()} if self.values[_PASSPHRASE] else {}
+        return self.keys.unsent | again
 
     def changes(self, draft: Draft, section: UciSection | None) -> tuple[str, list[UciChange]]:
         """The section's id and what to change in it; a new section gets SOURCE first."""
@@ -274,15 +200,48 @@ class TypedClient:
         return section_id, [
             AddSection(section_id, ACCESS),
             *changes,
+            *self._taken_over(section_id),
             *(c for c in self._options(section_id, None) if getattr(c, "option", "") != "SOURCE"),
         ]
 
-    def _options(self, section_id: str, section: UciSection | None) -> list[UciChange]:
+    def _taken_over(self, section_id: str) -> list[UciChange]:
+        """What no field shows, or none may show."""
+        options = self.template.options if self.template else ()
         return [
-            *field_changes(FIELDS, section_id, section, self.values),
-            *self.keys.changes(section_id, section),
+            SetOption(section_id, option.name, option.value)
+            for option in options
+            if option.value
+            and option.name not in _OWN_OF_EACH
+            and not (self.forgets and option.name == _PASSPHRASE)
         ]
 
+    def _options(self, section_id: str, section: UciSection | None) -> list[UciChange]:
+        forgotten = [DeleteOption(section_id, _PASSPHRASE)] if self._forgets(section) else []
+        return [
+            *field_changes(FIELDS, section_id, section, self.values),
+            *forgotten,
+            *self.keys.changes(section_id, section, gpg=self._knocks_with_gpg(section)),
+        ]
+
+    def _forgets(self, section: UciSection | None) -> bool:
+        is_there = section is not None and section.option(_PASSPHRASE) is not None
+        return self.forgets and is_there and not self.values[_PASSPHRASE]
+
+    def _knocks_with_gpg(self, section: UciSection | None) -> bool:
+        stored = section or self.template
+        kept = bool(stored and stored.get(_PASSPHRASE)) and not self.forgets
+        return bool(kept or self.values[_PASSPHRASE] or self.values["GPG_ALLOW_NO_PW"])
+
+
+_PASSPHRASE = GPG_PASSPHRASE.option
+_OWN_OF_EACH = frozenset(
+    {
+        *(name for item in FIELDS for name in item.names if item is not GPG_PASSPHRASE),
+        *KEY_FIELDS,
+        *(old_keys.OWNER, old_keys.FIRST_USE),
+    }
+)
+"""Options a clone does not take over as they are: its fields say them, or nobody may share them."""
 
 _SOURCE = next(item for item in FIELDS if item.option == "SOURCE")
 
@@ -296,6 +255,9 @@ def judge(
         return draft, typed.as_form(section, errors)
     section_id, changes = typed.changes(draft, section)
     changed = draft.with_changes(changes)
+    if section:
+        followed = old_keys.follow(changed.package, section_id, old_keys.name_of(section))
+        changed = draft.with_package(followed)
     found = _findings(changed, section_id, file)
     errors = {KEY_FIELDS.get(o, o): text for o, text in errors_by_field(found, SHOWN).items()}
     errors |= typed.keys.faults(changed.package.section(section_id), found)

@@ -61,10 +61,20 @@ def option_in_use(section: UciSection | None, names: tuple[str, str]) -> str:
     return real[-1] if real else ""
 
 
+def options_in_use(section: UciSection) -> tuple[str, ...]:
+    """The options that hold its keys."""
+    used = (option_in_use(section, ENCRYPTION_OPTIONS), option_in_use(section, HMAC_OPTIONS))
+    return tuple(name for name in used if name)
+
+
+def can_rotate(section: UciSection) -> bool:
+    """Whether there is a key in the file that could be another one."""
+    return bool(options_in_use(section))
+
+
 def key_fields(section: UciSection) -> KeyFields:
     """The keys a client program needs; of two ways to write one key, the one in use."""
-    used = (option_in_use(section, ENCRYPTION_OPTIONS), option_in_use(section, HMAC_OPTIONS))
-    return KeyFields(**{name.lower(): section.get(name) for name in used if name})
+    return KeyFields(**{name.lower(): section.get(name) for name in options_in_use(section)})
 
 
 def kinds(section: UciSection | None, names: tuple[str, str]) -> tuple[KeyKind, ...]:
@@ -161,7 +171,7 @@ class TypedKeys:
     @property
     def unsent(self) -> dict[str, str]:
         """What to say beside fields whose key doesn't come back with the page, by field."""
-        again = _("Nothing you type here is sent back, so type it again.")
+        again = type_it_again()
         return {name: again for name, text in self.texts.items() if text or name in self._missing}
 
     @property
@@ -189,29 +199,42 @@ class TypedKeys:
         errors |= dict.fromkeys(
             self._missing, _("The key you typed before is missing. Generate keys makes new ones.")
         )
-        again = _("Nothing you type here is sent back, so type it again.")
+        again = type_it_again()
         return {name: f"{text} {again}" for name, text in errors.items()}
 
-    def changes(self, section_id: str, section: UciSection | None) -> list[UciChange]:
-        """What the fields mean for the section. A client never ends up without a key."""
-        return self._encryption(section_id, section) + self._hmac(section_id, section)
+    def changes(
+        self, section_id: str, section: UciSection | None, *, gpg: bool = False
+    ) -> list[UciChange]:
+        """What the fields mean for the section. A client never ends up without a key.
 
-    def _encryption(self, section_id: str, section: UciSection | None) -> list[UciChange]:
+        ``gpg``: it knocks with GPG, so it needs no encryption key, and gets none unasked.
+        """
+        return self._encryption(section_id, section, gpg) + self._hmac(section_id, section, gpg)
+
+    def _encryption(
+        self, section_id: str, section: UciSection | None, gpg: bool
+    ) -> list[UciChange]:
         if self.key and not self.generate:
             return replace(section_id, section, ENCRYPTION_OPTIONS, self.key_option, self.key)
-        if self.generate or not option_in_use(section, ENCRYPTION_OPTIONS):
+        is_there = bool(option_in_use(section, ENCRYPTION_OPTIONS))
+        if self.generate if is_there else not gpg:
             return new_keys(section_id, section, self.hmac_type, hmac=False)
         return []
 
-    def _hmac(self, section_id: str, section: UciSection | None) -> list[UciChange]:
+    def _hmac(self, section_id: str, section: UciSection | None, gpg: bool) -> list[UciChange]:
         if self.no_hmac:
             return replace(section_id, section, HMAC_OPTIONS, "", "")
         if self.hmac_key and not self.generate:
             return replace(section_id, section, HMAC_OPTIONS, self.hmac_option, self.hmac_key)
-        is_new = section is None or _only_placeholder(section)
+        is_new = section is None or (_only_placeholder(section) and not gpg)
         if self.generate or (is_new and not option_in_use(section, HMAC_OPTIONS)):
             return new_hmac_key(section_id, section, self.hmac_type)
         return []
+
+
+def type_it_again() -> str:
+    """What stands beside a secret that was typed on a page that comes back."""
+    return _("Nothing you type here is sent back, so type it again.")
 
 
 def _weak(section: UciSection, typed: set[str]) -> dict[str, str]:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fwknop_webui.check import Checked
-from fwknop_webui.client_keys import KeySummary, summarise
+from fwknop_webui.client_keys import KeySummary, can_rotate, summarise
 from fwknop_webui.forms import Field, Widget
 from fwknop_webui.i18n import _
+from fwknop_webui.i18n import noop as N_
+from fwknop_webui.live import ClientLife
+from fwknop_webui.old_keys import OldKeys, described, name_of, owners
 from fwknop_webui.ports import split
 from fwknop_webui.staging import Draft
 from fwknopd.config.uci_format import UciPackage, UciSection
@@ -18,19 +21,30 @@ ACCESS = "access"
 ENABLED = Field("enabled", "Enabled", Scope.ACCESS, Widget.FLAG)
 LOG_ONLY = Field("log_only", "Log only", Scope.ACCESS, Widget.FLAG)
 DEFAULT_OPEN_SECONDS = "30"
+STATES = (
+    ("enabled", N_("Enabled")),
+    ("log-only", N_("Log only")),
+    ("disabled", N_("Disabled")),
+    ("expired", N_("Expired")),
+    ("no-key", N_("No key")),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A word and the colour that goes with it."""
+    """A word and the colour that goes with it; ``name`` is what the list is filtered by."""
 
+    name: str
     text: str
     css: str
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRow:
-    """One client. ``last_knock`` is epoch seconds, 0 when none is known."""
+    """One client. ``last_knock`` is None when none is known.
+
+    ``old_keys``: keys it had before, which still work unless they are over.
+    """
 
     section: str
     number: int
@@ -43,18 +57,46 @@ class ClientRow:
     open_for: str
     keys: KeySummary
     is_staged: bool
-    last_knock: float = 0.0
+    last_knock: ClientLife | None = None
+    old_keys: tuple[OldKeys, ...] = ()
+    can_rotate: bool = False
+
+    @property
+    def searched(self) -> str:
+        """What a search looks at, in lower case."""
+        seen = (self.label, self.note, self.sources, self.ports, self.state.text, self.keys.text)
+        return " ".join(seen).lower()
 
 
 def client_rows(
-    draft: Draft, checked: Checked, now: float, last_knocks: Mapping[str, float]
+    draft: Draft, checked: Checked, now: float, lives: Mapping[str, ClientLife]
 ) -> list[ClientRow]:
-    """All rows. ``last_knocks`` are epoch seconds by the label the daemon uses."""
+    """All rows. ``lives`` are by the label the daemon uses.
+
+    Old keys are no clients: they stand in the rows of those whose they are.
+    """
     changed = {change.section for change in draft.changes}
-    expired = _expired(checked, now)
+    expired, owned = _expired(checked, now), owners(draft.package)
+    old = {section.id for sections in owned.values() for section in sections}
     return [
-        _row(number, section, number in expired, section.id in changed, last_knocks)
+        _row(
+            (number, section),
+            number in expired,
+            section.id in changed,
+            _Old(tuple(owned.get(name_of(section), ())), now, lives),
+        )
         for number, section in enumerate(draft.package.of_type(ACCESS), 1)
+        if section.id not in old
+    ]
+
+
+def shown_rows(rows: list[ClientRow], search: str, state: str) -> list[ClientRow]:
+    """The rows with all words of ``search``, in this state ("" for any)."""
+    words = search.lower().split()
+    return [
+        row
+        for row in rows
+        if all(word in row.searched for word in words) and state in ("", row.state.name)
     ]
 
 
@@ -87,12 +129,12 @@ def _expired(checked: Checked, now: float) -> set[int]:
 
 
 def _row(
-    number: int,
-    section: UciSection,
+    place: tuple[int, UciSection],
     expired: bool,
     staged: bool,
-    last_knocks: Mapping[str, float],
+    old: _Old,
 ) -> ClientRow:
+    number, section = place
     label = label_of(section, number)
     keys = summarise(section)
     enabled = bool(ENABLED.read(section))
@@ -108,15 +150,40 @@ def _row(
         open_for=section.get("FW_ACCESS_TIMEOUT") or DEFAULT_OPEN_SECONDS,
         keys=keys,
         is_staged=staged,
-        last_knock=last_knocks.get(label, 0.0),
+        last_knock=old.last_knock(label),
+        old_keys=old.described(),
+        can_rotate=can_rotate(section),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """A client's old keys, and what the daemon knows of all clients."""
+
+    sections: tuple[UciSection, ...]
+    now: float
+    lives: Mapping[str, ClientLife]
+
+    def described(self) -> tuple[OldKeys, ...]:
+        return described(self.sections, self.now, self._ended)
+
+    def _ended(self, label: str) -> bool:
+        return label in self.lives and self.lives[label].ended
+
+    def last_knock(self, label: str) -> ClientLife | None:
+        """The client's, or one with its old keys."""
+        found = [self.lives[n] for n in (label, *map(name_of, self.sections)) if n in self.lives]
+        knocked = [life for life in found if life.last_knock]
+        return max(knocked, key=lambda life: life.last_knock, default=None)
 
 
 def _state(enabled: bool, expired: bool, keys: KeySummary, *, log_only: bool) -> State:
     if not enabled:
-        return State(_("Disabled"), "")
+        return State("disabled", _("Disabled"), "")
     if not keys.is_usable:
-        return State(_("No key"), "important")
+        return State("no-key", _("No key"), "important")
     if expired:
-        return State(_("Expired"), "warning")
-    return State(_("Log only"), "notice") if log_only else State(_("Enabled"), "success")
+        return State("expired", _("Expired"), "warning")
+    if log_only:
+        return State("log-only", _("Log only"), "notice")
+    return State("enabled", _("Enabled"), "success")

@@ -31,6 +31,7 @@ class Widget(StrEnum):
     FLAG = "flag"
     SELECT = "select"
     DATE = "date"
+    SECRET = "secret"  # noqa: S105 - the name of a widget
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,23 @@ class Field:
             return "1" if default is True else ""
         return str(default) if self.widget is Widget.SELECT and default is not None else ""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its own name and older ones."""
+        return (self.option, *(self.variable.aliases if self.variable else ()))
+
     def stored_names(self, section: UciSection | None) -> list[str]:
-        """The names under which the section holds it: its own and older ones."""
-        aliases = self.variable.aliases if self.variable else ()
+        """The names under which the section holds it."""
         stored = section.options if section else ()
-        return [item.name for item in stored if item.name in (self.option, *aliases)]
+        return [item.name for item in stored if item.name in self.names]
 
     def read(self, section: UciSection | None) -> str:
-        """What the form shows for the section: "1" or "" for a flag, else the text."""
+        """What the form shows for the section: "1" or "" for a flag, else the text.
+
+        Secrets are never shown.
+        """
+        if self.widget is Widget.SECRET:
+            return ""
         names = self.stored_names(section)
         stored = displayable(self._text(section, names[-1])) if section and names else ""
         return self._shown(stored) if stored else self.default
@@ -127,11 +137,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class BoundField:
-    """A field with what stands in it and what is wrong with that: what a template draws."""
+    """A field with what stands in it and what is wrong with that: what a template draws.
+
+    ``is_kept``: there is a secret, which stays if nothing is typed.
+    """
 
     field: Field
     value: str
     error: str = ""
+    is_kept: bool = False
 
     @property
     def name(self) -> str:
@@ -183,9 +197,13 @@ def typed_values(fields: Iterable[Field], form: Mapping[str, str]) -> dict[str, 
     return {
         field.option: ("1" if form.get(field.option) else "")
         if field.widget is Widget.FLAG
-        else form.get(field.option, "").strip()
+        else _typed_text(field, form.get(field.option, ""))
         for field in fields
     }
+
+
+def _typed_text(field: Field, text: str) -> str:
+    return text if field.widget is Widget.SECRET else text.strip()
 
 
 def stored_values(fields: Iterable[Field], section: UciSection | None) -> dict[str, str]:

@@ -90,6 +90,19 @@ class Knock:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientLife:
+    """What the daemon knows of a client: when it knocked last, and whether it was let in.
+
+    ``last_knock`` is epoch seconds, 0 when there was none since the daemon's start. ``ended``:
+    these are old keys that count no more.
+    """
+
+    last_knock: float = 0
+    accepted: bool = False
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reloaded:
     """What the daemon made of the new configuration, and what it runs from now.
 
@@ -151,6 +164,15 @@ class LiveDaemon:
         """Number and label of every client in force, in file order."""
         found = children(self._client.call("clients"), "clients")
         return tuple((int(number(item, "number")), text(item, "label")) for item in found)
+
+    def lives(self) -> dict[str, ClientLife]:
+        """What became of each client, by its label."""
+        return {
+            text(item, "label"): ClientLife(
+                number(item, "last_knock"), flag(item, "last_accepted"), flag(item, "ended")
+            )
+            for item in children(self._client.call("clients"), "clients")
+        }
 
     def rehearse(self, **arguments: object) -> Json:
         """What would become of a knock made with a client's keys."""

@@ -13,6 +13,7 @@ from fwknopd.config.uci_config import stanza_from_section
 from fwknopd.config.uci_format import UciSection
 from fwknopd.keys import (
     ClientProfile,
+    android_fields,
     client_command,
     fwknoprc_stanza,
     qr_payload,
@@ -38,10 +39,14 @@ class ByHand:
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """Everything the QR dialog shows."""
+    """Everything the QR dialog shows.
+
+    ``converted``: options whose keys the code holds in another way of writing than the file.
+    """
 
     payload: str = field(repr=False)
     server: str
+    converted: tuple[str, ...]
     by_hand: tuple[ByHand, ...]
     steps: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -59,17 +64,35 @@ class Phone:
 def phone_of(section: UciSection, label: str, server: str, spa_port: int) -> Phone:
     """The dialog's content. Raises NotUsable, and ValueError when ``server`` is no host."""
     profile, rules = _read(section, label, server or UNKNOWN_SERVER, spa_port)
-    fields, keys = key_fields(section), profile.keys
+    stored, keys = key_fields(section), profile.keys
+    if not any((stored.key, stored.key_base64, stored.hmac_key, stored.hmac_key_base64)):
+        raise NotUsable(_gpg_keys())
+    gpg = (_gpg_keys(),) if keys.encryption_key is None else ()
+    fields, converted = android_fields(stored)
     hmac_type = keys.hmac_type.upper() if keys.hmac_key else _("none")
     return Phone(
         payload=qr_payload(fields),
         server=server,
+        converted=converted,
         by_hand=_by_hand(profile, rules, hmac_type),
         steps=_steps(),
-        warnings=qr_problems(fields, keys.hmac_type, keys.mode),
+        warnings=(*gpg, *_server_warning(server), *qr_problems(fields, keys.hmac_type, keys.mode)),
         rc_stanza=fwknoprc_stanza(profile) + _user_line(rules.user),
         command=client_command(profile),
     )
+
+
+def _gpg_keys() -> str:
+    return _(
+        "This client knocks with GPG. Its keys are in key rings, and no code holds those: export "
+        "the router's public key (gpg --export) and import it where the client runs."
+    )
+
+
+def _server_warning(server: str) -> tuple[str, ...]:
+    if not server or "." in server:
+        return ()
+    return (_("The app takes only names with a dot. The fwknop program takes this one, too."),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +119,7 @@ def _read(
         keys=stanza.keys,
         access=",".join(str(port) for port in sorted(stanza.open_ports or ())),
         port=spa_port,
+        gpg_recipient=section.get("GPG_DECRYPT_ID"),
     )
     return profile, _Rules(stanza.require_username or "", stanza.require_source_address)
 
@@ -110,7 +134,7 @@ def _by_hand(profile: ClientProfile, rules: _Rules, hmac_type: str) -> tuple[ByH
     rows = (
         ByHand(_("SPA port"), str(profile.port)),
         ByHand(_("Ports to open"), ports or _("any, such as tcp/22"), copy=bool(ports)),
-        ByHand(_("HMAC type"), hmac_type, copy=False),
+        ByHand(_("HMAC type"), hmac_type, copy=bool(profile.keys.hmac_key)),
         ByHand(_("Allow IP"), address, copy=False),
     )
     return (*rows, ByHand(_("User name"), rules.user)) if rules.user else rows

@@ -15,6 +15,7 @@ from typing import Any, cast
 from fwknopd.clock import SystemClock
 from fwknopd.commands import CommandProcesses
 from fwknopd.config.settings import Configuration
+from fwknopd.ended_keys import EndedKeys
 from fwknopd.engine import Engine
 from fwknopd.events import EventLog
 from fwknopd.firewall import Firewall
@@ -60,6 +61,7 @@ class Rig:
         *,
         cycles: CycleMemory | None = None,
         firewall: Firewall | None = None,
+        memory: EndedKeys | None = None,
         **changes: Any,
     ) -> Service:
         """Load the files as the daemon does, and open everything."""
@@ -67,6 +69,7 @@ class Rig:
         self.options = replace(self.options, **changes)
         configuration = load_configuration(self.options)
         self.service = self._made(configuration)
+        self.service.old_keys.memory = memory
         self.signals = SignalPipe()
         self.service.start(None, self.signals)
         return self.service

@@ -8,7 +8,8 @@ import pytest
 
 from fwknopd.config.uci_format import parse_uci
 from fwknopd.config.uci_to_classic import classic_from_uci
-from fwknopd.old_keys import RETRY_SECONDS, SETTLING_SECONDS
+from fwknopd.ended_keys import EndedKeys
+from fwknopd.old_keys import RETRY_SECONDS, SETTLING_SECONDS, OldKeys
 from fwknopd.policy.verdict import Reason
 from tests.unit.connection_table import Table
 from tests.unit.firewall.doors import door
@@ -64,13 +65,20 @@ def test_file_is_put_right_when_nobody_can_take_it_back_any_more(uci_rig: Rig) -
 
 
 def test_ended_keys_stay_so_over_a_reload_and_a_restart(uci_rig: Rig) -> None:
+    memory = EndedKeys(uci_rig.folder / "ended.keys")
     rotated(uci_rig)
-    service = uci_rig.start()
+    service = uci_rig.start(memory=memory)
     uci_rig.knock(keys=NEW)
     assert uci_rig.ask("reload")["reloaded"]
     assert uci_rig.knock(keys=OLD) == "client-expired"
-    service.old_keys.stop()
-    assert names(uci_rig) == ["Anna"]
+    service.old_keys = OldKeys(service.engine, service.clock, None)
+    service.old_keys.memory = memory
+    service.reloading.reload()
+    service.old_keys.start()
+    assert uci_rig.knock(keys=OLD) == "client-expired"
+    assert uci_rig.knock(keys=NEW) == "accepted"
+    [told] = [c for c in uci_rig.ask("clients")["clients"] if c["ended"]]
+    assert told["label"] == "Anna (old keys)"
 
 
 def test_old_keys_may_stay_to_their_time(uci_rig: Rig) -> None:
@@ -134,7 +142,9 @@ def test_connections_made_with_old_keys_outlive_them(uci_rig: Rig) -> None:
     service.engine.doors.endings.connections = table
     uci_rig.knock(keys=OLD)
     uci_rig.knock(keys=NEW, message="192.0.2.8,tcp/22")
-    service.old_keys.stop()
+    uci_rig.pass_time(1)
+    text = (uci_rig.folder / "fwknopd").read_text()
+    uci_rig.write("fwknopd", text[: text.index("config access 'old_keys_1'")])
     uci_rig.ask("reload")
     assert uci_rig.doors() == ["192.0.2.8 tcp/22"]
     assert table.cuts == []
@@ -162,3 +172,37 @@ def test_classic_files_get_them_only_where_they_end_as_meant(first_use: str, uci
         if line.startswith("SOURCE")
     ]
     assert len(stanzas) == (2 if first_use == "0" else 1)
+
+
+def test_file_that_can_not_be_written_is_left_to_the_page(
+    uci_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotated(uci_rig)
+    uci_rig.start()
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    uci_rig.knock(keys=NEW)
+    uci_rig.pass_time(SETTLING_SECONDS + 1)
+    assert names(uci_rig) == ["Anna", "Anna (old keys)"]
+    assert uci_rig.knock(keys=OLD) == "client-expired"
+    assert uci_rig.events("error") == []
+
+
+def test_marks_tell_no_keys_and_survive_damage(tmp_path: Path) -> None:
+    memory = EndedKeys(tmp_path / "ended.keys")
+    assert memory.load() == ((), "")
+    marks = [f"{n:032x}" for n in range(300)]
+    assert memory.keep(marks) == ""
+    assert (tmp_path / "ended.keys").stat().st_mode & 0o777 == 0o600
+    assert memory.load() == (tuple(marks[-200:]), "")
+    (tmp_path / "ended.keys").write_text(f"{marks[0]}\nnonsense\n")
+    found, fault = memory.load()
+    assert found == (marks[0],)
+    assert "damaged" in fault
+
+
+def test_memory_that_fails_is_told(uci_rig: Rig) -> None:
+    rotated(uci_rig)
+    uci_rig.start(memory=EndedKeys(uci_rig.folder / "nowhere" / "ended.keys"))
+    uci_rig.knock(keys=NEW)
+    assert any("can't be written" in text for text in uci_rig.events("error"))
+    assert uci_rig.knock(keys=OLD) == "client-expired"

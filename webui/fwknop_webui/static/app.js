@@ -346,6 +346,26 @@
 		}
 	};
 
+	// "⋯" opens more buttons; a press elsewhere, or Esc, closes them.
+	const startMenus = () => {
+		const close = (except) => {
+			for (const menu of all("details.menu[open]")) if (menu !== except) menu.open = false;
+		};
+		document.addEventListener("click", (event) => close(event.target.closest("details.menu")));
+		document.addEventListener("keydown", (event) => {
+			const row = event.altKey && event.target.closest("tr");
+			const mover = row && all("[data-move]:enabled", row).find((item) => item.dataset.move === event.key);
+			if (mover) {
+				event.preventDefault();
+				mover.focus();
+				mover.click();
+			} else if (event.key === "Escape") {
+				event.target.closest("details.menu")?.querySelector("summary").focus();
+				close();
+			}
+		});
+	};
+
 	const startServerName = () => {
 		const input = document.getElementById("server");
 		if (!input) return;
@@ -373,6 +393,7 @@
 	startCopyButtons();
 	startHiding();
 	startSearch();
+	startMenus();
 	startServerName();
 	startBusyButtons();
 	startConfirming();

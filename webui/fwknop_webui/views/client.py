@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from fwknop_webui import client_form
 from fwknop_webui.client_form import ClientForm, TypedClient
+from fwknop_webui.client_rows import find_row
 from fwknop_webui.editing import (
     base_seal,
     contested_notice,
@@ -34,6 +35,10 @@ def add_client() -> ResponseReturnValue:
     """An empty form."""
     draft = current_draft()
     form = client_form.stored_form(None, default_times(draft.package))
+    template = request.args.get("from", "")
+    if template:
+        row = find_row(draft, template) or abort(404)
+        form = client_form.cloned_form(_find(draft, template), row.label)
     return _page(form, draft)
 
 
@@ -73,6 +78,7 @@ def _page(form: ClientForm, draft: Draft, warnings: tuple[Notice, ...] = ()) -> 
         "clients",
         form=form,
         base=base_seal(draft),
+        cloned="" if known else request.values.get("from", ""),
         warnings=(*warnings, *_problem_notice(form)),
         action=url_for("save_client", section=form.section_id)
         if known
@@ -94,6 +100,8 @@ def _typed(section: UciSection | None) -> TypedClient:
 def _save(opened: Draft, draft: Draft, section: UciSection | None) -> ResponseReturnValue:
     """``opened`` is what the form was made from, ``draft`` what is there now."""
     typed, file = _typed(section), services().store.file
+    if section is None:
+        typed = replace(typed, template=_template(draft))
     changed, faulty = client_form.judge(typed, opened, section, file)
     if faulty:
         return _page(faulty, opened), 422
@@ -127,6 +135,12 @@ def _contested(
     form = client_form.stored_form(shown or stored)
     errors = {**conflict_texts(combined.conflicts), **typed.keys.unsent}
     return _page(replace(form, errors=errors), draft, (contested_notice(combined),))
+
+
+def _template(draft: Draft) -> UciSection | None:
+    """The client a new one is a clone of, as it was when the page was made."""
+    opened = opened_draft(draft, request.form.get("base", ""))
+    return opened.package.section(request.form.get("from", "")) if opened else None
 
 
 def _generated(changed: Draft, section: UciSection) -> ResponseReturnValue:

@@ -1,76 +1,84 @@
-"""The list of clients, and what its buttons do."""
+"""The list of clients."""
 
 from __future__ import annotations
 
-from flask import abort, redirect, request, url_for
+from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from fwknop_webui.check import check
-from fwknop_webui.client_rows import ENABLED, ClientRow, client_rows, find_row
-from fwknop_webui.editing import base_seal, is_current, problem_notices, stage
-from fwknop_webui.i18n import _
+from fwknop_webui.check import Checked, check
+from fwknop_webui.client_rows import ACCESS, STATES, client_rows, shown_rows
+from fwknop_webui.editing import base_seal, problem_notices, stage, stage_and_go
+from fwknop_webui.i18n import _, ngettext
+from fwknop_webui.live import ClientLife
 from fwknop_webui.notices import Level
+from fwknop_webui.old_keys import without
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.staging import Draft
-from fwknopd.config.uci_changes import DeleteSection
+from fwknopd.config.uci_changes import Reorder, UciChange, apply
 from fwknopd.control.client import ControlError
+
+FEW = 8
+"""So many clients need no search."""
 
 
 def clients() -> ResponseReturnValue:
-    """The list."""
+    """The list, or the part of it that was searched for."""
     draft = current_draft()
     checked = check(draft.package, services().store.file)
-    rows = client_rows(draft, checked, services().clock.wall(), _last_knocks())
-    warnings = problem_notices(draft, checked)
+    rows = client_rows(draft, checked, services().clock.wall(), _lives())
+    search, state = request.args.get("q", "").strip(), request.args.get("state", "")
     return render(
         "clients.html",
         "clients",
-        rows=rows,
+        rows=shown_rows(rows, search, state),
+        count=len(rows),
+        first=rows[0].section if rows else "",
+        last=rows[-1].section if rows else "",
+        searchable=len(rows) > FEW or bool(search or state),
+        search=search,
+        state=state,
+        states=[(name, _(label)) for name, label in STATES],
         base=base_seal(draft),
-        warnings=warnings,
+        warnings=problem_notices(draft, checked),
         present=_present(),
     )
 
 
-def switch_client(section: str) -> ResponseReturnValue:
-    """Enable a disabled client, disable an enabled one."""
-    draft, row = _current(section)
-    stored = draft.package.section(section)
-    wanted = "" if row.is_enabled else "1"
-    stage(draft.with_changes(list(ENABLED.changes(section, stored, wanted))))
-    text = _("{name} will be disabled.") if row.is_enabled else _("{name} will be enabled.")
-    notify(Level.INFO, text.format(name=row.label), _("Press Save & Apply to put it to use."))
-    return redirect(url_for("clients"), 303)
-
-
-def delete_client(section: str) -> ResponseReturnValue:
-    """Ask whether to delete."""
+def change_clients() -> ResponseReturnValue:
+    """Save & Apply, or Reset: forget what is not applied of the clients."""
     draft = current_draft()
-    row = find_row(draft, section) or abort(404)
-    return render("delete_client.html", "clients", row=row, base=base_seal(draft))
-
-
-def delete_client_now(section: str) -> ResponseReturnValue:
-    """Delete."""
-    draft, row = _current(section)
-    stage(draft.with_changes([DeleteSection(section)]))
-    notify(
-        Level.INFO,
-        _("{name} will be deleted.").format(name=row.label),
-        _("Press Save & Apply to put it to use, or revert it under Unsaved Changes."),
+    if request.form.get("do") != "reset":
+        return stage_and_go(_without_old_keys_over(draft), "clients")
+    kept = _without_clients(draft)
+    forgotten = len(draft.changes) - len(kept.changes)
+    stage(kept)
+    text = ngettext(
+        "{n} unsaved change was reverted.", "{n} unsaved changes were reverted.", forgotten
     )
+    notify(Level.INFO, text.format(n=forgotten) if forgotten else _("There was nothing to reset."))
     return redirect(url_for("clients"), 303)
 
 
-def _current(section: str) -> tuple[Draft, ClientRow]:
-    """The client a button was pressed for; 404 or 409 when the list it stood in is outdated."""
-    draft = current_draft()
-    row = find_row(draft, section) or abort(404)
-    if not is_current(draft, request.form.get("base", ""), section):
-        abort(409)
-    return draft, row
+def _without_old_keys_over(draft: Draft) -> Draft:
+    """The draft without keys that count no more: the daemon may not be able to write the file."""
+    rows = client_rows(draft, Checked(None, ()), services().clock.wall(), _lives())
+    over = {keys.section for row in rows for keys in row.old_keys if keys.over}
+    return draft.with_package(without(draft.package, over)) if over else draft
+
+
+def _without_clients(draft: Draft) -> Draft:
+    """The draft with clients as they are in the file, and all else as it is staged."""
+    packages = (draft.base.package, draft.package)
+    mine = {section.id for package in packages for section in package.of_type(ACCESS)}
+
+    def is_kept(change: UciChange) -> bool:
+        # Only clients are moved here; settings keep their places anyway.
+        return change.section not in mine and not isinstance(change, Reorder)
+
+    kept = [change for change in draft.changes if is_kept(change)]
+    return draft.with_package(apply(draft.base.package, kept))
 
 
 def _present() -> set[str]:
@@ -82,17 +90,14 @@ def _present() -> set[str]:
     return {door.client for door in (*doors.doors, *doors.past)}
 
 
-def _last_knocks() -> dict[str, float]:
+def _lives() -> dict[str, ClientLife]:
     try:
-        knocks = services().live.knocks()
+        return services().live.lives()
     except ControlError:
         return {}
-    return {knock.client: knock.time for knock in reversed(knocks) if knock.client}
 
 
 ROUTES = (
     Route("GET", "/clients", clients),
-    Route("POST", "/clients/<section>/switch", switch_client),
-    Route("GET", "/clients/<section>/delete", delete_client),
-    Route("POST", "/clients/<section>/delete", delete_client_now),
+    Route("POST", "/clients", change_clients),
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui import qr
 from fwknop_webui.client_rows import ClientRow, find_row
+from fwknop_webui.displayable import one_line
 from fwknop_webui.editing import base_seal, is_current
 from fwknop_webui.i18n import _
 from fwknop_webui.pages import render
@@ -18,14 +21,22 @@ from fwknop_webui.settings_form import port_options
 from fwknop_webui.staging import Draft
 from fwknopd.config.uci_format import UciSection
 
+log = logging.getLogger(__name__)
+
 
 def show_qr(section: str) -> ResponseReturnValue:
     """The dialog; asks for the password first when it was given long ago."""
     draft = current_draft()
-    row = find_row(draft, section) or abort(404)
-    stored = draft.package.section(section) or abort(404)
+    find_row(draft, section) or abort(404)
     if not is_current(draft, request.form.get("base", "")):
         abort(409)
+    return shown_qr(draft, section)
+
+
+def shown_qr(draft: Draft, section: str) -> ResponseReturnValue:
+    """The dialog for a client of the draft, or what stands before it."""
+    row = find_row(draft, section) or abort(404)
+    stored = draft.package.section(section) or abort(404)
     obstacle = password_obstacle(lambda trouble: _ask(row, draft, trouble))
     return obstacle if obstacle is not None else _dialog(row, stored, draft)
 
@@ -52,6 +63,7 @@ def _dialog(row: ClientRow, stored: UciSection, draft: Draft) -> ResponseReturnV
         return render("no_qr.html", "clients", row=row, trouble=str(error)), 422
     if not fault:
         session.server_name = typed
+    log.info("The keys of client %s are shown to %s", one_line(row.label), session.username)
     return render(
         "qr.html",
         "clients",

@@ -1,0 +1,88 @@
+"""What the buttons in a client's row do."""
+
+from __future__ import annotations
+
+from flask import abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui import old_keys
+from fwknop_webui.check import Checked
+from fwknop_webui.client_order import DOWN, UP, moved
+from fwknop_webui.client_rows import ENABLED, ClientRow, client_rows, find_row
+from fwknop_webui.editing import base_seal, is_current, stage
+from fwknop_webui.i18n import _
+from fwknop_webui.notices import Level
+from fwknop_webui.pages import notify, render
+from fwknop_webui.routes import Route
+from fwknop_webui.services import current_draft
+from fwknop_webui.staging import Draft
+from fwknopd.config.uci_changes import apply
+from fwknopd.config.uci_format import UciPackage, UciSection
+
+
+def current_client(section: str) -> tuple[Draft, ClientRow, UciSection]:
+    """The client a button was pressed for; 404 or 409 when the list it stood in is outdated."""
+    draft = current_draft()
+    row = find_row(draft, section) or abort(404)
+    stored = draft.package.section(section) or abort(404)
+    if not is_current(draft, request.form.get("base", ""), section):
+        abort(409)
+    return draft, row, stored
+
+
+def switch_client(section: str) -> ResponseReturnValue:
+    """Enable a disabled client, disable an enabled one; its old keys go with it."""
+    draft, row, stored = current_client(section)
+    wanted = "" if row.is_enabled else "1"
+    changed = apply(draft.package, list(ENABLED.changes(section, stored, wanted)))
+    changed = old_keys.follow(changed, section, old_keys.name_of(stored))
+    text = _("{name} will be disabled.") if row.is_enabled else _("{name} will be enabled.")
+    return _staged(draft, changed, text.format(name=row.label))
+
+
+def move_client(section: str) -> ResponseReturnValue:
+    """One row up or down."""
+    draft, _row, _stored = current_client(section)
+    way = UP if request.form.get("do") == UP else DOWN
+    rows = [item.section for item in client_rows(draft, Checked(None, ()), 0.0, {})]
+    stage(draft.with_package(moved(draft.package, rows, section, way)))
+    place = url_for("clients", _anchor=f"{way}-{section}")
+    return redirect(place, 303)
+
+
+def delete_client(section: str) -> ResponseReturnValue:
+    """Ask whether to delete."""
+    draft = current_draft()
+    row = find_row(draft, section) or abort(404)
+    return render("delete_client.html", "clients", row=row, base=base_seal(draft))
+
+
+def delete_client_now(section: str) -> ResponseReturnValue:
+    """Delete, with all keys it ever had."""
+    draft, row, _stored = current_client(section)
+    gone = {section, *(keys.section for keys in row.old_keys)}
+    changed = old_keys.without(draft.package, gone)
+    hint = _("Press Save & Apply to put it to use, or revert it under Unsaved Changes.")
+    return _staged(draft, changed, _("{name} will be deleted.").format(name=row.label), hint)
+
+
+def end_old_keys(section: str) -> ResponseReturnValue:
+    """Let the old keys go before their time."""
+    draft, row, stored = current_client(section)
+    changed = old_keys.ended(draft.package, old_keys.name_of(stored))
+    return _staged(draft, changed, _("The old keys of {name} will end.").format(name=row.label))
+
+
+def _staged(draft: Draft, changed: UciPackage, title: str, hint: str = "") -> ResponseReturnValue:
+    stage(draft.with_package(changed))
+    notify(Level.INFO, title, hint or _("Press Save & Apply to put it to use."))
+    return redirect(url_for("clients"), 303)
+
+
+ROUTES = (
+    Route("POST", "/clients/<section>/switch", switch_client),
+    Route("POST", "/clients/<section>/move", move_client),
+    Route("GET", "/clients/<section>/delete", delete_client),
+    Route("POST", "/clients/<section>/delete", delete_client_now),
+    Route("POST", "/clients/<section>/old-keys/end", end_old_keys),
+)

@@ -1,0 +1,77 @@
+"""New keys for a client, while the old ones go on working for a while."""
+
+from __future__ import annotations
+
+from flask import abort, request
+from flask.typing import ResponseReturnValue
+
+from fwknop_webui import old_keys
+from fwknop_webui.client_rows import ClientRow, find_row
+from fwknop_webui.editing import base_seal, stage
+from fwknop_webui.i18n import _
+from fwknop_webui.pages import render
+from fwknop_webui.rotation import DEFAULT_HOURS, Overlap, named, overlap_of, rotate
+from fwknop_webui.routes import Route
+from fwknop_webui.services import current_draft, services
+from fwknop_webui.staging import Draft
+from fwknop_webui.views.client_actions import current_client
+from fwknop_webui.views.qr import shown_qr
+from fwknopd.config.uci_format import UciSection
+
+
+def rotate_keys(section: str) -> ResponseReturnValue:
+    """Ask how long the old keys shall work."""
+    draft = current_draft()
+    row = find_row(draft, section) or abort(404)
+    stored = draft.package.section(section) or abort(404)
+    return _ask(draft, row, stored)
+
+
+def rotate_keys_now(section: str) -> ResponseReturnValue:
+    """Make new keys, and show them."""
+    draft, row, stored = current_client(section)
+    if not row.can_rotate:
+        abort(422)
+    try:
+        overlap = overlap_of(request.form.get("hours", "").strip(), _first_use())
+        draft, stored = _with_name(draft, stored, overlap)
+    except ValueError as error:
+        return _ask(draft, row, stored, str(error)), 422
+    changed = rotate(draft, stored, overlap, services().clock.wall())
+    stage(changed)
+    return shown_qr(changed, section)
+
+
+def _with_name(draft: Draft, stored: UciSection, overlap: Overlap) -> tuple[Draft, UciSection]:
+    if old_keys.name_of(stored) or not overlap.hours:
+        return draft, stored
+    name = request.form.get("name", "").strip()
+    if not name or not name.isprintable() or len(name) > old_keys.MAX_NAME:
+        raise ValueError(_("Expecting: a name, such as “Anna's phone”."))
+    draft = named(draft, stored, name)
+    return draft, draft.package.section(stored.id) or abort(404)
+
+
+def _first_use() -> bool:
+    return request.form.get("first_use") == "1"
+
+
+def _ask(draft: Draft, row: ClientRow, stored: UciSection, error: str = "") -> str:
+    posted = request.method == "POST"
+    return render(
+        "rotate.html",
+        "clients",
+        row=row,
+        base=base_seal(draft),
+        hours=request.form.get("hours", DEFAULT_HOURS),
+        first_use=_first_use() if posted else True,
+        needs_name=not old_keys.name_of(stored),
+        name=request.form.get("name", ""),
+        error=error,
+    )
+
+
+ROUTES = (
+    Route("GET", "/clients/<section>/rotate", rotate_keys),
+    Route("POST", "/clients/<section>/rotate", rotate_keys_now),
+)
