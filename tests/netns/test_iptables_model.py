@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
 from fwknopd.firewall import FirewallError, TimedDoor
@@ -242,6 +242,8 @@ def site(request: pytest.FixtureRequest) -> Iterator[IptablesSite]:
         yield site
 
 
+# A refused batch must leave an open door that was in it as it was.
+@example(first=Open((LED,), 20), happenings=[Open((DOORS[1], DOORS[7], LED), 1, True)])
 @given(
     first=st.builds(Open, SOME, st.integers(20, 40)), happenings=st.lists(HAPPENINGS, max_size=10)
 )

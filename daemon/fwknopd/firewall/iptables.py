@@ -289,10 +289,14 @@ class IptablesFirewall:
         self, family: FamilyRules, without: Collection[Door] = (), also: Iterable[Held] = ()
     ) -> Wanted:
         """What should be in the kernel, less the doors that somebody closed by hand."""
+        ours: Collection[Door] = ()
 
         def wanted(saved: Saved) -> Rules:
+            nonlocal ours
             if self._started and not self._watch.remade and self._is_whole(family, saved):
-                self._forget_closed(family, saved)
+                self._forget_closed(family, saved, ours)
+            # At the next look it is us who took the rules of these away.
+            ours = without
             kept = [held for held in self._held if held.door not in without]
             return Counter(rules_in([*kept, *also], family.version))
 
@@ -302,11 +306,12 @@ class IptablesFirewall:
         """The rules of every door that is held."""
         return lambda _: Counter(rules_in(self._held, family.version))
 
-    def _forget_closed(self, family: FamilyRules, saved: Saved) -> None:
+    def _forget_closed(self, family: FamilyRules, saved: Saved, spared: Collection[Door]) -> None:
         _, closed = self._held.parted(saved.ours(self.settings), family.version)
         for held in closed:
-            self._held.drop(held.door)
-            family.doom(held.rules)
+            if held.door not in spared:
+                self._held.drop(held.door)
+                family.doom(held.rules)
 
     def _epoch(self) -> int:
         return int(self._wall())
