@@ -18,10 +18,11 @@ from urllib.parse import urlencode
 import pytest
 
 from fwknop_webui.assets import Assets
-from fwknop_webui.auth import set_password
 from tests.package import webui
 from tests.package.router import Router
 from tests.package.webui import FOLDER, RELAY, SCRIPT, Front
+from tests.web.conftest import STOCK as CONFIGURATION
+from tests.web.rpcd import StandIn, usual_users
 
 pytestmark = [pytest.mark.root, pytest.mark.busybox]
 
@@ -66,8 +67,13 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Router:
 
 
 @pytest.fixture(scope="module")
-def front(router: Router) -> Front:
-    return Front(router)
+def rpcd() -> StandIn:
+    return StandIn(CONFIGURATION, usual_users())
+
+
+@pytest.fixture(scope="module")
+def front(router: Router, rpcd: StandIn) -> Front:
+    return Front(router, rpcd)
 
 
 @pytest.fixture
@@ -218,7 +224,7 @@ def test_the_init_script(router: Router) -> None:
     assert (folder.st_uid, folder.st_mode & 0o777) == (4242, 0o700)
     router.run(SCRIPT, "start")
     words = [word for call in router.calls() if call[1:2] == ["command"] for word in call[2:]]
-    assert words[:3] == ["/usr/bin/fwknop-webui", "--relay", FOLDER]
+    assert words[:4] == ["/usr/bin/fwknop-webui", "--relay", FOLDER, "--rpcd"]
     names = [words[at + 1] for at, word in enumerate(words) if word == "--allowed-host"]
     assert names == ["Home", "Home.intern", "h.example.net", "knock.lan"]
 
@@ -235,8 +241,7 @@ def test_it_never_runs_as_root(router: Router) -> None:
 def site(router: Router, front: Front) -> Iterator[str]:
     """The page behind a real web server that runs CGI, as uhttpd does. Its address."""
     webui.install(router)
-    set_password(router.path("/etc/fwknop/webui.passwd"), PASSWORD)
-    webui.start_on_demand(router, ["/usr/bin/fwknop-webui", "--relay", FOLDER])
+    webui.start_on_demand(router, ["/usr/bin/fwknop-webui", "--relay", FOLDER, "--rpcd"])
     router.path("/tmp/run/fwknop-webui").mkdir(exist_ok=True)
     with front.serve() as address:
         yield address
@@ -289,8 +294,23 @@ def test_the_whole_page_works_below_its_prefix(router: Router, front: Front, sit
         pages = {link for link in links if is_page(link)}
         todo |= pages - seen
     assert {f"/cgi-bin/fwknop/{name}" for name in ("clients", "settings", "backup")} <= seen
-    pid = front.page_process()
-    assert Path(f"/proc/{pid}").exists()
+    status = Path(f"/proc/{front.page_process()}/status").read_text()
+    (size,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]
+    # What a router can spare for a page that somebody has open.
+    assert size < 40 * 1024
+
+
+def test_luci_hands_its_login_over_and_nothing_of_it_shows(
+    router: Router, front: Front, rpcd: StandIn, site: str
+) -> None:
+    surfer = Surfer(site)
+    sid = rpcd.log_in("root", luci=True)
+    path, html = surfer.open("/cgi-bin/fwknop/handover", sid=sid)
+    assert path == "/cgi-bin/fwknop/"
+    assert "Log out" in html
+    told = Path(f"/proc/{front.page_process()}/cmdline").read_text() + router.read("/tmp/webui.log")
+    assert sid not in told + html
+    assert PASSWORD not in told
 
 
 def is_page(link: str) -> bool:

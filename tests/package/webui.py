@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from fwknop_webui.relay import Door
 from tests.package.router import ROOT, TIME_LIMIT, Router
+from tests.web.rpcd import StandIn
 
 FILES = ROOT / "package/fwknop-wrt-webui/files"
 RELAY = "/www/cgi-bin/fwknop"
@@ -25,7 +27,7 @@ FOLDER = "/var/run/fwknop-webui"
 PROCD = """\
 #!/bin/sh
 echo start >>/tmp/starts
-PYTHONPATH={path} {command} >>/tmp/webui.log 2>&1 </dev/null &
+MALLOC_ARENA_MAX=1 PYTHONPATH={path} {command} >>/tmp/webui.log 2>&1 </dev/null &
 """
 
 
@@ -77,8 +79,9 @@ AT_ONCE = 3
 class Front:
     """uhttpd, as far as a script can tell: the environment it makes, and one process a request."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, rpcd: StandIn | None = None) -> None:
         self.router = router
+        self.rpcd = rpcd
         self._running = threading.Semaphore(AT_ONCE)
 
     @contextmanager
@@ -88,6 +91,8 @@ class Front:
 
         class Request(_Request):
             def run(self, environment: dict[str, str], body: bytes) -> Answer:
+                if self.path == "/ubus" and front.rpcd:
+                    return Answer("200 OK", [], json.dumps(front.rpcd.request(body)).encode())
                 with front._running:
                     return front.ask(self.path, self.command, body, **environment)
 

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from fwknop_webui.app import create_app
+from fwknop_webui.auth import Login
 from fwknop_webui.lockout import FAILURES_PER_ADDRESS, LOCK_SECONDS
 from fwknop_webui.security import COOKIE
 from fwknop_webui.services import WebConfig, build_services
@@ -137,10 +138,15 @@ class SlowAuthenticator:
         self.go = threading.Event()
         self.count = 0
 
-    def authenticate(self, username: str, password: str) -> bool:
+    def authenticate(self, username: str, password: str) -> None:
         self.count += 1
         assert self.go.wait(10)
-        return False
+
+    def take_over(self, session: str) -> None:
+        """Nobody."""
+
+    def end(self, login: Login) -> None:
+        """Nothing."""
 
 
 def test_guesses_sent_at_once_are_not_more_than_five(config: WebConfig) -> None:

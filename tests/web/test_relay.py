@@ -14,8 +14,9 @@ import pytest
 from flask import Flask
 
 from fwknop_webui.cli import main
+from fwknop_webui.front import FRONT, Front
 from fwknop_webui.hosts import is_address
-from fwknop_webui.relay import FRONT, Door, Front, Relayed, Use, parse_front, plain_address
+from fwknop_webui.relay import Door, Relayed, Use, parse_front, plain_address
 from fwknop_webui.services import WebConfig
 from fwknop_webui.sessions import SessionStore
 from tests.web.test_cli import environment

@@ -40,11 +40,39 @@ class PasswordRefused(ValueError):
     """The new password is not acceptable; the text says what is expected."""
 
 
-class Authenticator(Protocol):
-    """Checks a user name and a password. On OpenWrt this will be rpcd's session login."""
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Somebody gave the right password.
 
-    def authenticate(self, username: str, password: str) -> bool:
-        """True when the pair is right. Raises AuthError when it can't be told."""
+    ``rpcd``: the session rpcd has for it, as good as the password while it lasts; "" where
+    there is no rpcd. ``owned``: made by us, and not by LuCI.
+    """
+
+    rpcd: str = field(default="", repr=False)
+    owned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Who is behind a session of LuCI's."""
+
+    user: str
+    login: Login
+
+
+class Authenticator(Protocol):
+    """Checks a user name and a password."""
+
+    def authenticate(self, username: str, password: str) -> Login | None:
+        """None when the pair is wrong. Raises AuthError when it can't be told."""
+        ...
+
+    def take_over(self, session: str) -> TakenOver | None:
+        """Who is logged in to LuCI with this session, None if nobody. Raises AuthError."""
+        ...
+
+    def end(self, login: Login) -> None:
+        """The login is not needed any more."""
         ...
 
     @property
@@ -77,12 +105,20 @@ class PasswordFile:
         # One at a time: parallel tries would each take scrypt's 16 MiB of a small router.
         self._lock = threading.Lock()
 
-    def authenticate(self, username: str, password: str) -> bool:
-        """True when both fit. Takes equally long for an unknown user. Raises AuthError."""
+    def authenticate(self, username: str, password: str) -> Login | None:
+        """See Authenticator. Takes equally long for an unknown user."""
         entry = self._read()
         with self._lock:
             right_password = len(password) <= MAX_LENGTH and entry.matches(password)
-        return hmac.compare_digest(username.encode(), entry.user.encode()) and right_password
+        right = hmac.compare_digest(username.encode(), entry.user.encode()) and right_password
+        return Login() if right else None
+
+    def take_over(self, session: str) -> TakenOver | None:
+        """There is no LuCI here."""
+        return None
+
+    def end(self, login: Login) -> None:
+        """Nothing is kept of it."""
 
     def _read(self) -> _Entry:
         try:

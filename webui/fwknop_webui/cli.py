@@ -6,10 +6,10 @@ import argparse
 import getpass
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from fwknop_webui import defaults
-from fwknop_webui.auth import PasswordRefused, set_password
 from fwknop_webui.hidden import hidden
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
@@ -44,6 +44,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="behind uhttpd: on a port told in FOLDER, until nobody uses the page any more",
     )
+    parser.add_argument(
+        "--rpcd",
+        action="store_true",
+        help="with --relay: log in and save with the router's own users and their rights",
+    )
     parser.add_argument("--start-command", default=defaults.START_COMMAND, metavar="COMMAND")
     parser.add_argument(
         "--confirm-seconds",
@@ -68,10 +73,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    if options.rpcd and options.relay is None:
+        raise UsageError("--rpcd needs --relay: rpcd is asked through the server in front")
     listen = options.listen if options.relay is None else BEHIND
     host, port = _address(listen)
-    # TLS is the business of the server in front; without it we are a megabyte smaller.
-    with hidden("ssl"):
+    # TLS is the business of the server in front; without it we are a megabyte smaller. Of OpenSSL
+    # only password files need something; without it that is three megabytes and a half.
+    with hidden("ssl"), hidden("_hashlib") if options.rpcd else nullcontext():
         from fwknop_webui import serving
     try:
         listener = serving.listen(host, port)
@@ -100,6 +108,8 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _set_password(options: argparse.Namespace) -> int:
+    from fwknop_webui.auth import PasswordRefused, set_password
+
     password = _read_password()
     if password is None:
         return _complain("the two passwords differ; nothing was changed.", 1)

@@ -11,6 +11,8 @@ from werkzeug.exceptions import HTTPException
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.pages import render
+from fwknop_webui.security import login_again
+from fwknop_webui.store import SessionOver
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import ChangeError
 from fwknopd.uci_store import StoreError
@@ -58,6 +60,7 @@ def set_up_errors(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(ConfigError, _configuration)
     app.register_error_handler(StoreError, _store)
+    app.register_error_handler(SessionOver, lambda _error: login_again())
     app.register_error_handler(ChangeError, _change)
     app.register_error_handler(Exception, _unexpected)
 

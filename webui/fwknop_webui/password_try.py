@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flask import request
 
-from fwknop_webui.auth import AuthError
+from fwknop_webui.auth import AuthError, Login
 from fwknop_webui.services import services
 
 log = logging.getLogger(__name__)
@@ -15,9 +15,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of it. ``wait``: seconds until the next try; ``trouble``: why nobody can log in."""
+    """What came of it. ``login``: the password was right; ``wait``: seconds until the next try.
 
-    right: bool = False
+    ``trouble``: why nobody can log in.
+    """
+
+    login: Login | None = None
     wait: int = 0
     trouble: str = ""
 
@@ -33,19 +36,19 @@ def try_password(username: str, password: str) -> Tried:
     if wait := lockout.begin(address()):
         return Tried(wait=wait)
     try:
-        right = services().authenticator.authenticate(username, password)
+        login = services().authenticator.authenticate(username, password)
     except AuthError as error:
         lockout.abandoned(address())
         return Tried(trouble=str(error))
     except BaseException:
         lockout.abandoned(address())
         raise
-    return _right() if right else _wrong()
+    return _right(login) if login else _wrong()
 
 
-def _right() -> Tried:
+def _right(login: Login) -> Tried:
     services().lockout.succeeded(address())
-    return Tried(right=True)
+    return Tried(login)
 
 
 def _wrong() -> Tried:

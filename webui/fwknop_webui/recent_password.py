@@ -30,7 +30,9 @@ def password_obstacle(ask: Callable[[str], str]) -> ResponseReturnValue | None:
     if not request.form.get("password"):
         return ask("")
     tried = try_password(session.username, request.form["password"])
-    if tried.right:
+    if tried.login:
+        # The session has one of its own.
+        services().authenticator.end(tried.login)
         services().memory.save()
         services().sessions.refresh(session)
         return None

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fwknop_webui.atomic_file import replace_file
+from fwknop_webui.front import FRONT, Front
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,20 +26,8 @@ if TYPE_CHECKING:
 PREFIX = "/cgi-bin/fwknop"
 """Where uhttpd has the page."""
 
-FRONT = "fwknop.front"
-"""The key of the request's Front in its WSGI environment."""
-
 _SECRET, _CLIENT, _FRONT = "HTTP_X_FWKNOP_RELAY", "HTTP_X_FWKNOP_CLIENT", "HTTP_X_FWKNOP_FRONT"
 _REFUSAL = b"This port is for the router's web server only.\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Front:
-    """The web server this request came through, as it can be asked again: uhttpd's own port."""
-
-    host: str
-    port: int
-    tls: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +129,6 @@ def parse_front(text: str) -> Front | None:
     port, _, host = rest.partition(" ")
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
         return None
-    address = plain_address(host)
+    # An address of one cable says nothing without the cable.
+    address = "::1" if host.lower().startswith("fe80:") else plain_address(host)
     return Front(address, int(port), tls == "on") if address else None

@@ -26,13 +26,18 @@ UPLOAD = Limits(384 * 1024, 10)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One rule and method. ``public`` needs no login; ``polled`` doesn't keep a session awake."""
+    """One rule and method. ``public`` needs no login; ``polled`` doesn't keep a session awake.
+
+    ``foreign``: the form is on a page of somebody else's, so the view itself must make sure
+    that it may be believed.
+    """
 
     method: str
     rule: str
     view: Callable[..., ResponseReturnValue]
     public: bool = False
     polled: bool = False
+    foreign: bool = False
     limits: Limits = FORM
 
     @property

@@ -56,10 +56,12 @@ class Guard:
     def check(self) -> ResponseReturnValue | None:
         """None lets the request through."""
         _check_host(request.headers.get("Host", ""), services().config)
-        route = self._routes.get(request.endpoint or "")
+        services().remember_front(request.environ)
+        route = g.route = self._routes.get(request.endpoint or "")
         _limit(route.limits if route else FORM)
         polled = route is not None and route.polled
-        g.session = services().sessions.find(request.cookies.get(COOKIE, ""), touch=not polled)
+        found = services().sessions.find(request.cookies.get(COOKIE, ""), touch=not polled)
+        g.session, g.former = (None, found) if found and found.is_over else (found, None)
         if request.method not in SAFE:
             return self._check_unsafe(route)
         if route and not route.public and g.session is None:
@@ -74,6 +76,8 @@ class Guard:
         )
         if not same:
             abort(403, "origin")
+        if route and route.foreign:
+            return None
         session = current_session()
         if session is None and route and not route.public:
             return _login_needed(route)
@@ -121,6 +125,15 @@ def _login_nonce() -> str:
         g.login_nonce = known if 20 <= len(known) <= 64 else secrets.token_urlsafe(24)
     nonce: str = g.login_nonce
     return nonce
+
+
+def login_again() -> ResponseReturnValue:
+    """rpcd has ended the session behind this one. What is staged waits for the same user."""
+    session = current_session()
+    if session is not None:
+        session.is_over = True
+    route: Route | None = g.get("route")
+    return _login_needed(route) if route else redirect(url_for("login"), 303)
 
 
 def _login_needed(route: Route) -> ResponseReturnValue:

@@ -6,8 +6,10 @@ import hashlib
 import hmac
 import secrets
 import socket
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import current_app, g
 
@@ -15,6 +17,7 @@ from fwknop_webui import defaults
 from fwknop_webui.assets import Assets
 from fwknop_webui.auth import Authenticator, PasswordFile
 from fwknop_webui.clock import Clock
+from fwknop_webui.front import FRONT, Front
 from fwknop_webui.live import LiveDaemon
 from fwknop_webui.lockout import Lockout
 from fwknop_webui.login_history import LoginHistory
@@ -25,6 +28,9 @@ from fwknop_webui.staging import Draft
 from fwknop_webui.store import FileStore, Store
 from fwknop_webui.versions import Versions
 from fwknopd.uci_store import DEFAULT_SAVEDIR
+
+if TYPE_CHECKING:
+    from fwknop_webui.rpcd import Rpcd
 
 EXTENSION = "fwknop"
 
@@ -44,6 +50,9 @@ class WebConfig:
     confirm_seconds: float = defaults.CONFIRM_SECONDS
     login_state: Path | None = None
     """Where failed logins are remembered; None: beside the password file."""
+
+    rpcd: bool = False
+    """Whether users and configuration are the router's, asked for by rpcd."""
 
     any_address: bool = False
     """Whether the page may be asked for by any address, as behind uhttpd."""
@@ -66,6 +75,7 @@ class Services:
     memory: LoginMemory
     assets: Assets
     rollback: Rollback
+    rpcd: Rpcd | None = None
     versions: Versions = field(default_factory=Versions)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
@@ -74,6 +84,12 @@ class Services:
         """The time."""
         return self.config.clock
 
+    def remember_front(self, environ: Mapping[str, object]) -> None:
+        """Ask rpcd where this request came from."""
+        front = environ.get(FRONT)
+        if self.rpcd is not None and isinstance(front, Front):
+            self.rpcd.use(front)
+
     def seal(self, purpose: str, text: str) -> str:
         """A short code only this process can make for ``text``."""
         message = f"{purpose}\0{text}".encode()
@@ -81,7 +97,25 @@ class Services:
 
 
 def build_services(config: WebConfig) -> Services:
-    """The parts for a machine without rpcd: the UCI file and a password file."""
+    """The parts, for a router with rpcd or for a machine without it."""
+    return _with_rpcd(_with_files(config)) if config.rpcd else _with_files(config)
+
+
+def _with_rpcd(parts: Services) -> Services:
+    """The same, with the router's users and their rights."""
+    # Memory is short: only who needs them loads them.
+    from fwknop_webui.rpcd import Rpcd
+    from fwknop_webui.rpcd_login import RpcdLogin
+    from fwknop_webui.rpcd_store import RpcdStore
+
+    rpcd = Rpcd()
+    store = RpcdStore(rpcd, lambda: require_session().login, parts.clock)
+    rollback = Rollback(store, parts.live, parts.clock.monotonic)
+    return replace(parts, rpcd=rpcd, store=store, authenticator=RpcdLogin(rpcd), rollback=rollback)
+
+
+def _with_files(config: WebConfig) -> Services:
+    """The UCI file and a password file."""
     lockout, logins = Lockout(config.clock.monotonic), LoginHistory()
     path = config.login_state or memory_file(config.password_file)
     memory = LoginMemory(path, config.clock, lockout, logins)

@@ -59,6 +59,7 @@ def _config(options: Namespace, host: str) -> WebConfig:
         start_command=options.start_command,
         classic=options.classic,
         confirm_seconds=options.confirm_seconds,
+        rpcd=options.rpcd,
         any_address=options.relay is not None,
         # In memory: it outlives this process, and no wrong password wears out flash.
         login_state=options.relay / "logins" if options.relay else None,

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from fwknop_webui.auth import Login
 from fwknop_webui.notices import Notice
 from fwknop_webui.staging import Draft, Staging
 
@@ -59,11 +60,15 @@ class Session:
     created: float
     last_used: float
     authenticated: float
+    login: Login = field(default_factory=Login, repr=False)
     id: str = field(default_factory=_token, repr=False)
     csrf: str = field(default_factory=_token, repr=False)
     staging: Staging = field(default_factory=Staging, repr=False)
     notices: list[Notice] = field(default_factory=list, repr=False)
     server_name: str = ""
+    is_over: bool = False
+    """Whether its user has to log in again; what is staged waits for that."""
+
     applied: Applied | None = field(default=None, repr=False)
     told: int = 0
     """The number of the last rollback it was told of."""
@@ -85,10 +90,14 @@ class SessionStore:
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
 
-    def create(self, username: str) -> Session:
-        """A new session with a new id; the least recently used one goes when there are many."""
-        now = self._now()
-        session = Session(username, now, now, now)
+    def create(self, username: str, login: Login | None = None) -> Session:
+        """A new session with a new id; the least recently used one goes when there are many.
+
+        With a login that was taken over nobody has given a password here.
+        """
+        now, login = self._now(), login or Login()
+        given = now if login.owned else now - FRESH_SECONDS
+        session = Session(username, now, now, given, login)
         with self._lock:
             self._drop_expired(now)
             while len(self._sessions) >= MAX_SESSIONS:

@@ -1,7 +1,7 @@
 """Where the configuration is kept, as the pages see it.
 
-Two kinds are planned. Here: the UCI file itself. On a router whose web page runs
-unprivileged, rpcd will do the same over ubus with the user's own session.
+There are two kinds. Here: the UCI file itself. On a router, whose web page runs unprivileged,
+rpcd does the same with the user's own session (rpcd_store.py).
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ from fwknopd.uci_store import (
 
 class StillUnconfirmed(StoreError):
     """The changes before these are not confirmed yet. There is one rollback at a time."""
+
+
+class SessionOver(StoreError):
+    """Who is behind this session must log in again: rpcd has ended the one it asks with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from fwknop_webui.views import (
     client_actions,
     clients,
     diagnostics,
+    handover,
     imports,
     login,
     logs,
@@ -27,6 +28,7 @@ from fwknop_webui.views import (
 ROUTES: tuple[Route, ...] = (
     *static.ROUTES,
     *login.ROUTES,
+    *handover.ROUTES,
     *overview.ROUTES,
     *revoke.ROUTES,
     *clients.ROUTES,

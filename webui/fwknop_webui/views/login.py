@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from flask import make_response, redirect, request, url_for
+from flask import Response, g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response as WerkzeugResponse
 
+from fwknop_webui.auth import Login
 from fwknop_webui.hosts import is_local_path
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.lockout import minutes_and_seconds
@@ -16,30 +18,33 @@ from fwknop_webui.security import COOKIE, LOGIN_COOKIE, drop_cookie, set_cookie
 from fwknop_webui.services import current_session, require_session, services
 from fwknop_webui.sessions import Session
 
+LUCI = "/cgi-bin/luci/admin/services/fwknopd"
+"""Where LuCI's menu entry is, which logs in who is logged in there."""
+
 
 def login() -> ResponseReturnValue:
     """The form."""
     if current_session():
         return redirect(_target())
-    return _page()
+    return login_page()
 
 
 def log_in() -> ResponseReturnValue:
     """Check the password and start a session."""
     username = request.form.get("username", "")
     tried = try_password(username, request.form.get("password", ""))
-    if tried.right:
-        return _succeeded(username)
+    if tried.login:
+        return begin_session(username, tried.login, redirect(_target(), 303))
     if tried.trouble:
-        return _page(tried.trouble), 503
+        return login_page(tried.trouble), 503
     if tried.wait:
         return _too_many(tried.wait)
-    return _page(_("Wrong username or password.")), 401
+    return login_page(_("Wrong username or password.")), 401
 
 
 def log_out() -> ResponseReturnValue:
     """End the session."""
-    services().sessions.close(require_session().id)
+    _close(require_session())
     response = make_response(redirect(url_for("login"), 303))
     drop_cookie(response, COOKIE)
     return response
@@ -48,28 +53,38 @@ def log_out() -> ResponseReturnValue:
 def _too_many(wait: int) -> ResponseReturnValue:
     """The answer while an address has to wait."""
     text = _("Too many wrong passwords. Try again in {time}.")
-    response = make_response(_page(text.format(time=minutes_and_seconds(wait)), wait), 429)
+    response = make_response(login_page(text.format(time=minutes_and_seconds(wait)), wait), 429)
     response.headers["Retry-After"] = str(wait)
     return response
 
 
-def _page(trouble: str = "", wait: int = 0) -> str:
+def login_page(trouble: str = "", wait: int = 0) -> str:
+    """The form, with what went wrong; ``wait`` is in seconds."""
     return render(
         "login.html",
         trouble=trouble,
         wait=wait,
         username=request.form.get("username") or services().authenticator.suggested_user,
         next=request.values.get("next", ""),
+        luci=LUCI if services().config.rpcd else "",
     )
 
 
-def _succeeded(username: str) -> ResponseReturnValue:
-    old = current_session()
-    if old:
-        services().sessions.close(old.id)
-    session: Session = services().sessions.create(username)
+def _close(session: Session) -> None:
+    services().sessions.close(session.id)
+    services().authenticator.end(session.login)
+
+
+def begin_session(username: str, login: Login, answer: WerkzeugResponse) -> Response:
+    """Log somebody in; ``answer`` gets the cookie."""
+    former: Session | None = current_session() or g.get("former")
+    session: Session = services().sessions.create(username, login)
+    if former:
+        _close(former)
+        if former.is_over and former.username == username:
+            session.staging = former.staging
     session.notices += _previous_login()
-    response = make_response(redirect(_target(), 303))
+    response = make_response(answer)
     set_cookie(response, COOKIE, session.id)
     drop_cookie(response, LOGIN_COOKIE)
     return response

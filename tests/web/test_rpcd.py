@@ -1,0 +1,339 @@
+"""A router's page: its users, their rights, LuCI's session, and saving by rpcd."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from fwknop_webui.app import create_app
+from fwknop_webui.front import FRONT, Front
+from fwknop_webui.security import COOKIE
+from fwknop_webui.services import WebConfig
+from tests.web.clock import HandClock
+from tests.web.conftest import STOCK
+from tests.web.daemon import StubDaemon
+from tests.web.rpcd import StandIn, usual_users
+from tests.web.visitor import Page, Visitor
+
+ROOT = "correct horse battery"
+ANNA = "battery staple"
+LUCI = {"Origin": "http://localhost"}
+
+
+class RouterVisitor(Visitor):
+    """A browser at a router: its requests come through uhttpd."""
+
+    def __init__(self, app: Flask, password: str, front: Front) -> None:
+        super().__init__(app, password)
+        self.come_through(front)
+
+    def come_through(self, front: Front) -> None:
+        """Which web server the requests come through."""
+        environment: dict[str, Any] = self.client.environ_base
+        environment[FRONT] = front
+
+    def enter(self, user: str = "anna", password: str = ANNA) -> Page:
+        """Log in, by default as one who has the rights of our access list alone."""
+        page = self.get("/login")
+        return self.press(page.form("/login"), "Log in", username=user, password=password)
+
+    def hand_over(self, sid: str, **headers: str) -> Page:
+        return self.post("/handover", {"sid": sid}, headers=headers or LUCI)
+
+
+@pytest.fixture
+def rpcd() -> Iterator[StandIn]:
+    with StandIn(STOCK, usual_users()).serving() as running:
+        yield running
+
+
+@pytest.fixture
+def router(config: WebConfig) -> Flask:
+    return create_app(replace(config, rpcd=True, any_address=True))
+
+
+@pytest.fixture
+def browser(router: Flask, rpcd: StandIn) -> RouterVisitor:
+    return RouterVisitor(router, ROOT, rpcd.front)
+
+
+@pytest.fixture
+def using(config: WebConfig, rpcd: StandIn, uci: Path) -> Iterator[StubDaemon]:
+    """A daemon that runs from the router's file."""
+    rpcd.text = STOCK.replace("config global\n", "config global\n\toption uci_enabled '1'\n")
+    with StubDaemon(config.control) as running:
+        yield running
+
+
+def is_pending(rpcd: StandIn) -> bool:
+    return rpcd.pending is not None
+
+
+def age(browser: Visitor, seconds: str, button: str = "Save & Apply") -> Page:
+    form = browser.get("/settings").main_form()
+    return browser.press(form, button, MAX_SPA_PACKET_AGE=seconds)
+
+
+def test_root_logs_in_with_the_routers_password(browser: RouterVisitor, rpcd: StandIn) -> None:
+    assert "Log out" in browser.enter("root", ROOT).text
+    (login, probe) = [given for name, method, given in rpcd.calls if method == "login"]
+    assert login == {"username": "root", "password": ROOT, "timeout": 3600}
+    assert probe["password"] != ROOT
+    (sid,) = rpcd.sessions
+    assert sid not in browser.get("/").html
+    cookie = browser.client.get_cookie(COOKIE)
+    assert cookie and sid not in cookie.value
+
+
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [("root", "wrong"), ("nobody", ROOT), ("root\n", ROOT), ("root", ROOT + "\0"), ("", "")],
+)
+def test_everybody_else_does_not(
+    browser: RouterVisitor, rpcd: StandIn, user: str, password: str
+) -> None:
+    form = browser.get("/login").form("/login")
+    data = {"csrf": form.value("csrf"), "username": user, "password": password}
+    answer = browser.client.post("/login", data=data)
+    assert answer.status_code == 401
+    assert "Wrong username or password." in answer.get_data(as_text=True)
+    assert not rpcd.sessions
+
+
+def test_without_a_password_nobody_gets_in(browser: RouterVisitor, rpcd: StandIn) -> None:
+    page = browser.enter("empty", "anything")
+    assert page.status == 503
+    assert "has no password" in page.text and "passwd" in page.text
+    assert not rpcd.sessions
+    page = browser.hand_over(rpcd.log_in("empty", luci=True))
+    assert page.status == 503
+    assert "has no password" in page.text
+
+
+def test_an_account_without_access_is_told_so(browser: RouterVisitor, rpcd: StandIn) -> None:
+    page = browser.enter("other", "other password")
+    assert page.status == 503
+    assert "list read 'luci-app-fwknopd'" in page.text
+    assert not browser.client.get_cookie(COOKIE)
+
+
+def test_logging_out_ends_the_routers_session(browser: RouterVisitor, rpcd: StandIn) -> None:
+    page = browser.enter()
+    assert rpcd.sessions
+    browser.press(page.form("/logout"), "Log out")
+    assert not rpcd.sessions
+
+
+def test_a_session_of_luci_is_taken_over(browser: RouterVisitor, rpcd: StandIn) -> None:
+    sid = rpcd.log_in("anna", luci=True)
+    page = browser.hand_over(sid)
+    assert page.response.request.path == "/"
+    assert "Log out" in page.text
+    # It was no password: keys want one.
+    page = browser.get("/clients")
+    data = {"csrf": page.forms[-1].value("csrf")}
+    assert 'name="password"' in browser.post("/import/qr", data).html or page.status == 200
+    browser.press(browser.get("/").form("/logout"), "Log out")
+    assert sid in rpcd.sessions
+
+
+@pytest.mark.parametrize("sid", ["", "0" * 32, "f" * 32, "F" * 32, "a" * 33, "../../etc/passwd"])
+def test_no_other_session_is_taken_over(browser: RouterVisitor, rpcd: StandIn, sid: str) -> None:
+    page = browser.hand_over(sid)
+    assert page.status == 401
+    assert "Log in here" in page.text
+    assert not browser.client.get_cookie(COOKIE)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Referer": "http://evil.example/localhost"},
+        {"Origin": "http://localhost", "Sec-Fetch-Site": "cross-site"},
+        {"Accept": "*/*"},
+    ],
+)
+def test_another_site_hands_nothing_over(
+    browser: RouterVisitor, rpcd: StandIn, headers: dict[str, str]
+) -> None:
+    sid = rpcd.log_in("anna", luci=True)
+    assert browser.hand_over(sid, **headers).status == 403
+    assert browser.hand_over(sid, Referer="http://localhost/cgi-bin/luci/").status == 200
+
+
+def test_a_session_for_looking_only_takes_nothing_over_but_looks(
+    browser: RouterVisitor, rpcd: StandIn
+) -> None:
+    browser.hand_over(rpcd.log_in("guest", luci=True))
+    page = age(browser, "77")
+    assert "your account may look at this configuration, but not change it" in page.text
+    assert rpcd.text == STOCK
+
+
+def test_what_is_applied_is_kept_when_it_is_confirmed(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon
+) -> None:
+    browser.enter()
+    browser.keeps = False
+    page = age(browser, "77")
+    assert page.response.request.path == "/changes/applied"
+    assert "option MAX_SPA_PACKET_AGE '77'" in rpcd.text
+    assert is_pending(rpcd)
+    (timeout,) = [given["timeout"] for _, method, given in rpcd.calls if method == "apply"]
+    assert timeout == 90
+    browser.press(page.form("/changes/keep"), "Keep")
+    assert not is_pending(rpcd)
+    assert "option MAX_SPA_PACKET_AGE '77'" in rpcd.text
+
+
+def test_what_nobody_confirms_is_taken_back_by_the_router(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon, hands: HandClock
+) -> None:
+    before = rpcd.text
+    browser.enter()
+    browser.keeps = False
+    age(browser, "77")
+    rpcd.time_is_up()
+    hands.forward(93)
+    page = browser.get("/")
+    assert "The old configuration is back" in page.text
+    assert rpcd.text == before
+    assert page.staged == 1
+    age(browser, "78")
+    assert "option MAX_SPA_PACKET_AGE '78'" in rpcd.text
+
+
+def test_what_somebody_takes_back_is_staged_here_and_nowhere_else(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon
+) -> None:
+    before = rpcd.text
+    browser.enter()
+    browser.keeps = False
+    page = age(browser, "77")
+    page = browser.press(page.form("/changes/keep"), "Put the old one back")
+    assert rpcd.text == before
+    assert page.staged == 1
+    assert all(session.staged is None for session in rpcd.sessions.values())
+
+
+def test_a_client_comes_out_as_it_was_typed(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon
+) -> None:
+    browser.enter()
+    form = browser.get("/clients/add").main_form()
+    page = browser.press(form, "Save & Apply", name="Anna's phone ü", OPEN_PORTS="tcp/22,tcp/443")
+    assert page.status == 200
+    assert "Anna" in rpcd.text
+    saved = rpcd.text
+    page = browser.get("/clients")
+    assert "Anna's phone ü" in page.text
+    assert re.search(r"option KEY_BASE64 '[A-Za-z0-9+/=]{44}'", saved)
+
+
+def test_while_luci_waits_for_a_confirmation_nothing_is_applied(
+    browser: RouterVisitor, rpcd: StandIn, router: Flask
+) -> None:
+    browser.enter()
+    rpcd.users["root"].rights["ubus"]["uci"].append("apply")
+    luci = rpcd.log_in("root", luci=True)
+    rpcd.sessions[luci].staged = rpcd._staged(luci)
+    assert rpcd._uci_apply(luci, {"rollback": True}) == (0, {})
+    before = rpcd.text
+    page = age(browser, "77")
+    assert "not confirmed yet" in page.text
+    assert rpcd.text == before
+    assert page.staged == 1
+
+
+def test_a_change_by_somebody_else_is_not_overwritten(
+    browser: RouterVisitor, rpcd: StandIn
+) -> None:
+    browser.enter()
+    age(browser, "77", "Save")
+    rpcd.text = STOCK.replace("'ANY'", "'192.0.2.1'")
+    assert "Keep my changes" in browser.get("/changes").html
+    page = browser.get("/")
+    data = {"csrf": page.form("/logout").value("csrf")}
+    page = browser.post("/changes/apply", data)
+    assert "changed by somebody else" in page.text
+    assert "192.0.2.1" in rpcd.text and "77" not in rpcd.text
+
+
+def test_a_failure_in_the_middle_leaves_nothing_staged(
+    browser: RouterVisitor, rpcd: StandIn
+) -> None:
+    browser.enter()
+    rpcd.fails = {"uci apply": 9}
+    page = age(browser, "77")
+    assert "Not saved" in page.text
+    assert page.staged == 1
+    assert rpcd.text == STOCK
+    assert all(session.staged is None for session in rpcd.sessions.values())
+
+
+def test_who_has_to_log_in_again_keeps_what_was_staged(
+    browser: RouterVisitor, rpcd: StandIn
+) -> None:
+    browser.enter()
+    age(browser, "77", "Save")
+    rpcd.sessions.clear()
+    page = browser.get("/settings")
+    assert page.response.request.path == "/login"
+    assert browser.client.get("/").status_code == 303
+    page = browser.press(page.form("/login"), "Log in", username="anna", password=ANNA)
+    assert page.response.request.path == "/settings"
+    assert page.staged == 1
+
+
+def test_staged_changes_are_not_somebody_elses(browser: RouterVisitor, rpcd: StandIn) -> None:
+    browser.enter()
+    age(browser, "77", "Save")
+    rpcd.sessions.clear()
+    page = browser.get("/settings")
+    page = browser.press(page.form("/login"), "Log in", username="root", password=ROOT)
+    assert "Log out" in page.text
+    assert page.staged == 0
+
+
+def test_networks_come_from_the_router(browser: RouterVisitor, rpcd: StandIn) -> None:
+    browser.enter()
+    html = browser.get("/settings").html
+    assert 'value="wan6"' in html
+    assert 'value="loopback"' not in html
+
+
+@pytest.mark.parametrize(
+    ("breakage", "said"),
+    [
+        (lambda rpcd: rpcd.fails.update({"uci get": 4}), "uci show fwknopd"),
+        (lambda rpcd: setattr(rpcd, "front", Front("127.0.0.1", 1, tls=False)), "gave no answer"),
+    ],
+    ids=["no file", "no uhttpd"],
+)
+def test_what_is_wrong_with_the_router_is_said(
+    browser: RouterVisitor, rpcd: StandIn, breakage: Callable[[StandIn], None], said: str
+) -> None:
+    browser.enter()
+    breakage(rpcd)
+    browser.come_through(rpcd.front)
+    page = browser.get("/clients")
+    assert page.status == 500
+    assert said in page.text
+
+
+def test_without_uhttpd_nobody_can_log_in(router: Flask) -> None:
+    page = Visitor(router, ROOT).log_in()
+    assert page.status == 503
+    assert "/cgi-bin/fwknop" in page.text
+
+
+def test_login_page_leads_to_lucis(browser: RouterVisitor) -> None:
+    assert "/cgi-bin/luci/admin/services/fwknopd" in browser.get("/login").links

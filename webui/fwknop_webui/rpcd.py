@@ -1,0 +1,162 @@
+"""Asking rpcd on behalf of a logged-in user, by way of the router's own web server.
+
+uhttpd looks into rpcd's access lists before it passes a call on, and puts the session into it.
+On ubus itself a call without a session is nobody's and may do everything: whoever is let on
+there can change every file in /etc/config as root. So this process, which is not root, asks
+where LuCI's browsers ask, and can do no more than the user it asks for.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Mapping
+from contextlib import closing
+
+from fwknop_webui.front import Front
+from fwknop_webui.untyped import Json
+from fwknopd.uci_store import StoreError
+
+NOBODY = "0" * 32
+"""The session of who is not logged in: it may log in."""
+
+TIME_LIMIT = 10.0
+"""Seconds for an answer."""
+
+MAX_ANSWER = 4 << 20
+"""Bytes."""
+
+# Of ubus (UBUS_STATUS_*), and of JSON-RPC as uhttpd uses it.
+NOT_FOUND, NO_DATA, DENIED = 4, 5, 6
+_NO_OBJECT, _NO_ACCESS = -32000, -32002
+
+
+class RpcdError(StoreError):
+    """rpcd can't be asked, or gives an answer nobody expected."""
+
+
+class RpcdStatus(RpcdError):
+    """rpcd refused: ``code`` is a UBUS_STATUS."""
+
+    def __init__(self, code: int, call: str) -> None:
+        self.code = code
+        super().__init__(f"the router's rpcd refused {call} (status {code})", "See logread.")
+
+
+class AccessDenied(RpcdError):
+    """The access list of this session has no such call; or the session is over."""
+
+
+class Rpcd:
+    """rpcd behind the web server that the last request came through."""
+
+    def __init__(self) -> None:
+        self._front: Front | None = None
+
+    def use(self, front: Front) -> None:
+        """A request came through this one."""
+        self._front = front
+
+    def call(self, session: str, subject: str, method: str, message: Json) -> Json:
+        """One call; an answer without content is {}. Raises RpcdError."""
+        (answer,) = self.calls(session, [(subject, method, message)])
+        return answer
+
+    def calls(self, session: str, calls: list[tuple[str, str, Json]]) -> list[Json]:
+        """Several calls, one after the other, the first refusal ends it. Raises RpcdError."""
+        front = self._front
+        if front is None:
+            raise RpcdError(
+                "the router's web server can't be asked: the page was not opened through it",
+                "Open it at /cgi-bin/fwknop.",
+            )
+        try:
+            with closing(_connect(front)) as connection:
+                return [_ask(connection, session, *call) for call in calls]
+        except (OSError, http.client.HTTPException) as error:
+            raise RpcdError(
+                f"the router's web server gave no answer ({error})",
+                "Check with `/etc/init.d/uhttpd status` and `/etc/init.d/rpcd status`.",
+            ) from error
+
+
+def _connect(front: Front) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection(front.host, front.port, timeout=TIME_LIMIT)
+    if front.tls:
+        connection.sock = _wrapped(front)
+    return connection
+
+
+def _wrapped(front: Front) -> socket.socket:
+    # A router's certificate is its own and names nobody. It needn't: this is an address of the
+    # machine itself, and the way there leads through no wire.
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    plain = socket.create_connection((front.host, front.port), TIME_LIMIT)
+    try:
+        return context.wrap_socket(plain)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _ask(
+    connection: http.client.HTTPConnection, session: str, subject: str, method: str, message: Json
+) -> Json:
+    request = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "call",
+        "params": [session, subject, method, message],
+    }
+    body = json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    connection.request("POST", "/ubus", body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    raw = response.read(MAX_ANSWER + 1)
+    if response.status != 200:
+        raise RpcdError(
+            f"the router's web server answers {response.status} at /ubus",
+            "Install the package uhttpd-mod-ubus, and set `option ubus_prefix '/ubus'` in "
+            "/etc/config/uhttpd.",
+        )
+    return _result(raw, f"{subject} {method}")
+
+
+def _result(raw: bytes, call: str) -> Json:
+    try:
+        answer = json.loads(raw.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise _strange(call)
+    error = answer.get("error")
+    if isinstance(error, dict):
+        raise _refusal(error, call)
+    result = answer.get("result")
+    if not (isinstance(result, list) and result and isinstance(result[0], int)):
+        raise _strange(call)
+    if result[0]:
+        raise RpcdStatus(result[0], call)
+    content = result[1] if len(result) > 1 else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _refusal(error: Mapping[str, object], call: str) -> RpcdError:
+    if error.get("code") == _NO_ACCESS:
+        return AccessDenied(
+            f"this account may not use {call}",
+            "Give it the access group luci-app-fwknopd in /etc/config/rpcd, or use another.",
+        )
+    if error.get("code") == _NO_OBJECT:
+        return RpcdError(
+            f"the router offers no {call.partition(' ')[0]} on ubus",
+            "Start rpcd: /etc/init.d/rpcd restart",
+        )
+    return _strange(call)
+
+
+def _strange(call: str) -> RpcdError:
+    return RpcdError(f"the router's web server answered {call} in a way nobody expected", "")

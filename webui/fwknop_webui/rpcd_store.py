@@ -1,0 +1,212 @@
+"""The configuration of a router, read and written by rpcd with the user's own session.
+
+/etc/config is root's, and this process is not. rpcd looks at the user's rights, keeps the
+changes until they are applied, and puts the files back itself if nobody confirms in time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from fwknop_webui.auth import Login
+from fwknop_webui.clock import Clock
+from fwknop_webui.differences import differences
+from fwknop_webui.rpcd import DENIED, NO_DATA, AccessDenied, Rpcd, RpcdStatus
+from fwknop_webui.rpcd_calls import staging_calls
+from fwknop_webui.rpcd_login import PACKAGE, RpcdLogin
+from fwknop_webui.store import StillUnconfirmed, Waiting
+from fwknop_webui.untyped import Json, child, children, flag, text
+from fwknopd.config.uci_changes import ChangeError, UciChange, apply
+from fwknopd.config.uci_format import UciOption, UciPackage, UciSection, UciValue
+from fwknopd.uci_store import ConcurrentEdit, Loaded, StoreError
+
+GRACE = 2.0
+"""Seconds after which rpcd has certainly taken back what was not confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    user: str
+    until: float
+    login: Login = field(repr=False)
+
+
+class RpcdStore:
+    """The UCI package fwknopd. ``login`` tells whose request this is."""
+
+    file = f"/etc/config/{PACKAGE}"
+
+    def __init__(self, rpcd: Rpcd, login: Callable[[], Login], clock: Clock) -> None:
+        self._rpcd = rpcd
+        self._login = login
+        self._clock = clock
+        self._rights = RpcdLogin(rpcd)
+        self._applied: _Applied | None = None
+        self._lock = threading.RLock()
+
+    def networks(self) -> dict[str, str]:
+        """See Store.networks: those that are configured, not what netifd makes besides."""
+        try:
+            dump = self._rpcd.call(self._login().rpcd, "network.interface", "dump", {})
+        except StoreError:
+            return {}
+        named = {text(i, "interface"): i for i in children(dump, "interface")}
+        return {
+            name: text(found, "l3_device") or text(found, "device")
+            for name, found in named.items()
+            if name not in ("", "loopback") and not flag(found, "dynamic")
+        }
+
+    def load(self) -> Loaded:
+        """See Store.load. rpcd says of a file that can't be read no more than that."""
+        try:
+            answer = self._call("get", {"config": PACKAGE})
+        except RpcdStatus as error:
+            raise StoreError(
+                f"the router's rpcd can't read {self.file} (status {error.code})",
+                "Look what is wrong with `uci show fwknopd`, and mend the file in an editor.",
+            ) from error
+        values = child(answer, "values")
+        package = _package(values)
+        seen = json.dumps(values, sort_keys=True).encode()
+        return Loaded(package, package, hashlib.sha256(seen).hexdigest(), ())
+
+    def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> None:
+        """See Store.apply. What LuCI has unsaved in the same session is applied with it."""
+        with self._lock:
+            login = self._login()
+            self._forget_staged()
+            loaded = self.load()
+            if loaded.etag != etag:
+                raise ConcurrentEdit(
+                    f"{self.file} was changed by somebody else meanwhile", "Load the page again."
+                )
+            try:
+                self._stage(loaded.package, changes)
+                self._start_clock(seconds)
+            except StoreError:
+                self._forget_staged()
+                raise
+            self._applied = _Applied(user, self._clock.monotonic() + seconds + GRACE, login)
+
+    def _stage(self, package: UciPackage, changes: Sequence[UciChange]) -> None:
+        try:
+            wanted = apply(package, changes)
+        except ChangeError as error:
+            raise StoreError(str(error), "Load the page again and repeat the change.") from error
+        for call in staging_calls(differences(package, wanted), wanted):
+            call.answered(self._call(call.method, {"config": PACKAGE, **call.message()}))
+
+    def _start_clock(self, seconds: float) -> None:
+        try:
+            self._call("apply", {"rollback": True, "timeout": max(1, round(seconds))})
+        except RpcdStatus as error:
+            if error.code == DENIED:
+                raise _unconfirmed() from error
+            raise
+
+    def _forget_staged(self) -> None:
+        """rpcd refuses this while anything waits to be confirmed, so it also asks for that."""
+        try:
+            self._call("revert", {"config": PACKAGE})
+        except RpcdStatus as error:
+            if error.code != DENIED:
+                raise
+            if self._rights.may(self._login(), "uci", PACKAGE, "write"):
+                raise _unconfirmed() from error
+            raise _read_only() from error
+        except AccessDenied as error:
+            raise _read_only() from error
+
+    def confirm(self) -> bool:
+        """See Store.confirm."""
+        with self._lock:
+            applied, self._applied = self._applied, None
+            return applied is not None and self._decide(applied, "confirm")
+
+    def rollback(self) -> bool:
+        """See Store.rollback. rpcd may have done it already: its clock runs by itself."""
+        with self._lock:
+            applied = self._applied
+            if applied is None:
+                return False
+            if self._decide(applied, "rollback"):
+                # What was taken back is staged again in rpcd's eyes; here it is in the session.
+                self._rpcd.call(applied.login.rpcd, "uci", "revert", {"config": PACKAGE})
+            self._applied = None
+            return True
+
+    def _decide(self, applied: _Applied, method: str) -> bool:
+        """False when rpcd has nothing to decide about any more."""
+        try:
+            self._rpcd.call(applied.login.rpcd, "uci", method, {})
+        except RpcdStatus as error:
+            if error.code in (NO_DATA, DENIED):
+                return False
+            raise
+        except AccessDenied:
+            # The session is over; what it applied is taken back in its time.
+            return False
+        return True
+
+    def waiting(self) -> Waiting | None:
+        """See Store.waiting."""
+        applied = self._applied
+        if applied is None:
+            return None
+        return Waiting(applied.user, max(0.0, applied.until - self._clock.monotonic()))
+
+    def _call(self, method: str, message: Json) -> Json:
+        login = self._login()
+        try:
+            return self._rpcd.call(login.rpcd, "uci", method, message)
+        except AccessDenied:
+            # Is it this call alone, or the whole session?
+            self._rights.may(login, "uci", PACKAGE, "read")
+            raise
+
+
+def _unconfirmed() -> StillUnconfirmed:
+    return StillUnconfirmed(
+        "changes that were applied before, here or in LuCI, are not confirmed yet",
+        "Confirm them, or wait a minute and a half.",
+    )
+
+
+def _read_only() -> StoreError:
+    return StoreError(
+        "your account may look at this configuration, but not change it",
+        "Add `list write 'luci-app-fwknopd'` to it in /etc/config/rpcd, or use another.",
+    )
+
+
+def _package(values: Json) -> UciPackage:
+    found = [item for item in values.values() if isinstance(item, dict)]
+    found.sort(key=_index)
+    return UciPackage(tuple(_section(item) for item in found))
+
+
+def _index(section: Json) -> int:
+    place = section.get(".index")
+    return place if isinstance(place, int) else 0
+
+
+def _section(found: Json) -> UciSection:
+    name = text(found, ".name")
+    options = (
+        UciOption(option, _value(value))
+        for option, value in found.items()
+        if not option.startswith(".")
+    )
+    anonymous = flag(found, ".anonymous")
+    return UciSection(text(found, ".type"), None if anonymous else name, name, tuple(options))
+
+
+def _value(value: object) -> UciValue:
+    if isinstance(value, list):
+        return tuple(str(item) for item in value)
+    return str(value)
