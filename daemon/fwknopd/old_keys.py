@@ -18,7 +18,6 @@ from typing import Protocol
 
 from fwknopd.clock import SystemClock
 from fwknopd.config.problems import ConfigError
-from fwknopd.config.uci_changes import DeleteSection
 from fwknopd.config.uci_config import configuration_from_uci
 from fwknopd.config.uci_model import UciPackage
 from fwknopd.engine import Engine
@@ -140,6 +139,7 @@ class OldKeys:
 
     def _remove(self) -> None:
         # Not for who runs from the classic files.
+        from fwknopd.config.uci_changes import DeleteSection
         from fwknopd.uci_store import DEFAULT_SAVEDIR, StoreError, UciStore
 
         self._remove_at = inf

@@ -154,3 +154,44 @@ def test_list_without_a_daemon(visitor: Visitor) -> None:
     assert page.status == 200
     assert "Daemon not running" in page.text
     assert "Revoke" not in page.text
+
+
+def test_order_that_the_uci_command_left_pending_is_what_is_shown_and_moved(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, tmp_path: Path
+) -> None:
+    delta = tmp_path / "delta"
+    delta.mkdir(mode=0o700)
+    (delta / "fwknopd").write_text("^fwknopd.bert='1'\n")
+    (delta / "fwknopd").chmod(0o600)
+    html = visitor.get("/clients").html
+    assert html.index("/clients/bert") < html.index("Anna")
+    carla = sections(uci)[2].id
+    move(visitor, carla, "up", "Carla")
+    apply(visitor)
+    assert names(uci) == ["bert", "Carla", "Anna"]
+    assert (delta / "fwknopd").read_text() == ""
+
+
+def test_list_of_a_configuration_the_daemon_would_not_take(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(ANNA.replace("192.0.2.0/24", "nonsense"))
+    page = visitor.get("/clients")
+    assert page.status == 200
+    assert "The daemon will not take this configuration" in page.text
+    before = uci.read_bytes()
+    anna = sections(uci)[0].id
+    for path in (f"/clients/{anna}", f"/clients/{anna}/rotate", f"/clients/add?from={anna}"):
+        assert visitor.get(path).status == 200
+    form = visitor.get(f"/clients/{anna}/rotate").form(f"/clients/{anna}/rotate")
+    assert "<path" in visitor.press(form, "Make new keys").html
+    assert "would not take" in apply(visitor).text
+    assert uci.read_bytes() == before
+
+
+def test_file_that_is_no_uci_is_told(visitor: Visitor, uci: Path) -> None:
+    uci.write_text("config access 'unterminated\n")
+    for path in ("/clients", "/clients/bert", "/clients/bert/rotate"):
+        page = visitor.get(path)
+        assert page.status in (500, 503)
+        assert "unterminated" in page.text or "line 1" in page.text

@@ -255,3 +255,13 @@ def test_gpg_client_gets_another_hmac_key_and_keeps_the_old_one_too(
     assert shown == draw(f"HMAC_KEY_BASE64:{values(bert)['HMAC_KEY_BASE64']}").path
     assert values(old)["GPG_REMOTE_ID"] == "BF48D714"
     assert "KEY_BASE64" not in values(bert)
+
+
+def test_old_keys_follow_what_is_changed_under_all_directives(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    rotate(visitor, "bert")
+    apply(visitor)
+    page = visitor.get("/clients/bert/advanced")
+    visitor.press(page.main_form(), "Save & Apply", **{"v-OPEN_PORTS": "tcp/99"})
+    assert [values(section).get("OPEN_PORTS") for section in sections(uci)[1:]] == ["tcp/99"] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from fwknop_webui import old_keys
 from fwknop_webui.advanced_filter import Filter
 from fwknop_webui.advanced_rows import Row, Subject, rows
 from fwknop_webui.check import check
@@ -190,6 +191,9 @@ def judge(
     changed, others = draft, tuple[Problem, ...]()
     if not errors and not new_error:
         changed = draft.with_changes(_changes(known, typed, draft.package, subject))
+        for section in subject.sections(draft.package):
+            followed = old_keys.follow(changed.package, section.id, old_keys.name_of(section))
+            changed = draft.with_package(followed)
         errors, others = _consequences(draft, changed, subject, file)
         new_error = errors.pop(typed.new.name, "") if typed.new.name else ""
     if not errors and not new_error and not others:

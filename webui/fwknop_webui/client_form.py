@@ -15,6 +15,7 @@ from fwknop_webui.client_keys import (
     KeyKind,
     KeySummary,
     TypedKeys,
+    can_rotate,
     kinds,
     summarise,
     type_it_again,
@@ -93,6 +94,11 @@ class ClientForm:
     def keys(self) -> KeySummary:
         """What may be said of the stored keys."""
         return summarise(self.section)
+
+    @property
+    def can_rotate(self) -> bool:
+        """Whether there are keys that could go on beside new ones."""
+        return self.section is not None and can_rotate(self.section)
 
     @property
     def key_kinds(self) -> tuple[KeyKind, ...]:

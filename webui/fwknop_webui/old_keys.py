@@ -95,7 +95,7 @@ def made_from(
 def follow(package: UciPackage, section_id: str, former_name: str) -> UciPackage:
     """The package with the client's rules, and its name, also at its old keys."""
     client = package.section(section_id)
-    if client is None or not former_name or _of(client):
+    if client is None or client.type != ACCESS or not former_name or _of(client):
         return package
     name = name_of(client)
     for old in _old_of(package, former_name):
