@@ -11,20 +11,24 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlencode
 
 import pytest
 
+from fwknop_webui.front import Front
 from tests.lab.client import choose_client, rc_text
 from tests.netns.conftest import CLIENT, ROUTER, STRANGER, Site, lay_cables
 from tests.netns.namespaces import Machine, Machines
 from tests.netns.probes import Outcome, greeter
 from tests.package.built import Packages
 from tests.package.installed import ENVIRONMENT, OpenWrt
+from tests.web.rpcd import StandIn, usual_users
 
 pytestmark = [pytest.mark.root, pytest.mark.nft, pytest.mark.busybox, pytest.mark.client]
 
 UCI = "/etc/config/fwknopd"
 USED = "/etc/fwknop/digest.cache"
+ADDRESS, PREFIX = "192.168.1.1", "/cgi-bin/fwknop"
 STOCK = """\
 
 config global
@@ -148,22 +152,52 @@ def knock(site: Site, openwrt: OpenWrt, folder: Path) -> None:
     site.outside.run("fwknop", "--rc-file", str(rc_file), "-n", "lab", *ask)
 
 
-def browse(machine: Machine, openwrt: OpenWrt, path: str) -> str:
-    """What uhttpd is given by the CGI script for a page."""
-    environment = {
-        **ENVIRONMENT,
-        "REQUEST_METHOD": "GET",
-        "SCRIPT_NAME": "/cgi-bin/fwknop",
-        "REQUEST_URI": f"/cgi-bin/fwknop{path}",
-        "REMOTE_ADDR": "192.168.1.5",
-        "SERVER_ADDR": "192.168.1.1",
-        "SERVER_PORT": "80",
-        "HTTP_HOST": "192.168.1.1",
-    }
-    command = openwrt.command("/www/cgi-bin/fwknop")
-    with machine.entered():
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    return done.stdout + done.stderr
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Somebody at the page: each request is one run of the script that uhttpd has for it."""
+
+    machine: Machine
+    openwrt: OpenWrt
+    front: Front
+
+    def get(self, path: str, cookie: str = "") -> str:
+        """What uhttpd is given for a page: headers and content."""
+        return self._ask(path, REQUEST_METHOD="GET", HTTP_COOKIE=cookie)
+
+    def post(self, path: str, **form: str) -> str:
+        """The same for a form that is sent."""
+        body = urlencode(form)
+        return self._ask(
+            path,
+            body,
+            REQUEST_METHOD="POST",
+            CONTENT_TYPE="application/x-www-form-urlencoded",
+            CONTENT_LENGTH=str(len(body)),
+            HTTP_ORIGIN=f"http://{ADDRESS}",
+        )
+
+    def _ask(self, path: str, body: str = "", **environment: str) -> str:
+        told = {
+            **ENVIRONMENT,
+            "SCRIPT_NAME": PREFIX,
+            "REQUEST_URI": f"{PREFIX}{path}",
+            "REMOTE_ADDR": "192.168.1.5",
+            "SERVER_ADDR": self.front.host,
+            "SERVER_PORT": str(self.front.port),
+            "HTTP_HOST": ADDRESS,
+            **environment,
+        }
+        with self.machine.entered():
+            done = subprocess.run(
+                self.openwrt.command("/www/cgi-bin/fwknop"),
+                input=body,
+                env=told,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+        assert not done.stderr
+        return done.stdout
 
 
 def has_our_rules(site: Site) -> bool:
@@ -178,15 +212,21 @@ def fresh_router(packages: Packages, site: Site, folder: Path) -> OpenWrt:
 
 
 def assert_page_is_served(machine: Machine, openwrt: OpenWrt, page: Instance) -> None:
+    """By a process that is not root, to who is logged in at LuCI."""
     assert page.user == "fwknop"
-    with running(machine, openwrt, page) as service:
+    rpcd = StandIn(openwrt.read(UCI), usual_users())
+    with machine.entered(), rpcd.serving(), running(machine, openwrt, page) as service:
         assert next(said(service.process)).startswith("fwknop-webui: http://127.0.0.1:")
-        answer = browse(machine, openwrt, "/login")
-        assert answer.startswith("Status: 200 OK\n")
-        assert "<form" in answer
-        style = re.search(r'"/cgi-bin/fwknop(/[^"]*app[.]css)"', answer)
+        browser = Browser(machine, openwrt, rpcd.front)
+        assert "Status: 200 OK" in browser.get("/login")
+        answer = browser.post("/handover", sid=rpcd.log_in("root", luci=True))
+        cookie = re.search(r"^Set-Cookie: (fwknop_webui=[^;]+)", answer, re.MULTILINE)
+        assert cookie is not None, answer
+        overview = browser.get("/", cookie[1])
+        assert all(text in overview for text in ("phone", CLIENT, "tcp/22"))
+        style = re.search(rf'"{PREFIX}(/[^"]*app[.]css)"', overview)
         assert style is not None
-        assert "Status: 200 OK" in browse(machine, openwrt, style[1])
+        assert "Status: 200 OK" in browser.get(style[1])
 
 
 def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: Path) -> None:

@@ -168,6 +168,12 @@ def test_every_file_for_the_router_is_in_a_package(packages: Packages) -> None:
         folder = RECIPES / name / "files"
         wanted = {f"/{path.relative_to(folder)}" for path in folder.rglob("*") if path.is_file()}
         assert wanted <= packages[name].files().keys()
+    luci = PROJECT / "webui/luci"
+    for part, place in (("root", "/"), ("htdocs", "/www/")):
+        found = [path for path in (luci / part).rglob("*") if path.is_file()]
+        assert found
+        wanted = {f"{place}{path.relative_to(luci / part)}" for path in found}
+        assert wanted <= packages["fwknop-wrt-webui"].files().keys()
     installed = packages["fwknop-wrt"].files()
     scripts = {path.name for path in (PROJECT / "uci-defaults").glob("*")}
     assert {f"/etc/uci-defaults/{name}" for name in scripts} <= installed.keys()
