@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from fwknop_webui.app import create_app
 from fwknop_webui.auth import set_password
-from fwknop_webui.services import WebConfig
+from fwknop_webui.service_control import InitScript
+from fwknop_webui.services import WebConfig, build_services
 from tests.web.classic import HMAC, KEY, classic_files
 from tests.web.clock import HandClock
 from tests.web.daemon import EXPLANATION, NOW, StubDaemon, door, verdict
@@ -89,7 +90,11 @@ def site(tmp_path: Path, password_file: Path) -> Iterator[Site]:
         login_state=tmp_path / "webui.passwd.state",
         classic=classic_files(tmp_path / "fwknop"),
     )
-    server = waitress.create_server(create_app(config), host="127.0.0.1", port=0, threads=3)
+    script = tmp_path / "init"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    parts = replace(build_services(config), service=InitScript(script))
+    server = waitress.create_server(create_app(config, parts), host="127.0.0.1", port=0, threads=3)
     stopping = threading.Event()
 
     def serve() -> None:

@@ -49,6 +49,7 @@ PAGES = {
     "revoke": "/revoke?id=g1",
     "revoke-client": "/revoke?client=Anna's phone",
     "cut": "/revoke?id=p1",
+    "stop-service": "/service/stop",
     "not-found": "/nothing",
 }
 

@@ -63,6 +63,8 @@ class Page:
             f"--listen={LOOPBACK}:{self._port}",
             f"--password-file={self._password_file}",
             "--start-command=make run",
+            # The machine's own daemon is none of the lab's business.
+            f"--service={self._paths.folder / 'no-service'}",
         ]
 
     def start(self) -> None:

@@ -68,6 +68,8 @@ def config(uci: Path, tmp_path: Path, password_file: Path, hands: HandClock) -> 
         clock=hands.clock,
         login_state=tmp_path / "webui.passwd.state",
         classic=tmp_path / "fwknop",
+        # Never the one of the machine the tests run on.
+        service=tmp_path / "init.d" / "none",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from tests.web.clock import HandClock
 from tests.web.conftest import PASSWORD
 from tests.web.daemon import StubDaemon
 from tests.web.test_changes import OVERWRITING, apply, refused
+from tests.web.test_cli import Surfer, free_port, running
 from tests.web.test_clients import add, sections
 from tests.web.visitor import Page, Visitor
 
@@ -27,7 +29,7 @@ BACK = "The old configuration is back: nobody confirmed the new one in time"
 
 
 @pytest.fixture(autouse=True)
-def running(daemon: StubDaemon) -> None:
+def ready(daemon: StubDaemon) -> None:
     """Every test has a daemon that takes what it gets."""
 
 
@@ -195,6 +197,37 @@ def test_timer_needs_no_visitor(config: WebConfig, uci: Path, daemon: StubDaemon
     assert not app.extensions["fwknop"].rollback.confirm()
     assert uci.read_bytes() == before
     assert BACK in visitor.get("/").text
+
+
+def test_killed_program_s_successor_takes_them_back(
+    config: WebConfig, uci: Path, daemon: StubDaemon
+) -> None:
+    uci.write_text(OVERWRITING)
+    before, told, port = uci.read_bytes(), threading.Event(), free_port()
+    options = [f"--uci={uci}", f"--control={config.control}", f"--listen=127.0.0.1:{port}"]
+    options += [f"--password-file={config.password_file}", "--confirm-seconds=2"]
+    with running(*options) as process:
+        assert process.stderr and process.stderr.readline()
+        surfer = Surfer(port)
+        token = hidden(surfer.open("/login"), "csrf")
+        surfer.open("/login", csrf=token, username="root", password=PASSWORD)
+        page = surfer.open("/settings")
+        typed = {"csrf": hidden(page, "csrf"), "base": hidden(page, "base"), "do": "apply"}
+        typed |= {"uci_enabled": "1", "spa_port": "62201", "MAX_SPA_PACKET_AGE": "77"}
+        assert "data-confirm" in surfer.open("/settings", **typed)
+        daemon.on_reload = told.set
+        process.kill()
+        process.wait()
+    assert b"MAX_SPA_PACKET_AGE '77'" in uci.read_bytes()
+    with running(*options):
+        assert told.wait(20)
+    assert uci.read_bytes() == before
+
+
+def hidden(html: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]+)"', html)
+    assert found
+    return found[1]
 
 
 def test_what_is_remembered_is_private_and_goes(careless: Visitor, uci: Path) -> None:

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from fwknop_webui import defaults
-from fwknop_webui.hidden import hidden
+from fwknop_webui.hidden import hidden, left_out
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
 BEHIND = "127.0.0.1:0"
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --relay: log in and save with the router's own users and their rights",
     )
+    parser.add_argument("--service", type=Path, default=defaults.SERVICE, metavar="SCRIPT")
     parser.add_argument("--start-command", default=defaults.START_COMMAND, metavar="COMMAND")
     parser.add_argument(
         "--confirm-seconds",
@@ -78,8 +79,14 @@ def _serve(options: argparse.Namespace) -> int:
     listen = options.listen if options.relay is None else BEHIND
     host, port = _address(listen)
     # TLS is the business of the server in front; without it we are a megabyte smaller. Of OpenSSL
-    # only password files need something; without it that is three megabytes and a half.
-    with hidden("ssl"), hidden("_hashlib") if options.rpcd else nullcontext():
+    # only password files need something; without it that is three megabytes and a half. Without
+    # Werkzeug's own server, with all of HTTP it brings, and its test client it is another one.
+    with (
+        hidden("ssl"),
+        hidden("_hashlib") if options.rpcd else nullcontext(),
+        left_out("werkzeug.serving", "run_simple", "is_running_from_reloader"),
+        left_out("werkzeug.test", "Client"),
+    ):
         from fwknop_webui import serving
     try:
         listener = serving.listen(host, port)

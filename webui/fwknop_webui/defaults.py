@@ -8,7 +8,8 @@ UCI = Path("/etc/config/fwknopd")
 CONTROL = Path("/var/run/fwknop/control.sock")
 PASSWORDS = Path("/etc/fwknop/webui.passwd")
 CLASSIC = Path("/etc/fwknop")
-START_COMMAND = "/etc/init.d/fwknopd start"
+SERVICE = Path("/etc/init.d/fwknopd")
+START_COMMAND = f"{SERVICE} start"
 
 CONFIRM_SECONDS = 90.0
 """How long applied changes wait for the browser to confirm that it still reaches the page."""

@@ -23,6 +23,7 @@ from fwknop_webui.lockout import Lockout
 from fwknop_webui.login_history import LoginHistory
 from fwknop_webui.login_memory import LoginMemory, memory_file
 from fwknop_webui.rollback import Rollback
+from fwknop_webui.service_control import NoControl, ServiceControl, control_for
 from fwknop_webui.sessions import Session, SessionStore
 from fwknop_webui.staging import Draft
 from fwknop_webui.store import FileStore, Store
@@ -57,6 +58,9 @@ class WebConfig:
     any_address: bool = False
     """Whether the page may be asked for by any address, as behind uhttpd."""
 
+    service: Path = defaults.SERVICE
+    """The daemon's init script."""
+
     classic: Path = defaults.CLASSIC
     """The folder of fwknopd.conf and access.conf, the only one files are imported from."""
 
@@ -76,6 +80,7 @@ class Services:
     assets: Assets
     rollback: Rollback
     rpcd: Rpcd | None = None
+    service: ServiceControl = field(default_factory=NoControl)
     versions: Versions = field(default_factory=Versions)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
@@ -133,6 +138,7 @@ def _with_files(config: WebConfig) -> Services:
         memory=memory,
         assets=Assets(),
         rollback=Rollback(store, live, config.clock.monotonic),
+        service=control_for(config.service),
     )
 
 

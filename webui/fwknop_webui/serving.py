@@ -60,6 +60,7 @@ def _config(options: Namespace, host: str) -> WebConfig:
         classic=options.classic,
         confirm_seconds=options.confirm_seconds,
         rpcd=options.rpcd,
+        service=options.service,
         any_address=options.relay is not None,
         # In memory: it outlives this process, and no wrong password wears out flash.
         login_state=options.relay / "logins" if options.relay else None,

@@ -21,6 +21,7 @@ from fwknop_webui.views import (
     qr,
     revoke,
     rotate,
+    service,
     settings,
     static,
 )
@@ -43,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *backup.ROUTES,
     *logs.ROUTES,
     *diagnostics.ROUTES,
+    *service.ROUTES,
     *changes.ROUTES,
     *applied.ROUTES,
 )

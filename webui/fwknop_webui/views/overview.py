@@ -19,7 +19,10 @@ from fwknopd.uci_store import StoreError
 def overview() -> ResponseReturnValue:
     """The page."""
     context = _context(_snapshot())
-    return render("overview.html", "overview", polls=True, regions=REGIONS, **context)
+    enabled = services().service.is_enabled()
+    return render(
+        "overview.html", "overview", polls=True, regions=REGIONS, enabled=enabled, **context
+    )
 
 
 def overview_data() -> ResponseReturnValue:
