@@ -7,12 +7,16 @@ had them in August 2026, and puts those that are asked for, and no others, into 
 
 from __future__ import annotations
 
+import atexit
+import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -151,11 +155,7 @@ class PythonRoot:
         program.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(Path(sys.executable).resolve(), program)
         self.python.symlink_to(VERSION)
-        ignored = shutil.ignore_patterns(*_LEFT_BEHIND, *NOT_SHIPPED)
-        shutil.copytree(_stdlib(), self.folder / STDLIB, ignore=ignored, symlinks=False)
-        for module in (*NOT_SHIPPED, *(m for split in SPLIT_OFF.values() for m in split)):
-            for path in _files_of(self.folder / STDLIB, module):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.copytree(_light_library(), self.folder / STDLIB, copy_function=_link)
         self.site_packages.mkdir(exist_ok=True)
 
     def _copy_module(self, module: str) -> None:
@@ -197,6 +197,27 @@ sys.meta_path.insert(0, Blocker)
 if not any(path.endswith("site-packages") for path in sys.path):
     site.addsitedir(f"{{sys.prefix}}/lib/{{'{folder}'.rpartition('/')[2]}}/site-packages")
 """
+
+
+@cache
+def _light_library() -> Path:
+    """What python3-light has of the library, once for all roots, which share its files."""
+    made = tempfile.mkdtemp(prefix="python3-light-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    folder = Path(made, "library")
+    ignored = shutil.ignore_patterns(*_LEFT_BEHIND, *NOT_SHIPPED)
+    shutil.copytree(_stdlib(), folder, ignore=ignored, symlinks=False)
+    for module in (*NOT_SHIPPED, *(m for split in SPLIT_OFF.values() for m in split)):
+        for path in _files_of(folder, module):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return folder
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # On another file system.
+        shutil.copy2(source, target)
 
 
 def _stdlib() -> Path:
