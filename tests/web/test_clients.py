@@ -385,3 +385,39 @@ def test_a_cycle_is_saved_word_for_word(visitor: Visitor, uci: Path) -> None:
     add(visitor, name="Anna", **typed)
     stored = values(sections(uci)[-1])
     assert {name: stored[name] for name in typed} == typed
+
+
+# Days
+
+
+def test_days_are_ticked(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(
+        ANNA.replace(
+            "\toption SOMETHING_NEW", "\toption allowed_days 'Mon-Wed'\n\toption SOMETHING_NEW"
+        )
+    )
+    anna = sections(uci)[0].id
+    form = visitor.get(f"/clients/{anna}").main_form()
+    assert [name for name, _ in form.fields if name.startswith("allowed_days")] == [
+        f"allowed_days_{day}" for day in ("mon", "tue", "wed")
+    ]
+    assert edit(visitor, anna).staged == 0
+    assert values(sections(uci)[0])["allowed_days"] == "Mon-Wed", "nothing was changed"
+    edit(visitor, anna, allowed_days_tue=[], allowed_days_sun="1")  # type: ignore[arg-type]
+    assert values(sections(uci)[0])["allowed_days"] == "mon wed sun"
+    edit(visitor, anna, **{f"allowed_days_{day}": "1" for day in ("tue", "thu", "fri", "sat")})
+    assert "allowed_days" not in values(sections(uci)[0]), "every day is no limit"
+
+
+def test_days_that_are_none_are_typed(
+    visitor: Visitor, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(
+        ANNA.replace(
+            "\toption SOMETHING_NEW", "\toption allowed_days 'noday'\n\toption SOMETHING_NEW"
+        )
+    )
+    form = visitor.get(f"/clients/{sections(uci)[0].id}").main_form()
+    assert form.value("allowed_days") == "noday"

@@ -81,7 +81,7 @@ TABS: tuple[tuple[str, str, tuple[Field, ...]], ...] = (
             ),
             EXPIRE_EPOCH,
             _field("allowed_hours", N_("Hours"), placeholder="08:00-18:00"),
-            _field("allowed_days", N_("Days"), placeholder="mon tue wed thu fri"),
+            _field("allowed_days", N_("Days"), Widget.DAYS, placeholder="mon tue wed thu fri"),
         ),
     ),
     (

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fwknop_webui import days
 from fwknop_webui.dates import fwknop_date, is_iso_date, iso_date
 from fwknop_webui.displayable import displayable
 from fwknop_webui.i18n import _
@@ -31,6 +32,7 @@ class Widget(StrEnum):
     FLAG = "flag"
     SELECT = "select"
     DATE = "date"
+    DAYS = "days"
     SECRET = "secret"  # noqa: S105 - the name of a widget
 
 
@@ -93,6 +95,8 @@ class Field:
             return "1" if self._is_on(stored) else ""
         if self.widget is Widget.SELECT:
             return next((c for c in self.choices if c.lower() == stored.lower()), stored)
+        if self.widget is Widget.DAYS:
+            return days.plain(stored)
         return iso_date(stored) if self.widget is Widget.DATE else stored
 
     @property
@@ -164,6 +168,11 @@ class BoundField:
         return not self.value or is_iso_date(self.value)
 
     @property
+    def days(self) -> tuple[days.Day, ...]:
+        """Weekdays to tick; none for other fields, or when what they say has to be typed."""
+        return days.tickable(self.value) if self.field.widget is Widget.DAYS else ()
+
+    @property
     def shows_name(self) -> bool:
         """Whether the option's own name is worth showing beside the label."""
         return self.field.variable is not None
@@ -194,15 +203,15 @@ class BoundField:
 
 def typed_values(fields: Iterable[Field], form: Mapping[str, str]) -> dict[str, str]:
     """What a person typed, by option; a flag that isn't sent is off."""
-    return {
-        field.option: ("1" if form.get(field.option) else "")
-        if field.widget is Widget.FLAG
-        else _typed_text(field, form.get(field.option, ""))
-        for field in fields
-    }
+    return {field.option: _typed(field, form) for field in fields}
 
 
-def _typed_text(field: Field, text: str) -> str:
+def _typed(field: Field, form: Mapping[str, str]) -> str:
+    text = form.get(field.option, "")
+    if field.widget is Widget.FLAG:
+        return "1" if text else ""
+    if field.widget is Widget.DAYS:
+        return text.strip() or days.ticked(field.option, form)
     return text if field.widget is Widget.SECRET else text.strip()
 
 

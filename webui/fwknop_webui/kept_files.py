@@ -44,6 +44,7 @@ def _files(config: WebConfig) -> Iterator[tuple[Path, str]]:
     yield config.classic / "access.conf", N_("clients of the classic configuration")
     yield config.classic / "fwknopd.conf", N_("settings of the classic configuration")
     yield config.classic / "digest.cache", N_("knocks that were used already")
+    yield config.classic / "ended.keys", N_("old keys that ended before their time")
     yield config.password_file, N_("the password of this page")
 
 
