@@ -150,6 +150,9 @@ class Surfer:
         self._opener = urllib.request.build_opener(jar)
         self._url = f"http://127.0.0.1:{port}"
 
+    def speak(self, language: str) -> None:
+        self._opener.addheaders = [("Accept-Language", language)]
+
     def open(self, path: str, **form: str) -> str:
         data = urlencode(form).encode() if form else None
         with self._opener.open(self._url + path, data) as answer:
@@ -198,6 +201,8 @@ def test_memory_stays_within_its_budget(
         assert "<svg" in surfer.open("/clients/bert/qr", csrf=token, base=base)
         assert "<svg" in surfer.open("/import/qr", csrf=token)
         assert "will add" in surfer.open("/import/read", csrf=token)
+        surfer.speak("de")
+        assert "Abmelden" in surfer.open("/")
         status = Path(f"/proc/{process.pid}/status").read_text()
         (line,) = [item for item in status.splitlines() if item.startswith("VmRSS")]
     assert int(line.split()[1]) < 40 * 1024, line
