@@ -12,7 +12,7 @@ from fwknopd.config.uci_config import configuration_from_uci
 from fwknopd.config.uci_format import parse_uci
 from fwknopd.policy.stanza import Stanza
 from tests.web.clock import HandClock
-from tests.web.daemon import NOW, StubDaemon
+from tests.web.daemon import NOW, StubDaemon, door
 from tests.web.test_client_list import apply, press
 from tests.web.test_clients import ANNA, edit, sections, values
 from tests.web.test_keys import HMAC, KEY, drawn, show
@@ -265,3 +265,17 @@ def test_old_keys_follow_what_is_changed_under_all_directives(
     page = visitor.get("/clients/bert/advanced")
     visitor.press(page.main_form(), "Save & Apply", **{"v-OPEN_PORTS": "tcp/99"})
     assert [values(section).get("OPEN_PORTS") for section in sections(uci)[1:]] == ["tcp/99"] * 2
+
+
+def test_who_came_in_with_old_keys_is_connected_and_can_be_revoked(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    rotate(visitor, sections(uci)[0].id)
+    apply(visitor)
+    daemon.doors = [door(client="Anna (old keys)")]
+    daemon.clients = [{"number": 3, "label": "Anna (old keys)", "last_knock": NOW - 7}]
+    page = visitor.get("/clients")
+    assert "connected" in page.text
+    assert f'data-ago="{NOW - 7}"' in page.html
+    [link] = [link for link in page.links if link.startswith("/revoke")]
+    assert "Close this door now?" in visitor.get(link).text

@@ -43,7 +43,8 @@ class State:
 class ClientRow:
     """One client. ``last_knock`` is None when none is known.
 
-    ``old_keys``: keys it had before, which still work unless they are over.
+    ``old_keys``: keys it had before, which still work unless they are over. ``labels``: what the
+    daemon calls it, and its old keys.
     """
 
     section: str
@@ -60,6 +61,7 @@ class ClientRow:
     last_knock: ClientLife | None = None
     old_keys: tuple[OldKeys, ...] = ()
     can_rotate: bool = False
+    labels: tuple[str, ...] = ()
 
     @property
     def searched(self) -> str:
@@ -153,6 +155,7 @@ def _row(
         last_knock=old.last_knock(label),
         old_keys=old.described(),
         can_rotate=can_rotate(section),
+        labels=old.labels(label),
     )
 
 
@@ -167,12 +170,16 @@ class _Old:
     def described(self) -> tuple[OldKeys, ...]:
         return described(self.sections, self.now, self._ended)
 
+    def labels(self, label: str) -> tuple[str, ...]:
+        """The client's label, and those of its old keys."""
+        return (label, *map(name_of, self.sections))
+
     def _ended(self, label: str) -> bool:
         return label in self.lives and self.lives[label].ended
 
     def last_knock(self, label: str) -> ClientLife | None:
         """The client's, or one with its old keys."""
-        found = [self.lives[n] for n in (label, *map(name_of, self.sections)) if n in self.lives]
+        found = [self.lives[name] for name in self.labels(label) if name in self.lives]
         knocked = [life for life in found if life.last_knock]
         return max(knocked, key=lambda life: life.last_knock, default=None)
 

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from fwknopd.config.uci_format import parse_uci
+from fwknop_webui.rotation import Overlap, rotate
+from fwknop_webui.staging import Draft
+from fwknopd.config.uci_changes import apply
+from fwknopd.config.uci_format import encode_text, format_uci, parse_uci
 from fwknopd.config.uci_to_classic import classic_from_uci
 from fwknopd.ended_keys import EndedKeys
 from fwknopd.old_keys import RETRY_SECONDS, SETTLING_SECONDS, OldKeys
 from fwknopd.policy.verdict import Reason
+from fwknopd.uci_store import Loaded
 from tests.unit.connection_table import Table
 from tests.unit.firewall.doors import door
 from tests.unit.service.configs import LAPTOP, PHONE, uci_client
@@ -206,3 +210,21 @@ def test_memory_that_fails_is_told(uci_rig: Rig) -> None:
     uci_rig.knock(keys=NEW)
     assert any("can't be written" in text for text in uci_rig.events("error"))
     assert uci_rig.knock(keys=OLD) == "client-expired"
+
+
+def test_what_the_page_writes_is_what_the_daemon_goes_by(uci_rig: Rig) -> None:
+    uci_rig.uci(DEVICE, uci_client("Anna", OLD, "FW_ACCESS_TIMEOUT '45'"))
+    file = uci_rig.folder / "fwknopd"
+    package = parse_uci(file.read_text(), "")
+    loaded = Loaded(package, package, "", ())
+    [client] = package.of_type("access")
+    draft = rotate(Draft(loaded, (), package, loaded), client, Overlap(1), NOW)
+    file.write_bytes(encode_text(format_uci(apply(package, draft.changes))))
+    uci_rig.start()
+    [anna, old] = uci_rig.service.engine.settings.stanzas
+    assert (old.fw_access_timeout, old.access_expire) == (45, int(NOW) + 3600)
+    assert uci_rig.knock(keys=OLD) == "accepted"
+    assert uci_rig.knock(keys=anna.keys) == "accepted"
+    assert uci_rig.knock(keys=OLD) == "client-expired"
+    uci_rig.pass_time(SETTLING_SECONDS + 1)
+    assert names(uci_rig) == ["Anna"]
