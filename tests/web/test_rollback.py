@@ -230,6 +230,17 @@ def hidden(html: str, name: str) -> str:
     return found[1]
 
 
+def test_page_does_not_end_unused_while_something_waits(
+    careless: Visitor, before: bytes, app: Flask
+) -> None:
+    rollback = app.extensions["fwknop"].rollback
+    assert not rollback.is_watching
+    add(careless, name="Carla")
+    assert rollback.is_watching
+    decide(careless, "Keep")
+    assert not rollback.is_watching
+
+
 def test_what_is_remembered_is_private_and_goes(careless: Visitor, uci: Path) -> None:
     add(careless, name="Carla")
     assert stat.S_IMODE(record(uci).stat().st_mode) == 0o600

@@ -10,6 +10,7 @@ import pytest
 
 from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
 from fwknopd.config.uci_format import UciPackage, parse_uci
+from tests.web.classic import classic_files
 from tests.web.daemon import StubDaemon
 from tests.web.visitor import Page, Visitor
 
@@ -210,6 +211,17 @@ def test_other_ways_to_knock_and_gpg_are_set_here(
     save(visitor, firewall="auto", TCPSERV_PORT="", GPG_HOME_DIR="", ENABLE_TCP_SERVER=[])
     left = options(uci, "config")[0].keys()
     assert not {"firewall", "TCPSERV_PORT", "GPG_HOME_DIR", "ENABLE_TCP_SERVER"} & left
+
+
+def test_both_configurations_are_compared(visitor: Visitor, uci: Path, tmp_path: Path) -> None:
+    before = uci.read_bytes()
+    assert "Compare with the files" not in visitor.get("/settings").text
+    classic_files(tmp_path / "fwknop")
+    page = visitor.press(visitor.get("/settings").form("/settings"), "Compare with the files")
+    assert "access.conf" in page.text
+    assert "will add" in page.text
+    assert page.staged == 0
+    assert uci.read_bytes() == before
 
 
 def test_networks_are_ticked(visitor: Visitor, daemon: StubDaemon, uci: Path) -> None:

@@ -29,6 +29,12 @@ class Version:
     base: Loaded
     changes: tuple[UciChange, ...]
 
+    def shows(self, draft: Draft) -> bool:
+        """Whether it is the version the draft shows."""
+        mine, others = self.changes, draft.changes
+        same = mine is others or (len(mine) == len(others) and mine == others)
+        return same and self.base.etag == draft.base.etag
+
     def on(self, draft: Draft) -> Draft:
         """What pages showed then."""
         package = apply(self.base.package, self.changes)
@@ -45,8 +51,9 @@ class Versions:
     def name(self, draft: Draft) -> str:
         """The name of the version the draft shows."""
         with self._lock:
-            for name, version in self._known.items():
-                if version.base.etag == draft.base.etag and version.changes == draft.changes:
+            # The newest first: thousands of changes take a while to compare.
+            for name, version in reversed(self._known.items()):
+                if version.shows(draft):
                     self._known.move_to_end(name)
                     return name
             return self._add(draft)
