@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -82,6 +83,9 @@ class StandIn:
     pending: Pending | None = None
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     executed: list[list[str]] = field(default_factory=list)
+    script: dict[str, Any] = field(default_factory=lambda: {"code": 0})
+    """How the init script ends."""
+
     enabled: bool = True
     running: bool = False
     fails: dict[str, int] = field(default_factory=dict)
@@ -275,20 +279,26 @@ class StandIn:
         words = [given["command"], *given.get("params", [])]
         if not self.may(sid, "file", " ".join(words), "exec"):
             return DENIED, {}
+        if self.script["code"]:
+            return OK, self.script
         self.executed.append(words)
         if words[1] in ("enable", "disable"):
             self.enabled = words[1] == "enable"
         else:
             self.running = words[1] != "stop"
-        return OK, {"code": 0}
+        return OK, self.script
 
     @contextmanager
-    def serving(self) -> Iterator[StandIn]:
-        """Answer at ``front``."""
+    def serving(self, tls: Path | None = None) -> Iterator[StandIn]:
+        """Answer at ``front``; with a key and a certificate over TLS."""
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        self.front = Front("127.0.0.1", server.server_port, tls=False)
+        self.front = Front("127.0.0.1", server.server_port, tls=tls is not None)
         try:
             yield self
         finally:

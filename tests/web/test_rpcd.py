@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 
 from fwknop_webui.app import create_app
@@ -337,3 +341,70 @@ def test_without_uhttpd_nobody_can_log_in(router: Flask) -> None:
 
 def test_login_page_leads_to_lucis(browser: RouterVisitor) -> None:
     assert "/cgi-bin/luci/admin/services/fwknopd" in browser.get("/login").links
+
+
+def do(browser: RouterVisitor, action: str) -> Page:
+    token = browser.get("/").form("/logout").value("csrf")
+    return browser.post("/service", {"csrf": token, "do": action})
+
+
+def test_the_daemon_is_started_and_stopped_with_the_users_rights(
+    browser: RouterVisitor, rpcd: StandIn
+) -> None:
+    browser.enter()
+    assert any(form.action == "/service" for form in browser.get("/").forms)
+    for action in ("start", "restart", "disable", "enable", "stop"):
+        assert do(browser, action).status == 200
+    assert rpcd.executed == [
+        ["/etc/init.d/fwknopd", action]
+        for action in ("start", "restart", "disable", "enable", "stop")
+    ]
+
+
+def test_who_may_look_only_starts_nothing(browser: RouterVisitor, rpcd: StandIn) -> None:
+    browser.enter("guest", "guest password")
+    assert not any(form.action == "/service" for form in browser.get("/").forms)
+    assert do(browser, "start").status == 404
+    assert not rpcd.executed
+
+
+def test_a_script_that_fails_says_why(browser: RouterVisitor, rpcd: StandIn) -> None:
+    browser.enter()
+    rpcd.script = {"code": 1, "stderr": "no space left\n"}
+    assert "no space left" in do(browser, "start").text
+    rpcd.fails = {"file exec": 6}
+    assert "your account may not start it" in do(browser, "start").text
+    rpcd.fails = {"file exec": 7}
+    assert "refused file exec (status 7)" in do(browser, "start").text
+
+
+def test_rpcd_is_asked_over_tls_where_uhttpd_has_nothing_else(
+    browser: RouterVisitor, rpcd: StandIn, tmp_path: Path
+) -> None:
+    with rpcd.serving(tls=own_certificate(tmp_path)):
+        browser.come_through(rpcd.front)
+        assert rpcd.front.tls
+        assert "Log out" in browser.enter().text
+
+
+def own_certificate(folder: Path) -> Path:
+    """A key and a certificate that nobody else has signed, as a router makes them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "OpenWrt")])
+    begin = datetime(2020, 1, 1, tzinfo=UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=10_000))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    path = folder / "uhttpd.pem"
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    path.write_bytes(secret + made.public_bytes(pem))
+    return path

@@ -1,7 +1,7 @@
 """Starting and stopping the daemon, as far as this page is allowed to.
 
 Here: the router's init script, where the page runs as root. On a router whose page runs
-unprivileged, rpcd does the same (``rc init``) with the user's own session.
+unprivileged, rpcd does the same with the user's own session (rpcd_service.py).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from flask import current_app, g
 
 from fwknop_webui import defaults
 from fwknop_webui.assets import Assets
-from fwknop_webui.auth import Authenticator, PasswordFile
+from fwknop_webui.auth import Authenticator, Login, PasswordFile
 from fwknop_webui.clock import Clock
 from fwknop_webui.front import FRONT, Front
 from fwknop_webui.live import LiveDaemon
@@ -111,12 +111,23 @@ def _with_rpcd(parts: Services) -> Services:
     # Memory is short: only who needs them loads them.
     from fwknop_webui.rpcd import Rpcd
     from fwknop_webui.rpcd_login import RpcdLogin
+    from fwknop_webui.rpcd_service import RpcdService
     from fwknop_webui.rpcd_store import RpcdStore
 
+    def login() -> Login:
+        return require_session().login
+
     rpcd = Rpcd()
-    store = RpcdStore(rpcd, lambda: require_session().login, parts.clock)
+    store = RpcdStore(rpcd, login, parts.clock)
     rollback = Rollback(store, parts.live, parts.clock.monotonic)
-    return replace(parts, rpcd=rpcd, store=store, authenticator=RpcdLogin(rpcd), rollback=rollback)
+    return replace(
+        parts,
+        rpcd=rpcd,
+        store=store,
+        authenticator=RpcdLogin(rpcd),
+        rollback=rollback,
+        service=RpcdService(rpcd, login),
+    )
 
 
 def _with_files(config: WebConfig) -> Services:
