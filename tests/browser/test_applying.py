@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import LOOKS, Look, Site, log_in
+from tests.browser.watching import barriers
 
 pytestmark = pytest.mark.browser
 
@@ -41,6 +42,7 @@ def test_router_that_is_not_reached_goes_back_by_itself(page: Page, site: Site) 
     left = page.get_by_role("dialog").locator("[data-expires]")
     expect(left).to_contain_text("1:2")
     assert "MAX_SPA_PACKET_AGE '77'" in site.uci.read_text()
+    assert not barriers(page)
     site.hands.forward(90)
     page.unroute("**/changes/keep")
     expect(page.get_by_text(BACK)).to_be_visible()
@@ -82,6 +84,7 @@ def test_refused_configuration_waits_for_a_person(page: Page, site: Site) -> Non
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("MAX_SPA_PACKET_AGE: not today. No.")
     expect(dialog).to_contain_text("line 21")
+    assert not barriers(page)
     dialog.get_by_role("button", name="Put the old file back").click()
     expect(page.get_by_text("The old configuration is back.")).to_be_visible()
     assert site.uci.read_bytes() == before
@@ -99,3 +102,10 @@ def test_both_values_stand_side_by_side(page: Page, site: Site) -> None:
     expect(field).to_have_value("lan")
     expect(field).to_be_focused()
     expect(page.locator("#e-network")).to_contain_text("Meanwhile it was changed to “guest”.")
+    assert not barriers(page)
+    page.goto(site.url + "/settings")
+    text = site.uci.read_text()
+    site.uci.write_text(text.replace("network 'wan'", "network 'lan'"))
+    page.goto(site.url + "/changes")
+    expect(page.get_by_role("row", name="network guest lan")).to_be_visible()
+    assert not barriers(page)
