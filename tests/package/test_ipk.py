@@ -147,6 +147,10 @@ def test_every_file_for_the_router_is_in_a_package(packages: Packages) -> None:
     assert {f"/etc/uci-defaults/{name}" for name in scripts} <= installed.keys()
 
 
+def test_rpcd_is_told_of_the_pages_access_list(packages: Packages) -> None:
+    assert "rpcd reload" in packages["fwknop-wrt-webui"].control_file("postinst-pkg")
+
+
 @pytest.mark.busybox
 @pytest.mark.parametrize("script", ["postinst", "prerm", "postrm"])
 def test_scripts_are_for_a_routers_shell(packages: Packages, script: str, tmp_path: Path) -> None:

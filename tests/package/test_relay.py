@@ -296,8 +296,10 @@ def test_the_whole_page_works_below_its_prefix(router: Router, front: Front, sit
     assert {f"/cgi-bin/fwknop/{name}" for name in ("clients", "settings", "backup")} <= seen
     status = Path(f"/proc/{front.page_process()}/status").read_text()
     (size,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]
-    # What a router can spare for a page that somebody has open.
+    # What a router can spare for a page that somebody has open. OpenSSL would be a tenth of it.
     assert size < 40 * 1024
+    maps = Path(f"/proc/{front.page_process()}/maps").read_text()
+    assert not re.search("libcrypto|_hashlib|_ssl", maps)
 
 
 def test_luci_hands_its_login_over_and_nothing_of_it_shows(

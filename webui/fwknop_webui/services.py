@@ -18,6 +18,7 @@ from fwknop_webui.assets import Assets
 from fwknop_webui.auth import Authenticator, Login, PasswordFile
 from fwknop_webui.clock import Clock
 from fwknop_webui.front import FRONT, Front
+from fwknop_webui.hidden import hidden
 from fwknop_webui.live import LiveDaemon
 from fwknop_webui.lockout import Lockout
 from fwknop_webui.login_history import LoginHistory
@@ -108,8 +109,10 @@ def build_services(config: WebConfig) -> Services:
 
 def _with_rpcd(parts: Services) -> Services:
     """The same, with the router's users and their rights."""
-    # Memory is short: only who needs them loads them.
-    from fwknop_webui.rpcd import Rpcd
+    # Memory is short: only who needs them loads them, and TLS with OpenSSL only who has no other
+    # way to uhttpd.
+    with hidden("ssl"):
+        from fwknop_webui.rpcd import Rpcd
     from fwknop_webui.rpcd_login import RpcdLogin
     from fwknop_webui.rpcd_service import RpcdService
     from fwknop_webui.rpcd_store import RpcdStore
