@@ -57,7 +57,8 @@ def test_every_form_works_without_scripts(
     changes(walk)
     page.get_by_role("button", name="Log out").click()
     assert not walk.failed
-    unsafe = [route.rule for route in ROUTES if route.method != "GET"]
+    # LuCI's form, not one of ours, leads to the foreign one.
+    unsafe = [route.rule for route in ROUTES if route.method != "GET" and not route.foreign]
     patterns = {rule: re.sub("<[^>]*>", "[^/]+", rule) for rule in unsafe}
     missed = [r for r in unsafe if not any(re.fullmatch(patterns[r], path) for path in walk.sent)]
     assert not missed
@@ -110,6 +111,7 @@ def live(walk: Walk) -> None:
     walk.press("/diagnostics", "Test")
     walk.press("/diagnostics", "Wait for a knock")
     walk.press("/revoke?id=g1", "Revoke")
+    walk.press("/", "Restart")
 
 
 def changes(walk: Walk) -> None:
