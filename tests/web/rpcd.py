@@ -88,6 +88,9 @@ class StandIn:
 
     enabled: bool = True
     running: bool = False
+    deaf: bool = False
+    """Whether it leaves out what it is told to set, which real ones do with odd values."""
+
     fails: dict[str, int] = field(default_factory=dict)
     """Calls such as "uci set" that end with this status."""
 
@@ -202,6 +205,8 @@ class StandIn:
     def _uci_set(self, sid: str, given: dict[str, Any]) -> Answer:
         from fwknopd.config.uci_changes import SetOption
 
+        if self.deaf:
+            return OK, {}
         return self._edit(
             sid,
             given,

@@ -283,6 +283,15 @@ def test_a_failure_in_the_middle_leaves_nothing_staged(
     assert all(session.staged is None for session in rpcd.sessions.values())
 
 
+def test_what_rpcd_leaves_out_is_noticed(browser: RouterVisitor, rpcd: StandIn) -> None:
+    browser.enter()
+    rpcd.deaf = True
+    page = age(browser, "77")
+    assert "did not take every change" in page.text
+    assert page.staged == 1
+    assert all(session.staged is None for session in rpcd.sessions.values())
+
+
 def test_who_has_to_log_in_again_keeps_what_was_staged(
     browser: RouterVisitor, rpcd: StandIn
 ) -> None:

@@ -5,6 +5,7 @@ uhttpd takes some kilobytes at a time, so each call is about one section.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,11 +37,12 @@ class Call:
 
 def staging_calls(changes: Sequence[UciChange], wanted: UciPackage) -> Iterator[Call]:
     """The calls that make of a package ``wanted``. ``changes`` are those of differences()."""
-    ids = _Ids()
+    ids, by_section = _Ids(), defaultdict[str, list[UciChange]](list)
+    for change in changes:
+        by_section[change.section].append(change)
     yield from (ids.delete(c.section) for c in changes if isinstance(c, DeleteSection))
     for section in wanted.sections:
-        own = [change for change in changes if change.section == section.id]
-        yield from _section_calls(ids, section.id, own)
+        yield from _section_calls(ids, section.id, by_section[section.id])
     if any(isinstance(change, Reorder) for change in changes):
         yield ids.order([section.id for section in wanted.sections])
 

@@ -100,6 +100,9 @@ class RpcdStore:
             raise StoreError(str(error), "Load the page again and repeat the change.") from error
         for call in staging_calls(differences(package, wanted), wanted):
             call.answered(self._call(call.method, {"config": PACKAGE, **call.message()}))
+        # rpcd leaves out what it doesn't take, and says nothing.
+        if _content(self.load().package) != _content(wanted):
+            raise StoreError("the router's rpcd did not take every change", "See logread.")
 
     def _start_clock(self, seconds: float) -> None:
         try:
@@ -188,6 +191,14 @@ def _package(values: Json) -> UciPackage:
     found = [item for item in values.values() if isinstance(item, dict)]
     found.sort(key=_index)
     return UciPackage(tuple(_section(item) for item in found))
+
+
+def _content(package: UciPackage) -> list[object]:
+    """All but what anonymous sections are called, which is rpcd's to say."""
+    return [
+        (section.type, section.name, {option.name: option.value for option in section.options})
+        for section in package.sections
+    ]
 
 
 def _index(section: Json) -> int:
