@@ -86,6 +86,8 @@ class Walker:
         self.wrong += [f"{name}: {kind}: {item}" for kind in found for item in found[kind]]
 
 
+# Half a minute alone; beside other tests on a small machine a multiple of it.
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 def test_all_pages(
     look: Look,
