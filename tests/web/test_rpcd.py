@@ -348,8 +348,15 @@ def test_without_uhttpd_nobody_can_log_in(router: Flask) -> None:
     assert "/cgi-bin/fwknop" in page.text
 
 
-def test_login_page_leads_to_lucis(browser: RouterVisitor) -> None:
-    assert "/cgi-bin/luci/admin/services/fwknopd" in browser.get("/login").links
+def test_login_page_leads_to_lucis_where_there_is_one(
+    browser: RouterVisitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = tmp_path / "luci"
+    monkeypatch.setattr("fwknop_webui.defaults.LUCI", place)
+    entry = "/cgi-bin/luci/admin/services/fwknopd"
+    assert entry not in browser.get("/login").links
+    place.touch()
+    assert entry in browser.get("/login").links
 
 
 def do(browser: RouterVisitor, action: str) -> Page:

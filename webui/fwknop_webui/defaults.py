@@ -13,3 +13,4 @@ START_COMMAND = f"{SERVICE} start"
 
 CONFIRM_SECONDS = 90.0
 """How long applied changes wait for the browser to confirm that it still reaches the page."""
+LUCI = Path("/www/cgi-bin/luci")

@@ -6,6 +6,7 @@ from flask import Response, g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from fwknop_webui import defaults
 from fwknop_webui.auth import Login
 from fwknop_webui.hosts import is_local_path
 from fwknop_webui.i18n import _, ngettext
@@ -66,7 +67,7 @@ def login_page(trouble: str = "", wait: int = 0) -> str:
         wait=wait,
         username=request.form.get("username") or services().authenticator.suggested_user,
         next=request.values.get("next", ""),
-        luci=LUCI if services().config.rpcd else "",
+        luci=LUCI if services().config.rpcd and defaults.LUCI.exists() else "",
     )
 
 
