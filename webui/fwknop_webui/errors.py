@@ -38,7 +38,9 @@ _TEXTS: dict[int, tuple[str, str]] = {
         N_("Unknown host name"),
         N_(
             "This page is not served under the name in your browser's address bar. Use the "
-            "router's address, or allow the name with --allowed-host NAME."
+            "router's address, or allow the name with --allowed-host NAME; on a router with: "
+            "uci add_list fwknopd.@global[0].allowed_host=NAME; uci commit fwknopd; "
+            "/etc/init.d/fwknop-webui restart"
         ),
     ),
     500: (
