@@ -112,7 +112,12 @@ def narrowed(stanza: Stanza) -> Stanza:
     """The client without what lets in more than the address it names, or has no effect."""
     allowed = stanza.allowed_commands if stanza.enable_cmd_exec else None
     return replace(
-        stanza, grant_source=False, widen_ipv4=None, widen_ipv6=None, allowed_commands=allowed
+        stanza,
+        grant_source=False,
+        widen_ipv4=None,
+        widen_ipv6=None,
+        allowed_commands=allowed,
+        old_keys_of="",
     )
 
 
