@@ -424,3 +424,44 @@ def own_certificate(folder: Path) -> Path:
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
     path.write_bytes(secret + made.public_bytes(pem))
     return path
+
+
+def test_lucis_menu_entry_leads_back_to_what_is_unsaved(
+    browser: RouterVisitor, rpcd: StandIn
+) -> None:
+    browser.enter()
+    age(browser, "77", "Save")
+    old = browser.client.get_cookie(COOKIE)
+    token = browser.get("/").form("/logout").value("csrf")
+    page = browser.hand_over(rpcd.log_in("anna", luci=True))
+    assert page.staged == 1
+    new = browser.client.get_cookie(COOKIE)
+    assert old and new and old.value != new.value
+    assert page.form("/logout").value("csrf") != token
+    # Only LuCI's is left; and it is nobody else's.
+    assert [session.token != "" for session in rpcd.sessions.values()] == [True]
+    assert browser.hand_over(rpcd.log_in("root", luci=True)).staged == 0
+
+
+@pytest.mark.parametrize("confirms", [True, False])
+def test_lucis_menu_entry_leads_back_to_what_is_not_confirmed(
+    confirms: bool, browser: RouterVisitor, rpcd: StandIn, using: StubDaemon, hands: HandClock
+) -> None:
+    browser.enter()
+    browser.keeps = False
+    age(browser, "77")
+    page = browser.hand_over(rpcd.log_in("anna", luci=True))
+    assert "Not confirmed" in page.text
+    # rpcd lets nobody confirm but who applied.
+    assert len(rpcd.sessions) == 2
+    if confirms:
+        page = browser.get("/changes/applied")
+        browser.press(page.form("/changes/keep"), "Keep")
+    else:
+        rpcd.time_is_up()
+        hands.forward(93)
+        page = browser.get("/clients")
+        assert "The old configuration is back" in page.text
+        assert page.staged == 1
+    assert ("'77'" in rpcd.text) is confirms
+    assert len(rpcd.sessions) == 1

@@ -10,15 +10,16 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from fwknop_webui.auth import Login
 from fwknop_webui.clock import Clock
 from fwknop_webui.differences import differences
-from fwknop_webui.rpcd import DENIED, NO_DATA, AccessDenied, Rpcd, RpcdStatus
+from fwknop_webui.rpcd import DENIED, NO_DATA, AccessDenied, Rpcd, RpcdError, RpcdStatus
 from fwknop_webui.rpcd_calls import staging_calls
 from fwknop_webui.rpcd_login import PACKAGE, RpcdLogin
-from fwknop_webui.store import StillUnconfirmed, Waiting
+from fwknop_webui.store import StillUnconfirmed, Undecided, Waiting
 from fwknop_webui.untyped import Json, child, children, flag, text
 from fwknopd.config.uci_changes import ChangeError, UciChange, apply
 from fwknopd.config.uci_format import UciOption, UciPackage, UciSection, UciValue
@@ -33,6 +34,8 @@ class _Applied:
     user: str
     until: float
     login: Login = field(repr=False)
+    is_spared: bool = False
+    """Whether nobody else uses the login any more."""
 
 
 class RpcdStore:
@@ -126,10 +129,14 @@ class RpcdStore:
             raise _read_only() from error
 
     def confirm(self) -> bool:
-        """See Store.confirm."""
+        """See Store.confirm. As long as rpcd doesn't answer, it still waits."""
         with self._lock:
-            applied, self._applied = self._applied, None
-            return applied is not None and self._decide(applied, "confirm")
+            applied = self._applied
+            if applied is None:
+                return False
+            kept = self._decide(applied, "confirm")
+            self._settled()
+            return kept
 
     def rollback(self) -> bool:
         """See Store.rollback. rpcd may have done it already: its clock runs by itself."""
@@ -137,24 +144,46 @@ class RpcdStore:
             applied = self._applied
             if applied is None:
                 return False
-            if self._decide(applied, "rollback"):
+            try:
+                done = self._decide(applied, "rollback")
+            except Undecided:
+                if self._clock.monotonic() < applied.until:
+                    raise
+                done = False
+            if done:
                 # What was taken back is staged again in rpcd's eyes; here it is in the session.
-                self._rpcd.call(applied.login.rpcd, "uci", "revert", {"config": PACKAGE})
-            self._applied = None
+                with suppress(RpcdError):
+                    self._rpcd.call(applied.login.rpcd, "uci", "revert", {"config": PACKAGE})
+            self._settled()
             return True
 
+    def _settled(self) -> None:
+        applied, self._applied = self._applied, None
+        if applied and applied.is_spared:
+            self._rights.end(applied.login)
+
     def _decide(self, applied: _Applied, method: str) -> bool:
-        """False when rpcd has nothing to decide about any more."""
+        """False when rpcd has nothing to decide about any more. Raises Undecided, RpcdError."""
         try:
             self._rpcd.call(applied.login.rpcd, "uci", method, {})
         except RpcdStatus as error:
-            if error.code in (NO_DATA, DENIED):
+            if error.code == NO_DATA:
                 return False
+            if error.code == DENIED:
+                raise _undecided() from error
             raise
-        except AccessDenied:
-            # The session is over; what it applied is taken back in its time.
-            return False
+        except AccessDenied as error:
+            raise _undecided() from error
         return True
+
+    def spares(self, login: Login) -> bool:
+        """See Store.spares: rpcd takes a confirmation only from the session that applied."""
+        with self._lock:
+            applied = self._applied
+            if applied is None or not login.rpcd or applied.login.rpcd != login.rpcd:
+                return False
+            self._applied = replace(applied, is_spared=True)
+            return True
 
     def waiting(self) -> Waiting | None:
         """See Store.waiting."""
@@ -171,6 +200,13 @@ class RpcdStore:
             # Is it this call alone, or the whole session?
             self._rights.may(login, "uci", PACKAGE, "read")
             raise
+
+
+def _undecided() -> Undecided:
+    return Undecided(
+        "the login these changes were applied with has ended, so nobody can decide any more",
+        "In a minute and a half at most the router itself puts the old configuration back.",
+    )
 
 
 def _unconfirmed() -> StillUnconfirmed:

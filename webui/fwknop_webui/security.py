@@ -84,7 +84,7 @@ class Guard:
         if not hmac.compare_digest(_expected_token(session), _given_token()):
             abort(403, "token")
         if session:
-            _hold(session)
+            hold(session)
         return None
 
 
@@ -144,7 +144,10 @@ def _login_needed(route: Route) -> ResponseReturnValue:
     return redirect(url_for("login", next=target if wanted not in ("", "/") else None), 303)
 
 
-def _hold(session: Session) -> None:
+def hold(session: Session) -> None:
+    """Let no other request change something in this session until the end of this one."""
+    if g.get("held") is session:
+        return
     # A daemon that hangs keeps one request waiting; more of the same session must not join it,
     # or a few clicks would take all threads and with them the page.
     if not session.lock.acquire(timeout=BUSY_SECONDS):

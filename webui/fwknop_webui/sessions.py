@@ -106,6 +106,20 @@ class SessionStore:
             self._sessions[session.id] = session
         return session
 
+    def renew(self, session: Session, login: Login) -> None:
+        """Its user has logged in again: it goes on, under a new id and with a new token."""
+        now = self._now()
+        if login.owned:
+            session.authenticated = now
+        elif session.is_over:
+            session.authenticated = now - FRESH_SECONDS
+        with self._lock:
+            self._sessions.pop(session.id, None)
+            session.id, session.csrf = _token(), _token()
+            session.login, session.is_over = login, False
+            session.created = session.last_used = now
+            self._sessions[session.id] = session
+
     def find(self, session_id: str, *, touch: bool = True) -> Session | None:
         """The live session of that id. ``touch`` False: this isn't a person's action (polling)."""
         now = self._now()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from fwknop_webui.auth import Login
 from fwknop_webui.clock import Clock
 from fwknop_webui.differences import differences
 from fwknop_webui.merge import merge
@@ -31,6 +32,10 @@ from fwknopd.uci_store import (
 
 class StillUnconfirmed(StoreError):
     """The changes before these are not confirmed yet. There is one rollback at a time."""
+
+
+class Undecided(StoreError):
+    """What waits can neither be kept nor taken back by anybody here; its time runs on."""
 
 
 class SessionOver(StoreError):
@@ -83,6 +88,10 @@ class Store(Protocol):
 
         False when there is nothing to take back. Raises StoreError, and then it still waits.
         """
+        ...
+
+    def spares(self, login: Login) -> bool:
+        """Whether only this login can confirm what waits; the store ends it afterwards."""
         ...
 
     def waiting(self) -> Waiting | None:
@@ -177,6 +186,10 @@ class FileStore:
         before = self._store.loaded(exchange.before).package
         wanted = merge(written, before, now.package, prefer_mine=False).package
         self._store.commit(differences(now.package, wanted), now.etag)
+
+    def spares(self, login: Login) -> bool:
+        """See Store.spares: whoever is logged in may confirm."""
+        return False
 
     def waiting(self) -> Waiting | None:
         """See Store.waiting."""

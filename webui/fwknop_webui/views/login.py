@@ -15,7 +15,7 @@ from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import render
 from fwknop_webui.password_try import address, try_password
 from fwknop_webui.routes import Route
-from fwknop_webui.security import COOKIE, LOGIN_COOKIE, drop_cookie, set_cookie
+from fwknop_webui.security import COOKIE, LOGIN_COOKIE, drop_cookie, hold, set_cookie
 from fwknop_webui.services import current_session, require_session, services
 from fwknop_webui.sessions import Session
 
@@ -73,17 +73,36 @@ def login_page(trouble: str = "", wait: int = 0) -> str:
 
 def _close(session: Session) -> None:
     services().sessions.close(session.id)
-    services().authenticator.end(session.login)
+    _end(session.login)
+
+
+def _end(login: Login) -> None:
+    """What is applied with it can be confirmed with it alone."""
+    if not services().store.spares(login):
+        services().authenticator.end(login)
+
+
+def _session(username: str, login: Login) -> Session:
+    """The same browser's session of the same user goes on, with all that is unsaved in it.
+
+    LuCI's menu entry hands its login over each time somebody opens it.
+    """
+    former: Session | None = current_session() or g.get("former")
+    if former is None:
+        return services().sessions.create(username, login)
+    if former.username != username:
+        _close(former)
+        return services().sessions.create(username, login)
+    hold(former)
+    before = former.login
+    services().sessions.renew(former, login)
+    _end(before)
+    return former
 
 
 def begin_session(username: str, login: Login, answer: WerkzeugResponse) -> Response:
     """Log somebody in; ``answer`` gets the cookie."""
-    former: Session | None = current_session() or g.get("former")
-    session: Session = services().sessions.create(username, login)
-    if former:
-        _close(former)
-        if former.is_over and former.username == username:
-            session.staging = former.staging
+    session = _session(username, login)
     session.notices += _previous_login()
     response = make_response(answer)
     set_cookie(response, COOKIE, session.id)
