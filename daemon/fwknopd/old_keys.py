@@ -3,12 +3,14 @@
 What has ended is refused at once, and remembered, so that no reload and no reboot revives it.
 The UCI file is put right a little later: who has just applied a configuration on the web page
 may still take it back, and then the file must be as that page left it. In its jail the daemon
-can't write the file; then the web page removes them.
+can't write the file, and elsewhere it may be that of a page that is not root's; then the web
+page removes them.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -32,6 +34,9 @@ LONGEST_WAIT = 3600.0
 """The wall clock, by which keys end, may be set at any time."""
 
 LOCK_SECONDS = 1.0
+
+_SHUT = 0
+"""The end of what has ended: nobody writes that moment into a file."""
 
 
 class Memory(Protocol):
@@ -77,7 +82,7 @@ class OldKeys:
         self._awaited = frozenset(
             stanza.old_keys_of
             for stanza in old
-            if stanza.end_at_first_use and mark_of(stanza) not in self._ended
+            if stanza.end_at_first_use and not self._is_over(stanza)
         )
         self._plan(old)
 
@@ -103,7 +108,8 @@ class OldKeys:
     def _end(self, now: float) -> None:
         used, self._used = self._used, set()
         for stanza in self._old():
-            if stanza.end_at_first_use and stanza.old_keys_of in used:
+            ends = stanza.end_at_first_use and stanza.old_keys_of in used
+            if ends and not self._is_over(stanza):
                 self._ended.append(mark_of(stanza))
         if self.memory is not None:
             self._tell(self.memory.keep(self._ended))
@@ -123,10 +129,14 @@ class OldKeys:
         if not any(s.old_keys_of for s in settings.stanzas):
             return
         stanzas = [
-            replace(s, access_expire=0) if s.old_keys_of and mark_of(s) in self._ended else s
+            replace(s, access_expire=_SHUT) if s.old_keys_of and self._is_over(s) else s
             for s in settings.stanzas
         ]
         self._engine.configure(replace(settings, stanzas=tuple(stanzas)))
+
+    def _is_over(self, stanza: Stanza) -> bool:
+        """Whether these old keys ended before their time."""
+        return stanza.access_expire == _SHUT or mark_of(stanza) in self._ended
 
     def _plan(self, old: Collection[Stanza]) -> None:
         """When to look again for what is over."""
@@ -143,7 +153,7 @@ class OldKeys:
         from fwknopd.uci_store import DEFAULT_SAVEDIR, StoreError, UciStore
 
         self._remove_at = inf
-        if self._file is None or self._engine.settings.test or not os.access(self._file, os.W_OK):
+        if self._file is None or self._engine.settings.test or not _is_ours(self._file):
             return
         store = UciStore(Path(self._file), DEFAULT_SAVEDIR, LOCK_SECONDS)
         now = 0 if self._clock.problem() else int(self._clock.now())
@@ -173,9 +183,26 @@ class OldKeys:
         self._fault = fault
 
 
+def _is_ours(file: str) -> bool:
+    """May we replace ``file`` by another, and nobody else has less of that one?
+
+    A page that is not root's may own it, or read it as one of its group; it removes them then.
+    """
+    try:
+        found = Path(file).stat()
+    except OSError:
+        return False
+    is_private = not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    return found.st_uid == os.geteuid() and is_private and os.access(file, os.W_OK)
+
+
 def mark_of(stanza: Stanza) -> str:
-    """Tells these keys from others in a file, and nothing else of them."""
-    return sha256(b"old keys\0" + stanza.identity.encode()).hexdigest()[:32]
+    """Tells this overlap from others in a file, and nothing else of its keys.
+
+    The same keys may be old ones again: those of another client that shares them, or after a
+    backup brought them back. Then they have another end; and a client may get another name.
+    """
+    return sha256(f"old keys\0{stanza.identity}\0{stanza.access_expire}".encode()).hexdigest()[:32]
 
 
 def sections_over(

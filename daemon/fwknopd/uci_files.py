@@ -177,9 +177,16 @@ def _is_trusted(found: os.stat_result) -> bool:
 
 
 def _take_over(descriptor: int, old: os.stat_result) -> None:
-    """Owner and mode of the old file, but never readable for others: it holds keys."""
-    with suppress(PermissionError):
+    """Owner and mode of the old file, but never readable for others: it holds keys.
+
+    Raises PermissionError when it would be taken from its owner. Its group has no rights in
+    the new one, so it doesn't matter.
+    """
+    try:
         os.fchown(descriptor, old.st_uid, old.st_gid)
+    except PermissionError:
+        if os.fstat(descriptor).st_uid != old.st_uid:
+            raise
     os.fchmod(descriptor, old.st_mode & SECRET_MODE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -395,3 +396,21 @@ def test_commit_that_changes_nothing_keeps_nothing(store: UciStore) -> None:
 def test_contents_are_not_in_a_repr(store: UciStore) -> None:
     store.path.write_text("config a x\n\toption KEY 'secret'\n")
     assert "secret" not in repr(exchange(store, SetOption("x", "o", "1")))
+
+
+@pytest.mark.root
+def test_a_file_is_never_taken_from_its_owner(
+    store: UciStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chown(store.path, 65534, 65534)
+    before = store.path.read_bytes()
+
+    def refuse(*_: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    with pytest.raises(StoreError, match="no permission"):
+        store.commit([CHANGE], store.load().etag)
+    assert store.path.stat().st_uid == 65534
+    assert store.path.read_bytes() == before
+    assert [entry.name for entry in store.path.parent.iterdir() if "uci-" in entry.name] == []

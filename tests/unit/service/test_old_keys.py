@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,23 @@ def test_ended_keys_stay_so_over_a_reload_and_a_restart(uci_rig: Rig) -> None:
     assert uci_rig.knock(keys=NEW) == "accepted"
     [told] = [c for c in uci_rig.ask("clients")["clients"] if c["ended"]]
     assert told["label"] == "Anna (old keys)"
+
+
+def test_what_ended_says_nothing_of_another_overlap_with_the_same_keys(uci_rig: Rig) -> None:
+    memory = EndedKeys(uci_rig.folder / "ended.keys")
+    rotated(uci_rig)
+    uci_rig.start(memory=memory)
+    uci_rig.knock(keys=NEW)
+    text = (uci_rig.folder / "fwknopd").read_text()
+    uci_rig.write("fwknopd", text.replace("'Anna'", "'Anne'"))
+    uci_rig.ask("reload")
+    assert uci_rig.knock(keys=OLD) == "client-expired"
+    uci_rig.write("fwknopd", text.replace(f"{int(NOW) + DAY}", f"{int(NOW) + 2 * DAY}"))
+    uci_rig.ask("reload")
+    assert uci_rig.knock(keys=OLD) == "accepted"
+    uci_rig.knock(keys=NEW)
+    assert uci_rig.knock(keys=OLD) == "client-expired"
+    assert len(memory.load()[0]) == 2
 
 
 def test_old_keys_may_stay_to_their_time(uci_rig: Rig) -> None:
@@ -189,6 +207,21 @@ def test_file_that_can_not_be_written_is_left_to_the_page(
     assert names(uci_rig) == ["Anna", "Anna (old keys)"]
     assert uci_rig.knock(keys=OLD) == "client-expired"
     assert uci_rig.events("error") == []
+
+
+@pytest.mark.parametrize(("owner", "mode"), [(65534, 0o600), (0, 0o640), (0, 0o604)])
+def test_file_that_others_use_too_is_left_to_the_page(owner: int, mode: int, uci_rig: Rig) -> None:
+    rotated(uci_rig)
+    uci_rig.start()
+    file = uci_rig.folder / "fwknopd"
+    if os.geteuid() == 0:
+        os.chown(file, owner, owner)
+    file.chmod(mode)
+    before = file.stat()
+    uci_rig.knock(keys=NEW)
+    uci_rig.pass_time(SETTLING_SECONDS + 1)
+    assert file.stat() == before
+    assert uci_rig.knock(keys=OLD) == "client-expired"
 
 
 def test_marks_tell_no_keys_and_survive_damage(tmp_path: Path) -> None:
