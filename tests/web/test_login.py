@@ -14,7 +14,7 @@ from flask import Flask
 from fwknop_webui.app import create_app
 from fwknop_webui.auth import Login
 from fwknop_webui.lockout import FAILURES_PER_ADDRESS, LOCK_SECONDS
-from fwknop_webui.security import COOKIE
+from fwknop_webui.security import COOKIE, OVER_TLS
 from fwknop_webui.services import WebConfig, build_services
 from fwknop_webui.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS
 from tests.web.clock import HandClock
@@ -208,15 +208,29 @@ def test_without_a_password_nobody_gets_in_and_the_page_says_what_to_do(
     assert "fwknop-webui passwd --password-file" in page.text
 
 
-def test_cookie_is_secure_under_tls(stranger: Visitor) -> None:
-    secure = {"base_url": "https://router.lan"}
-    page = stranger.get("/login", **secure)
+def cookies_of_login(visitor: Visitor, base_url: str) -> dict[str, str]:
+    """Log in; the cookies the browser is sent on the way, by name."""
+    page = visitor.get("/login", base_url=base_url)
     data = {"csrf": page.form("/login").value("csrf"), "username": "root"}
-    answer = stranger.client.post(
-        "/login", data=data | {"password": stranger.password}, base_url="https://router.lan"
-    )
-    (found,) = [c for c in answer.headers.getlist("Set-Cookie") if c.startswith(f"{COOKIE}=")]
-    assert "Secure" in found
+    data["password"] = visitor.password
+    answer = visitor.client.post("/login", data=data, base_url=base_url)
+    answers = (page.response, answer)
+    sent = [cookie for item in answers for cookie in item.headers.getlist("Set-Cookie")]
+    return {cookie.partition("=")[0]: cookie for cookie in sent}
+
+
+def test_cookie_is_secure_under_tls(stranger: Visitor) -> None:
+    assert "Secure" in cookies_of_login(stranger, "https://router.lan")[COOKIE + OVER_TLS]
+
+
+def test_login_under_tls_leaves_room_for_one_without(stranger: Visitor) -> None:
+    # Browsers let no answer over http replace or delete a Secure cookie.
+    tls, plain = "https://router.lan", "http://router.lan"
+    secure = cookies_of_login(stranger, tls)
+    assert all("Secure" in cookie for cookie in secure.values())
+    assert not secure.keys() & cookies_of_login(stranger, plain).keys()
+    for base_url in (tls, plain):
+        assert stranger.client.get("/clients", base_url=base_url).status_code == 200
 
 
 def test_unencrypted_pages_say_so_except_on_this_very_machine(visitor: Visitor, app: Flask) -> None:

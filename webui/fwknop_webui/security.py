@@ -19,6 +19,9 @@ from fwknop_webui.sessions import Session
 
 COOKIE = "fwknop_webui"
 LOGIN_COOKIE = "fwknop_webui_login"
+OVER_TLS = "_https"
+"""Behind both names under https: no http answer may replace a Secure cookie of its name."""
+
 SAFE = frozenset({"GET", "HEAD"})
 
 BUSY_SECONDS = 2.0
@@ -60,7 +63,7 @@ class Guard:
         route = g.route = self._routes.get(request.endpoint or "")
         _limit(route.limits if route else FORM)
         polled = route is not None and route.polled
-        found = services().sessions.find(request.cookies.get(COOKIE, ""), touch=not polled)
+        found = services().sessions.find(_cookie(COOKIE), touch=not polled)
         g.session, g.former = (None, found) if found and found.is_over else (found, None)
         if request.method not in SAFE:
             return self._check_unsafe(route)
@@ -107,7 +110,7 @@ def _given_token() -> bytes:
 def _expected_token(session: Session | None) -> bytes:
     if session:
         return session.csrf.encode()
-    cookie = request.cookies.get(LOGIN_COOKIE, "")
+    cookie = _cookie(LOGIN_COOKIE)
     # Without the cookie nothing can match: the answer is as random as a fresh key.
     return (services().seal("login", cookie) if cookie else secrets.token_hex()).encode()
 
@@ -121,7 +124,7 @@ def csrf_token() -> str:
 def _login_nonce() -> str:
     """Ties the login form to this browser before there is a session."""
     if "login_nonce" not in g:
-        known = request.cookies.get(LOGIN_COOKIE, "")
+        known = _cookie(LOGIN_COOKIE)
         g.login_nonce = known if 20 <= len(known) <= 64 else secrets.token_urlsafe(24)
     nonce: str = g.login_nonce
     return nonce
@@ -161,20 +164,27 @@ def _release(_error: BaseException | None) -> None:
         held.lock.release()
 
 
+def cookie_name(name: str) -> str:
+    """What the browser knows this cookie by, under the scheme of this request."""
+    return name + OVER_TLS if request.is_secure else name
+
+
+def _cookie(name: str) -> str:
+    return request.cookies.get(cookie_name(name), "")
+
+
 def set_cookie(response: Response, name: str, value: str) -> None:
     """A cookie no script and no other site can use."""
     path = request.script_root or "/"
-    response.set_cookie(
-        name, value, path=path, httponly=True, samesite="Strict", secure=request.is_secure
-    )
+    name, secure = cookie_name(name), request.is_secure
+    response.set_cookie(name, value, path=path, httponly=True, samesite="Strict", secure=secure)
 
 
 def drop_cookie(response: Response, name: str) -> None:
     """Make the browser forget the cookie."""
     path = request.script_root or "/"
-    response.delete_cookie(
-        name, path=path, httponly=True, samesite="Strict", secure=request.is_secure
-    )
+    name, secure = cookie_name(name), request.is_secure
+    response.delete_cookie(name, path=path, httponly=True, samesite="Strict", secure=secure)
 
 
 def _add_headers(response: Response) -> Response:
