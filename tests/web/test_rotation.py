@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fwknop_webui.merge import merge
+from fwknop_webui.old_keys import made_from
 from fwknop_webui.qr import draw
 from fwknopd.config.uci_config import configuration_from_uci
 from fwknopd.config.uci_format import parse_uci
@@ -46,7 +49,8 @@ def test_old_keys_stay_for_a_day_or_the_first_use(
     new, _bert, old = sections(uci)
     assert values(new)["KEY_BASE64"] != KEY
     assert drawn(show(visitor, new.id)) == shown
-    assert (old.name, values(old)["name"]) == ("old_keys_1", "Anna (old keys)")
+    assert re.fullmatch("old_keys_[0-9a-f]{8}", old.name or "")
+    assert values(old)["name"] == "Anna (old keys)"
     assert (values(old)["KEY_BASE64"], values(old)["HMAC_KEY_BASE64"]) == (KEY, HMAC)
     assert values(old)["old_keys_of"] == "Anna"
     assert values(old)["end_at_first_use"] == "1"
@@ -83,6 +87,27 @@ def test_pressed_twice_the_keys_in_force_are_the_old_ones(
     assert values(sections(uci)[2])["KEY_BASE64"] == KEY
 
 
+def test_sent_again_nothing_is_made_anew(visitor: Visitor, uci: Path) -> None:
+    # Whoever reloads the page with the QR code has scanned it perhaps.
+    path = f"/clients/{sections(uci)[0].id}/rotate"
+    form = visitor.get(path).form(path)
+    shown = drawn(visitor.press(form, "Make new keys"))
+    assert visitor.press(form, "Make new keys").status == 409
+    assert drawn(show(visitor, sections(uci)[0].id)) == shown
+
+
+def test_two_people_rotate_two_clients(uci: Path) -> None:
+    base = parse_uci(uci.read_text(), "")
+    mine, theirs = (
+        made_from(base, client, client, int(NOW), first_use=True)
+        for client in base.of_type("access")
+    )
+    merged = merge(base, mine, theirs)
+    assert not merged.conflicts
+    old = [section.get("old_keys_of") for section in merged.package.of_type("access")[2:]]
+    assert sorted(old) == ["Anna", "bert"]
+
+
 def test_rotated_again_later_there_are_three(
     visitor: Visitor, daemon: StubDaemon, uci: Path
 ) -> None:
@@ -103,7 +128,9 @@ def test_without_overlap_nothing_stays(visitor: Visitor, daemon: StubDaemon, uci
     assert KEY not in uci.read_text()
 
 
-@pytest.mark.parametrize("hours", ["", "-1", "a day", "1.5", "99999", "\u0661", "9" * 400])
+@pytest.mark.parametrize(
+    "hours", ["", "-1", "a day", "1.5", "99999", "0000000024", "\u0661", "9" * 400]
+)
 def test_bad_time_is_asked_for_again(hours: str, visitor: Visitor, uci: Path) -> None:
     page = rotate(visitor, sections(uci)[0].id, hours=hours, first_use=[])
     assert page.status == 422
@@ -185,7 +212,7 @@ def test_keys_that_were_removed_meanwhile_are_no_conflict(
     rotate(visitor, anna)
     apply(visitor)
     text = uci.read_text()
-    uci.write_text(text[: text.index("config access 'old_keys_1'")])
+    uci.write_text(text[: text.index("config access 'old_keys_")])
     page = visitor.get("/clients")
     assert "Old keys" not in page.text
     assert edit(visitor, anna, FW_ACCESS_TIMEOUT="99").status == 200

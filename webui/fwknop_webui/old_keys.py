@@ -6,6 +6,7 @@ client changes them too. The daemon ends and removes them.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
@@ -175,7 +176,6 @@ def _free_name(package: UciPackage, name: str) -> str:
 
 
 def _free_id(package: UciPackage) -> str:
-    number = 1
-    while package.section(f"old_keys_{number}") is not None:
-        number += 1
-    return f"old_keys_{number}"
+    # Not a number: two people who rotate two clients at once must not both make the same one.
+    made = f"old_keys_{secrets.token_hex(4)}"
+    return made if package.section(made) is None else _free_id(package)

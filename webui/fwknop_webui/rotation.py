@@ -34,7 +34,8 @@ class Overlap:
 
 def overlap_of(hours: str, first_use: bool) -> Overlap:
     """What was typed. Raises ValueError, with what is expected."""
-    if not (hours.isascii() and hours.isdigit() and int(hours[:9]) <= MAX_HOURS):
+    is_short = hours.isascii() and hours.isdigit() and len(hours) <= 5
+    if not is_short or int(hours) > MAX_HOURS:
         raise ValueError(_("Expecting: a number of hours from 0 to {n}.").format(n=MAX_HOURS))
     return Overlap(int(hours), first_use)
 
