@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from fwknop_webui.app import create_app
-from fwknop_webui.auth import Login
+from fwknop_webui.auth import Login, Right
 from fwknop_webui.lockout import FAILURES_PER_ADDRESS, LOCK_SECONDS
 from fwknop_webui.security import COOKIE, OVER_TLS
 from fwknop_webui.services import WebConfig, build_services
@@ -141,6 +141,9 @@ class SlowAuthenticator:
     def authenticate(self, username: str, password: str) -> None:
         self.count += 1
         assert self.go.wait(10)
+
+    def allows(self, login: Login, right: Right) -> bool:
+        return True
 
     def take_over(self, session: str) -> None:
         """Nobody."""

@@ -21,7 +21,7 @@ from fwknop_webui.security import COOKIE
 from fwknop_webui.services import WebConfig
 from tests.web.clock import HandClock
 from tests.web.conftest import STOCK
-from tests.web.daemon import StubDaemon
+from tests.web.daemon import StubDaemon, door
 from tests.web.rpcd import StandIn, usual_users
 from tests.web.visitor import Page, Visitor
 
@@ -178,8 +178,34 @@ def test_a_session_for_looking_only_takes_nothing_over_but_looks(
 ) -> None:
     browser.hand_over(rpcd.log_in("guest", luci=True))
     page = age(browser, "77")
-    assert "your account may look at this configuration, but not change it" in page.text
+    assert page.status == 403
+    assert "Your account may look at this page, but not change anything" in page.text
     assert rpcd.text == STOCK
+    assert browser.press(browser.get("/").form("/logout"), "Log out").status == 200
+
+
+def test_who_may_look_only_closes_no_door(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon
+) -> None:
+    using.doors = [door()]
+    browser.enter("guest", "guest password")
+    form = browser.get("/revoke?id=g1").form("/revoke")
+    assert browser.press(form, "Revoke").status == 403
+    assert not any(verb == "revoke" for verb, _ in using.asked)
+    token = form.value("csrf")
+    assert browser.post("/diagnostics/watch", {"csrf": token}).status == 200
+
+
+@pytest.mark.parametrize("path", ["/logs", "/revoke?id=g1", "/diagnostics", "/api/overview"])
+def test_a_session_the_router_has_ended_sees_nothing_more(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon, hands: HandClock, path: str
+) -> None:
+    browser.enter()
+    rpcd.sessions.clear()
+    hands.forward(6)
+    answer = browser.client.get(path)
+    assert "/login" in (answer.get_data(as_text=True) + answer.headers.get("Location", ""))
+    assert answer.status_code in (303, 403)
 
 
 def test_what_is_applied_is_kept_when_it_is_confirmed(
@@ -380,7 +406,7 @@ def test_the_daemon_is_started_and_stopped_with_the_users_rights(
 def test_who_may_look_only_starts_nothing(browser: RouterVisitor, rpcd: StandIn) -> None:
     browser.enter("guest", "guest password")
     assert not any(form.action == "/service" for form in browser.get("/").forms)
-    assert do(browser, "start").status == 404
+    assert do(browser, "start").status == 403
     assert not rpcd.executed
 
 

@@ -14,6 +14,7 @@ import re
 import secrets
 import threading
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +35,14 @@ _LINE = re.compile(
 
 class AuthError(Exception):
     """Nobody can log in. The text says why and what to do; it is shown on the login page."""
+
+
+class Right(StrEnum):
+    """What a request needs its user to be allowed: rpcd's words for it."""
+
+    NONE = ""
+    READ = "read"
+    WRITE = "write"
 
 
 class PasswordRefused(ValueError):
@@ -69,6 +78,10 @@ class Authenticator(Protocol):
 
     def take_over(self, session: str) -> TakenOver | None:
         """Who is logged in to LuCI with this session, None if nobody. Raises AuthError."""
+        ...
+
+    def allows(self, login: Login, right: Right) -> bool:
+        """Whether it still may. Raises SessionOver when it has ended, StoreError if unknown."""
         ...
 
     def end(self, login: Login) -> None:
@@ -116,6 +129,10 @@ class PasswordFile:
     def take_over(self, session: str) -> TakenOver | None:
         """There is no LuCI here."""
         return None
+
+    def allows(self, login: Login, right: Right) -> bool:
+        """The one user may do everything."""
+        return True
 
     def end(self, login: Login) -> None:
         """Nothing is kept of it."""

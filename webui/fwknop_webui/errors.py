@@ -12,7 +12,7 @@ from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.pages import render
 from fwknop_webui.security import login_again
-from fwknop_webui.store import SessionOver
+from fwknop_webui.store import NotAllowed, SessionOver
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import ChangeError
 from fwknopd.uci_store import StoreError
@@ -63,6 +63,7 @@ def set_up_errors(app: Flask) -> None:
     app.register_error_handler(ConfigError, _configuration)
     app.register_error_handler(StoreError, _store)
     app.register_error_handler(SessionOver, lambda _error: login_again())
+    app.register_error_handler(NotAllowed, _not_allowed)
     app.register_error_handler(ChangeError, _change)
     app.register_error_handler(Exception, _unexpected)
 
@@ -99,6 +100,19 @@ def _store(error: StoreError) -> ResponseReturnValue:
         remedy=_("Nothing was changed."),
     )
     return page, 500
+
+
+def _not_allowed(_error: NotAllowed) -> ResponseReturnValue:
+    page = render(
+        "error.html",
+        heading=_("Not allowed"),
+        text=_("Your account may look at this page, but not change anything."),
+        remedy=_(
+            "Nothing was changed. Add list write 'luci-app-fwknopd' to the account in "
+            "/etc/config/rpcd, or log in with another one."
+        ),
+    )
+    return page, 403
 
 
 def _change(_error: ChangeError) -> ResponseReturnValue:

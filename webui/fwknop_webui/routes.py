@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from flask.typing import ResponseReturnValue
 
+from fwknop_webui.auth import Right
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -29,7 +31,8 @@ class Route:
     """One rule and method. ``public`` needs no login; ``polled`` doesn't keep a session awake.
 
     ``foreign``: the form is on a page of somebody else's, so the view itself must make sure
-    that it may be believed.
+    that it may be believed. ``right``: what its user must be allowed, where that isn't to look
+    for GET and to change for all else.
     """
 
     method: str
@@ -39,6 +42,14 @@ class Route:
     polled: bool = False
     foreign: bool = False
     limits: Limits = FORM
+    right: Right | None = None
+
+    @property
+    def needed(self) -> Right:
+        """What its user must be allowed."""
+        if self.right is not None:
+            return self.right
+        return Right.READ if self.method == "GET" else Right.WRITE
 
     @property
     def endpoint(self) -> str:

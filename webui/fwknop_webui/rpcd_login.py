@@ -6,7 +6,7 @@ import re
 import secrets
 from contextlib import suppress
 
-from fwknop_webui.auth import MAX_LENGTH, AuthError, Login, TakenOver
+from fwknop_webui.auth import MAX_LENGTH, AuthError, Login, Right, TakenOver
 from fwknop_webui.rpcd import DENIED, NOBODY, AccessDenied, Rpcd, RpcdError, RpcdStatus
 from fwknop_webui.sessions import IDLE_SECONDS
 from fwknop_webui.store import SessionOver
@@ -80,6 +80,10 @@ class RpcdLogin:
         except AccessDenied as error:
             # Everybody may ask this, even who is not logged in.
             raise SessionOver("the router has ended this session", "Log in again.") from error
+
+    def allows(self, login: Login, right: Right) -> bool:
+        """See Authenticator: what rpcd says of the configuration holds for the whole page."""
+        return right is Right.NONE or self.may(login, "uci", PACKAGE, right.value)
 
     def take_over(self, session: str) -> TakenOver | None:
         """See Authenticator: the session is LuCI's, and whoever knows it is its user."""

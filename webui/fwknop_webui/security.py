@@ -12,10 +12,13 @@ import secrets
 from flask import Flask, Response, abort, g, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from fwknop_webui.auth import Right
 from fwknop_webui.hosts import is_address, is_allowed, is_same_origin
 from fwknop_webui.routes import FORM, Limits, Route
-from fwknop_webui.services import WebConfig, current_session, services
+from fwknop_webui.services import WebConfig, current_session, require_session, services
 from fwknop_webui.sessions import Session
+from fwknop_webui.store import NotAllowed, SessionOver
+from fwknopd.uci_store import StoreError
 
 COOKIE = "fwknop_webui"
 LOGIN_COOKIE = "fwknop_webui_login"
@@ -26,6 +29,9 @@ SAFE = frozenset({"GET", "HEAD"})
 
 BUSY_SECONDS = 2.0
 """How long a request waits for another one of the same session that changes something."""
+
+LOOK_SECONDS = 5.0
+"""How long somebody may look on after the router has ended the session."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -66,10 +72,13 @@ class Guard:
         found = services().sessions.find(_cookie(COOKIE), touch=not polled)
         g.session, g.former = (None, found) if found and found.is_over else (found, None)
         if request.method not in SAFE:
-            return self._check_unsafe(route)
-        if route and not route.public and g.session is None:
-            return _login_needed(route)
-        return None
+            answer = self._check_unsafe(route)
+        else:
+            needed = route and not route.public and g.session is None
+            answer = _login_needed(route) if route and needed else None
+        if answer is None and route and not route.public:
+            _check_rights(route.needed)
+        return answer
 
     def _check_unsafe(self, route: Route | None) -> ResponseReturnValue | None:
         same = is_same_origin(
@@ -96,6 +105,31 @@ def _check_host(header: str, config: WebConfig) -> None:
         return
     if not is_allowed(header, config.allowed_hosts):
         abort(421)
+
+
+def _check_rights(needed: Right) -> None:
+    """Not every page asks the router for something, so each asks whether its user still may."""
+    session, now = require_session(), services().clock.monotonic()
+    seen = session.looked is not None and now - session.looked < LOOK_SECONDS
+    if needed is Right.NONE or (needed is Right.READ and seen):
+        return
+    try:
+        if not services().authenticator.allows(session.login, needed):
+            raise _refusal(needed)
+    except (SessionOver, NotAllowed):
+        raise
+    except StoreError:
+        # A page that only shows something says itself what is wrong.
+        if needed is Right.WRITE:
+            raise
+    else:
+        session.looked = now
+
+
+def _refusal(needed: Right) -> StoreError:
+    if needed is Right.READ:
+        return SessionOver("this account may not look at this page any more", "Log in again.")
+    return NotAllowed("this account may look at this page, but not change anything", "")
 
 
 def _limit(limits: Limits) -> None:

@@ -66,6 +66,9 @@ class Session:
     staging: Staging = field(default_factory=Staging, repr=False)
     notices: list[Notice] = field(default_factory=list, repr=False)
     server_name: str = ""
+    looked: float | None = None
+    """When its right to look was last asked for."""
+
     is_over: bool = False
     """Whether its user has to log in again; what is staged waits for that."""
 

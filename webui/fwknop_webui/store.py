@@ -42,6 +42,10 @@ class SessionOver(StoreError):
     """Who is behind this session must log in again: rpcd has ended the one it asks with."""
 
 
+class NotAllowed(StoreError):
+    """Who is behind this session may look, but not do this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Changes in the file that are taken back in ``left`` seconds unless confirmed."""

@@ -10,6 +10,7 @@ from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui import backup_archive, sealed_backup
+from fwknop_webui.auth import Right
 from fwknop_webui.backup_archive import Backup, NoBackup
 from fwknop_webui.check import check
 from fwknop_webui.differences import differences
@@ -191,7 +192,7 @@ def _preview(draft: Draft, found: Backup, token: str, *notices: Notice) -> str:
 
 ROUTES = (
     Route("GET", "/backup", backup),
-    Route("POST", "/backup/download", download_backup),
+    Route("POST", "/backup/download", download_backup, right=Right.READ),
     Route("POST", "/backup/restore", restore_backup, limits=UPLOAD),
     Route("GET", "/backup/preview", preview_backup),
     Route("POST", "/backup/confirm", confirm_backup),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from fwknop_webui.auth import Right
 from fwknop_webui.checks import Check, Outcome, daemon_checks, file_checks, key_checks
 from fwknop_webui.i18n import _
 from fwknop_webui.knock_steps import Explained, Watched, explained_of, watched_of
@@ -176,8 +177,8 @@ def _stored_checks() -> Iterator[Check]:
 
 ROUTES = (
     Route("GET", "/diagnostics", diagnostics),
-    Route("POST", "/diagnostics/knock", try_knock),
-    Route("POST", "/diagnostics/watch", start_watching),
+    Route("POST", "/diagnostics/knock", try_knock, right=Right.READ),
+    Route("POST", "/diagnostics/watch", start_watching, right=Right.READ),
     Route("GET", "/diagnostics/watch", watching),
     Route("GET", "/api/watch", watching_data, polled=True),
 )

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from fwknop_webui import defaults
-from fwknop_webui.auth import Login
+from fwknop_webui.auth import Login, Right
 from fwknop_webui.hosts import is_local_path
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.lockout import minutes_and_seconds
@@ -135,5 +135,5 @@ def _target() -> str:
 ROUTES = (
     Route("GET", "/login", login, public=True),
     Route("POST", "/login", log_in, public=True),
-    Route("POST", "/logout", log_out),
+    Route("POST", "/logout", log_out, right=Right.NONE),
 )

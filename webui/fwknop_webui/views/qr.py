@@ -8,6 +8,7 @@ from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui import qr
+from fwknop_webui.auth import Right
 from fwknop_webui.client_rows import ClientRow, find_row
 from fwknop_webui.displayable import one_line
 from fwknop_webui.editing import base_seal, is_current
@@ -85,4 +86,4 @@ def _phone(row: ClientRow, stored: UciSection, draft: Draft, server: str) -> tup
         return phone_of(stored, row.label, "", port), fault
 
 
-ROUTES = (Route("POST", "/clients/<section>/qr", show_qr),)
+ROUTES = (Route("POST", "/clients/<section>/qr", show_qr, right=Right.READ),)
