@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
 import threading
 import time
 import urllib.error
@@ -332,7 +333,9 @@ def test_assets_come_packed_and_whole(site: str) -> None:
         assert "immutable" in answer.headers["Cache-Control"]
 
 
-def test_many_requests_at_once_start_it_once(router: Router, front: Front, site: str) -> None:
+def test_many_requests_at_once_start_it_once_the_one_before_has_ended(
+    router: Router, front: Front, site: str
+) -> None:
     front.end_page()
     until = time.monotonic() + 10
     while front.page_process():
@@ -346,8 +349,10 @@ def test_many_requests_at_once_start_it_once(router: Router, front: Front, site:
             codes.append(answer.status)
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
+    with subprocess.Popen(["sleep", "0.5"]) as ending:
+        router.write("/tmp/instance", f"{ending.pid}\n")
+        for thread in threads:
+            thread.start()
     for thread in threads:
         thread.join()
     assert codes == [200] * 3

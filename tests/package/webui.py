@@ -23,11 +23,13 @@ RELAY = "/www/cgi-bin/fwknop"
 SCRIPT = "/etc/init.d/fwknop-webui"
 FOLDER = "/var/run/fwknop-webui"
 
-# What the init script told procd becomes a process.
+# What the init script told procd becomes a process, unless there is one already.
 PROCD = """\
 #!/bin/sh
+{{ read -r pid </tmp/instance; }} 2>/dev/null && [ -e "/proc/$pid/exe" ] && exit
 echo start >>/tmp/starts
 MALLOC_ARENA_MAX=1 PYTHONPATH={path} {command} >>/tmp/webui.log 2>&1 </dev/null &
+echo $! >/tmp/instance
 """
 
 
