@@ -55,6 +55,11 @@ def test_it_has_the_rights_of_its_trade() -> None:
     assert values("ProtectSystem") == ["strict"]
 
 
+def test_it_comes_back_whatever_ended_it_and_however_often() -> None:
+    assert values("Restart") == ["always"]
+    assert values("StartLimitIntervalSec") == ["0"]
+
+
 def test_what_the_unit_forbids_commands_may_do() -> None:
     """Whatever it restricts, the companion takes back, with no word left over."""
     lines = (FOLDER / "commands.conf").read_text().splitlines()
