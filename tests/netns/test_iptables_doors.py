@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fwknopd.firewall import FirewallError, TimedDoor
+from fwknopd.firewall.iptables_process import Programs
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.grants import Door
 from tests.netns.conftest import (
@@ -217,6 +218,31 @@ def test_two_ports_to_one_target_do_not_depend_on_each_other(
         firewall.close([second])
         assert site.tcp(4001) is not Outcome.CONNECTED
         assert greeting(site, CLIENT, ROUTER, 4000) == "host"
+
+
+def test_what_is_gone_already_is_closed_without_a_look(
+    site: IptablesSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at thousands of rules takes a third of a second, and knocks wait for it."""
+    firewall = RouterFirewall(site, SETTINGS)
+    firewall.start([])
+    elsewhere = door(CLIENT, "tcp/4000", f"{HOST}:7001")
+    firewall.open([TimedDoor(TO_HOST, 60)])
+    firewall.open([TimedDoor(elsewhere, 60)])
+    looks: list[str] = []
+    save = Programs.save
+
+    def noted(programs: Programs) -> str:
+        looks.append(programs.stem)
+        return save(programs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Programs, "save", noted)
+        firewall.close([TO_HOST])
+        assert looks == []
+    assert [timed.door for timed in firewall.read()] == [elsewhere]
+    firewall.close([TO_HOST, elsewhere])
+    assert firewall.read() == []
 
 
 def test_a_translated_port_leads_to_another_port_of_the_router(

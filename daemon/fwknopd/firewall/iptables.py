@@ -54,6 +54,8 @@ class IptablesFirewall:
         self._wall = wall
         self._held = HeldDoors()
         self._started = False
+        # Taken away by us just now: who asks to close these needs no look for them.
+        self._taken: set[Door] = set()
         self._fault6 = ""
         self._watch = RuleWatch(monotonic)
         # Not every kernel can translate IPv6: those chains wait for a door that needs them.
@@ -106,11 +108,13 @@ class IptablesFirewall:
             raise
         for held in wanted:
             self._held.put(held)
+        self._taken = {held.door for held in replaced}
 
     def close(self, doors: Sequence[Door]) -> None:
         """Close ``doors`` at once for new connections. Raises FirewallError."""
         self._watch.listen()
-        strangers = {door for door in doors if self._held.get(door) is None}
+        gone = self._taken
+        strangers = {door for door in doors if self._held.get(door) is None and door not in gone}
         if strangers:
             self._doom_strangers(strangers)
         self._shut([held for held in map(self._held.get, dict.fromkeys(doors)) if held])
@@ -127,6 +131,8 @@ class IptablesFirewall:
 
     def read(self) -> list[TimedDoor]:
         """The doors open now, with the seconds they will be. Raises FirewallError."""
+        # Whoever is told may ask for a door that others made meanwhile.
+        self._taken.clear()
         doors: list[TimedDoor] = []
         for family in self._families:
             if family.stands:
@@ -159,7 +165,9 @@ class IptablesFirewall:
         horizon = self._monotonic() + TOGETHER_SECONDS
         if due is not None and due <= horizon:
             self._watch.listen()
-            self._shut(self._held.due(horizon))
+            over = self._held.due(horizon)
+            self._shut(over)
+            self._taken = {held.door for held in over}
 
     def stop(self) -> None:
         """Take chains, jumps and rules away, unless FLUSH_IPT_AT_EXIT is N. Never raises."""
