@@ -22,6 +22,7 @@ from fwknop_webui.services import WebConfig
 from tests.web.clock import HandClock
 from tests.web.conftest import STOCK
 from tests.web.daemon import StubDaemon, door
+from tests.web.test_clients import ANNA as CLIENT
 from tests.web.rpcd import StandIn, usual_users
 from tests.web.visitor import Page, Visitor
 
@@ -135,14 +136,17 @@ def test_logging_out_ends_the_routers_session(browser: RouterVisitor, rpcd: Stan
 
 
 def test_a_session_of_luci_is_taken_over(browser: RouterVisitor, rpcd: StandIn) -> None:
-    sid = rpcd.log_in("anna", luci=True)
+    sid, rpcd.text = rpcd.log_in("anna", luci=True), CLIENT
     page = browser.hand_over(sid)
     assert page.response.request.path == "/"
     assert "Log out" in page.text
     # It was no password: keys want one.
-    page = browser.get("/clients")
-    data = {"csrf": page.forms[-1].value("csrf")}
-    assert 'name="password"' in browser.post("/import/qr", data).html or page.status == 200
+    form = browser.get("/clients").row_form("/clients/bert/qr")
+    page = browser.press(form, form.buttons[0][0])
+    assert 'name="password"' in page.html and "<path" not in page.html
+    again = page.form("/clients/bert/qr")
+    page = browser.press(again, again.buttons[0][0], password=ANNA)
+    assert page.status == 200 and "<path" in page.html
     browser.press(browser.get("/").form("/logout"), "Log out")
     assert sid in rpcd.sessions
 
