@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,14 +17,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 
 from fwknop_webui.app import create_app
+from fwknop_webui.auth import Login
 from fwknop_webui.front import FRONT, Front
+from fwknop_webui.rpcd import TIME_LIMIT, Rpcd, RpcdError
+from fwknop_webui.rpcd_service import RpcdService
 from fwknop_webui.security import COOKIE
+from fwknop_webui.service_control import Action
 from fwknop_webui.services import WebConfig
+from fwknop_webui.untyped import Json
 from tests.web.clock import HandClock
 from tests.web.conftest import STOCK
 from tests.web.daemon import StubDaemon, door
-from tests.web.test_clients import ANNA as CLIENT
 from tests.web.rpcd import StandIn, usual_users
+from tests.web.test_clients import ANNA as CLIENT
 from tests.web.visitor import Page, Visitor
 
 ROOT = "correct horse battery"
@@ -422,6 +428,26 @@ def test_a_script_that_fails_says_why(browser: RouterVisitor, rpcd: StandIn) -> 
     assert "your account may not start it" in do(browser, "start").text
     rpcd.fails = {"file exec": 7}
     assert "refused file exec (status 7)" in do(browser, "start").text
+
+
+def test_a_script_has_more_time_than_other_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def call(_rpcd: Rpcd, *call: object, seconds: float = TIME_LIMIT) -> Json:
+        given.append(seconds)
+        return {"code": 0}
+
+    monkeypatch.setattr(Rpcd, "call", call)
+    RpcdService(Rpcd(), Login).run(Action.RESTART)
+    assert TIME_LIMIT < given[0] < 60
+
+
+def test_a_call_ends_when_its_time_is_over() -> None:
+    rpcd = Rpcd()
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        rpcd.use(Front("127.0.0.1", deaf.getsockname()[1], tls=False))
+        with pytest.raises(RpcdError, match="timed out"):
+            rpcd.call("0" * 32, "file", "exec", {}, 0.05)
 
 
 def test_rpcd_is_asked_over_tls_where_uhttpd_has_nothing_else(

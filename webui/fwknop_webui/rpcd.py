@@ -22,7 +22,7 @@ NOBODY = "0" * 32
 """The session of who is not logged in: it may log in."""
 
 TIME_LIMIT = 10.0
-"""Seconds for an answer."""
+"""Seconds for an answer, unless the caller knows better."""
 
 MAX_ANSWER = 4 << 20
 """Bytes."""
@@ -58,13 +58,15 @@ class Rpcd:
         """A request came through this one."""
         self._front = front
 
-    def call(self, session: str, subject: str, method: str, message: Json) -> Json:
-        """One call; an answer without content is {}. Raises RpcdError."""
-        (answer,) = self.calls(session, [(subject, method, message)])
-        return answer
-
-    def calls(self, session: str, calls: list[tuple[str, str, Json]]) -> list[Json]:
-        """Several calls, one after the other, the first refusal ends it. Raises RpcdError."""
+    def call(
+        self,
+        session: str,
+        subject: str,
+        method: str,
+        message: Json,
+        seconds: float = TIME_LIMIT,
+    ) -> Json:
+        """One call, answered within ``seconds``; one without content is {}. Raises RpcdError."""
         front = self._front
         if front is None:
             raise RpcdError(
@@ -72,8 +74,8 @@ class Rpcd:
                 "Open it at /cgi-bin/fwknop.",
             )
         try:
-            with closing(_connect(front)) as connection:
-                return [_ask(connection, session, *call) for call in calls]
+            with closing(_connect(front, seconds)) as connection:
+                return _ask(connection, session, subject, method, message)
         except (OSError, http.client.HTTPException) as error:
             raise RpcdError(
                 f"the router's web server gave no answer ({error})",
@@ -81,21 +83,21 @@ class Rpcd:
             ) from error
 
 
-def _connect(front: Front) -> http.client.HTTPConnection:
-    connection = http.client.HTTPConnection(front.host, front.port, timeout=TIME_LIMIT)
+def _connect(front: Front, seconds: float) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection(front.host, front.port, timeout=seconds)
     if front.tls:
-        connection.sock = _wrapped(front)
+        connection.sock = _wrapped(front, seconds)
     return connection
 
 
-def _wrapped(front: Front) -> socket.socket:
+def _wrapped(front: Front, seconds: float) -> socket.socket:
     # A router's certificate is its own and names nobody. It needn't: this is an address of the
     # machine itself, and the way there leads through no wire.
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    plain = socket.create_connection((front.host, front.port), TIME_LIMIT)
+    plain = socket.create_connection((front.host, front.port), seconds)
     try:
         return context.wrap_socket(plain)
     except BaseException:

@@ -13,6 +13,9 @@ from fwknop_webui.untyped import child, flag, number, text
 NAME = "fwknopd"
 SCRIPT = f"/etc/init.d/{NAME}"
 
+EXEC_SECONDS = 45.0
+"""For an init script, whose daemon may take its time to end. uhttpd gives our page 60."""
+
 
 class RpcdService:
     """See ServiceControl; ``login`` tells whose request this is.
@@ -41,7 +44,9 @@ class RpcdService:
         """See ServiceControl."""
         command = {"command": SCRIPT, "params": [action.value]}
         try:
-            done = self._rpcd.call(self._login().rpcd, "file", "exec", command)
+            done = self._rpcd.call(
+                self._login().rpcd, "file", "exec", command, seconds=EXEC_SECONDS
+            )
         except AccessDenied as error:
             raise ServiceFailed(f"your account may not {action.value} it") from error
         except RpcdStatus as error:
