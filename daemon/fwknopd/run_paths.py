@@ -9,8 +9,11 @@ from pathlib import Path
 from fwknopd.config.settings import ServerSettings
 from fwknopd.options import DEFAULT_CONFIG, DEFAULT_RUN_DIR, Options
 
-LASTING_DIGEST_FILE = Path(DEFAULT_CONFIG).with_name("digest.cache")
-"""The run directory of a router is memory; this place is flash."""
+LASTING_DIGEST_FILE = Path(DEFAULT_CONFIG).with_name("state") / "digest.cache"
+"""The run directory of a router is memory; this place is flash.
+
+A folder of its own: a jail lets the daemon write there, and not to its configuration.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,10 @@ def _lasting(options: Options, run_dir: Path) -> Path | None:
     if options.uci is None or options.run_dir is not None or run_dir != Path(DEFAULT_RUN_DIR):
         return None
     folder = LASTING_DIGEST_FILE.parent
-    # It is made together with the file.
-    writable = os.access(folder if folder.exists() else folder.parent, os.W_OK)
-    return LASTING_DIGEST_FILE if writable else None
+    # It is made together with the file, and so may be the one with the configuration.
+    folders = (folder, folder.parent, folder.parent.parent)
+    made = next((path for path in folders if path.exists()), None)
+    return LASTING_DIGEST_FILE if made and os.access(made, os.W_OK) else None
 
 
 def used_paths(options: Options, paths: RunPaths) -> tuple[Path, ...]:

@@ -119,21 +119,24 @@ def test_it_does_all_its_work_in_there(site: Site, jailed: Jailed) -> None:
     assert site.tcp(22) is Outcome.CONNECTED
     assert site.tcp(22, STRANGER) is Outcome.REFUSED
     # Used packets are where a reboot leaves them, and a changed configuration is seen.
-    assert len(jailed.router.read("/etc/fwknop/digest.cache").splitlines()) > 1
+    assert len(jailed.router.read("/etc/fwknop/state/digest.cache").splitlines()) > 1
     jailed.router.write("/etc/config/fwknopd", CONFIGURATION + "\toption OPEN_PORTS 'tcp/22'\n")
     os.kill(jailed.pid, signal.SIGHUP)
     jailed.wait_for(lambda event: event["detail"] == "Configuration loaded: 1 clients")
     assert site.tcp(22) is Outcome.CONNECTED
 
-    # It has two rights, and no way to more.
+    # It has two rights, and none of its programs gets more.
     trade = f"{1 << NET_ADMIN | 1 << NET_RAW:016x}"
     assert {jailed.status(f"Cap{name}") for name in ("Prm", "Eff", "Bnd")} == {trade}
     assert jailed.status("NoNewPrivs") == "1"
 
-    # Even who had all rights could change nothing but its own two folders.
-    for path in ("/etc/passwd", "/usr/sbin/fwknopd", "/var/run/other", "/other", "/tmp/other"):
+    # Even who had all rights could change nothing but its own two folders: not what the daemon
+    # may have, nor what it runs from.
+    programs = ("/etc/passwd", "/usr/sbin/fwknopd")
+    decisive = ("/etc/fwknop/x.conf", "/etc/fwknop/access.conf", "/var/run/fwknopd.confined")
+    for path in (*programs, *decisive, "/var/run/other", "/other", "/tmp/other"):
         assert "Read-only" in jailed.run("touch", path).stderr
-    for path in ("/etc/fwknop/other", "/var/run/fwknop/other"):
+    for path in ("/etc/fwknop/state/other", "/var/run/fwknop/other"):
         assert jailed.run("touch", path).returncode == 0
 
     # In there it is number 1. Outside, nobody may take it for that.

@@ -98,7 +98,7 @@ def test_a_start(router: Router) -> None:
 
 def test_nothing_is_written_but_folders(router: Router) -> None:
     told(router, "start")
-    run, folder = router.path("/var/run/fwknop").stat(), router.path("/etc/fwknop")
+    run, folder = router.path("/var/run/fwknop").stat(), router.path("/etc/fwknop/state")
     assert (run.st_uid, run.st_gid, run.st_mode & 0o7777) == (0, 4242, 0o2750)
     assert [*folder.iterdir(), *router.path("/var/run/fwknop").iterdir()] == []
     assert {path.name for path in router.path("/tmp").iterdir()} == {
@@ -157,7 +157,7 @@ def test_the_jail(router: Router) -> None:
     with_jails(router)
     calls = told(router, "start")
     assert ["procd_add_jail", "fwknopd", "log", "ubus", "procfs", "sysfs", "ronly"] in calls
-    assert ["procd_add_jail_mount_rw", "/etc/fwknop", "/var/run/fwknop"] in calls
+    assert ["procd_add_jail_mount_rw", "/etc/fwknop/state", "/var/run/fwknop"] in calls
     (read_only,) = (call[1:] for call in calls if call[0] == "procd_add_jail_mount")
     assert {"/etc", "/usr", "/var"} <= set(read_only)
     found = parameters(calls)
@@ -190,11 +190,33 @@ def test_no_jail_for_what_needs_the_whole_system(router: Router, line: str) -> N
 
 def test_a_jail_for_what_only_a_comment_speaks_of(router: Router) -> None:
     with_jails(router)
-    router.write(UCI, CONFIGURED.format(network="wan") + "#\toption ENABLE_CMD_EXEC 'Y'\n")
+    router.write(UCI, "#\toption ENABLE_CMD_EXEC 'Y'\n")
     router.write("/etc/fwknop/access.conf", "SOURCE ANY # no ENABLE_CMD_EXEC\n")
     assert jailed(told(router, "start"))
     router.write("/etc/fwknop/access.conf", "SOURCE ANY\nENABLE_CMD_EXEC Y\n")
     assert not jailed(told(router, "start"))
+
+
+def test_only_files_in_force_decide_on_the_jail(router: Router) -> None:
+    with_jails(router)
+    for name in ("x.conf", "access.conf"):
+        router.write(f"/etc/fwknop/{name}", "SOURCE ANY\nENABLE_CMD_EXEC Y\n")
+    router.write(UCI, CONFIGURED.format(network="wan"))
+    assert jailed(told(router, "start"))
+    router.write(UCI, "config global\n\toption uci_enabled '0'\n")
+    assert not jailed(told(router, "start"))
+    router.write("/etc/fwknop/access.conf", "SOURCE ANY\n")
+    assert jailed(told(router, "start"))
+
+
+def test_lists_go_where_the_jail_has_them(router: Router) -> None:
+    router.write("/etc/fwknop/digest.cache", "used\n", 0o600)
+    told(router, "start")
+    assert router.read("/etc/fwknop/state/digest.cache") == "used\n"
+    assert not router.path("/etc/fwknop/digest.cache").exists()
+    router.write("/etc/fwknop/digest.cache", "older\n")
+    told(router, "start")
+    assert router.read("/etc/fwknop/state/digest.cache") == "used\n"
 
 
 @pytest.mark.parametrize("program", ["/sbin/ujail", "/sbin/fw4"])

@@ -27,7 +27,7 @@ from tests.web.rpcd import StandIn, usual_users
 pytestmark = [pytest.mark.root, pytest.mark.nft, pytest.mark.busybox, pytest.mark.client]
 
 UCI = "/etc/config/fwknopd"
-USED = "/etc/fwknop/digest.cache"
+USED = "/etc/fwknop/state/digest.cache"
 ADDRESS, PREFIX = "192.168.1.1", "/cgi-bin/fwknop"
 STOCK = """\
 
@@ -266,7 +266,7 @@ def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: 
         assert_page_is_served(site.router, openwrt, page)
     # Flash wears out: nothing was written there but the knock, which was honoured.
     changed = dict(openwrt.on_flash().items() ^ before.items())
-    assert changed.keys() <= {"etc/fwknop", USED.removeprefix("/")}
+    assert changed.keys() <= {"etc/fwknop", "etc/fwknop/state", USED.removeprefix("/")}
     used = openwrt.read(USED)
     assert len(used.splitlines()) > 1
 

@@ -20,19 +20,19 @@ VOLATILE = Path("/var/run/fwknop/digest.cache")
 @pytest.fixture
 def flash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The lasting place, in a folder that is yet to be made."""
-    path = tmp_path / "fwknop" / "digest.cache"
+    path = tmp_path / "fwknop" / "state" / "digest.cache"
     monkeypatch.setattr(module, "LASTING_DIGEST_FILE", path)
     return path
 
 
-def test_the_lasting_place_is_beside_the_configuration() -> None:
-    assert Path("/etc/fwknop/digest.cache") == module.LASTING_DIGEST_FILE
+def test_the_lasting_place_holds_no_configuration() -> None:
+    assert Path("/etc/fwknop/state/digest.cache") == module.LASTING_DIGEST_FILE
 
 
 @pytest.mark.parametrize("made", [True, False])
 def test_a_router_keeps_used_packets_over_a_reboot(flash: Path, made: bool) -> None:
     if made:
-        flash.parent.mkdir()
+        flash.parent.mkdir(parents=True)
     paths = run_paths(UCI, SETTINGS)
     assert paths.digest_file == flash
     assert paths.former_digest_file == VOLATILE
@@ -61,7 +61,7 @@ def test_whoever_names_a_place_gets_it(
 def test_what_can_not_be_made_is_not_chosen(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    lasting = tmp_path / "missing" / "fwknop" / "digest.cache"
+    lasting = tmp_path / "missing" / "fwknop" / "state" / "digest.cache"
     monkeypatch.setattr(module, "LASTING_DIGEST_FILE", lasting)
     assert run_paths(UCI, SETTINGS).digest_file == VOLATILE
 

@@ -43,8 +43,8 @@ def _files(config: WebConfig) -> Iterator[tuple[Path, str]]:
     yield config.uci, N_("settings and clients of these pages")
     yield config.classic / "access.conf", N_("clients of the classic configuration")
     yield config.classic / "fwknopd.conf", N_("settings of the classic configuration")
-    yield config.classic / "digest.cache", N_("knocks that were used already")
-    yield config.classic / "ended.keys", N_("old keys that ended before their time")
+    yield config.classic / "state" / "digest.cache", N_("knocks that were used already")
+    yield config.classic / "state" / "ended.keys", N_("old keys that ended before their time")
     yield config.password_file, N_("the password of this page")
 
 

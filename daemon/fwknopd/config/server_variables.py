@@ -79,10 +79,10 @@ _FILE_VARIABLES = (
     server(
         "DIGEST_FILE",
         Kind.PATH,
-        "Where used knocks are remembered. Normally digest.cache in /etc/fwknop when the "
-        "settings come from UCI, else in the run folder.",
+        "Where used knocks are remembered. Normally digest.cache in /etc/fwknop/state when "
+        "the settings come from UCI, else in the run folder.",
         FILES,
-        example="/etc/fwknop/digest.cache",
+        example="/etc/fwknop/state/digest.cache",
         restart=Restart.YES,
     ),
     server(
