@@ -80,6 +80,28 @@ def test_a_name_is_all_a_new_client_needs(visitor: Visitor, daemon: StubDaemon, 
     assert daemon.reloads() == 1
 
 
+def test_two_clients_never_get_the_same_name(visitor: Visitor, uci: Path) -> None:
+    add(visitor, "Save", name="Anna")
+    form = visitor.get(f"/clients/{STOCK_CLIENT}").main_form()
+    for page in (
+        add(visitor, "Save", name="Anna"),
+        edit(visitor, STOCK_CLIENT, "Save", name="Anna"),
+        visitor.press(
+            visitor.get(f"/clients/{STOCK_CLIENT}/advanced").main_form(),
+            "Save",
+            **{"v-name": "Anna"},
+        ),
+    ):
+        assert page.status == 422
+        assert "Another client has this name already." in page.text
+        assert page.staged > 0
+    add(visitor, "Save", name="Bob")
+    # Somebody else takes the name while the form is open.
+    page = visitor.press(form, "Save", name="Bob")
+    assert page.status == 409
+    assert "Another client has this name already." in page.text
+
+
 def test_two_clients_never_get_the_same_keys(
     visitor: Visitor, daemon: StubDaemon, uci: Path
 ) -> None:

@@ -308,6 +308,13 @@ def test_names_can_be_changed(visitor: Visitor, uci: Path) -> None:
     assert "Robert's desk" in clients(uci)
 
 
+def test_two_clients_never_get_the_same_name(visitor: Visitor, uci: Path) -> None:
+    other = BOB.replace("KEY bobs", "KEY robs")
+    confirm(visitor, paste(visitor, BOB + other), name_1="desk", name_2="desk")
+    apply(visitor)
+    assert {"desk", "desk 2"} <= clients(uci).keys()
+
+
 def test_impossible_name_is_refused_and_kept(visitor: Visitor) -> None:
     page = confirm(visitor, paste(visitor, BOB), name_1="x" * 65)
     assert page.status == 422

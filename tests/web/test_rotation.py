@@ -32,6 +32,14 @@ def rotate(visitor: Visitor, section: str, **typed: str | list[str]) -> Page:
     return visitor.press(visitor.get(path).form(path), "Make new keys", **typed)
 
 
+def marked(page: Page) -> list[str]:
+    """The fields marked as wrong, each of which has its text beside it."""
+    found = [a for _tag, a in page.tags if a.get("aria-invalid")]
+    texts = {a.get("id") for _tag, a in page.tags}
+    assert all({f"e-{a['name']}", *a["aria-describedby"].split()} <= texts for a in found)
+    return [a["name"] for a in found]
+
+
 def stanzas(uci: Path) -> tuple[Stanza, ...]:
     return configuration_from_uci(parse_uci(uci.read_text(), ""), "").stanzas
 
@@ -135,6 +143,7 @@ def test_bad_time_is_asked_for_again(hours: str, visitor: Visitor, uci: Path) ->
     page = rotate(visitor, sections(uci)[0].id, hours=hours, first_use=[])
     assert page.status == 422
     assert "Expecting: a number of hours" in page.text
+    assert marked(page) == ["hours"]
     assert page.main_form().value("hours") == hours
     assert not page.main_form().values("first_use")
     assert page.staged == 0
@@ -148,6 +157,9 @@ def test_client_without_a_name_gets_one(
     page = rotate(visitor, anna)
     assert page.status == 422
     assert "Expecting: a name" in page.text
+    assert marked(page) == ["name"]
+    page = rotate(visitor, anna, name="bert")
+    assert "Another client has this name" in page.text
     rotate(visitor, anna, name="Anna")
     apply(visitor)
     assert values(sections(uci)[0])["name"] == "Anna"
@@ -192,6 +204,41 @@ def test_old_keys_follow_their_client(visitor: Visitor, daemon: StubDaemon, uci:
     visitor.press(form.form(f"/clients/{anna}/delete"), "Delete")
     apply(visitor)
     assert [section.id for section in sections(uci)] == ["bert"]
+
+
+TWIN = ANNA[ANNA.index("config access") : ANNA.index("config access 'bert'")]
+TWIN = TWIN.replace("'TCP/22 , tcp/8443'", "'tcp/80'").replace("'AAEC", "'AAEE")
+
+
+def test_old_keys_of_a_shared_name_are_nobodys(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    rotate(visitor, sections(uci)[0].id)
+    apply(visitor)
+    # By hand, somebody adds another one of this name, with other rules.
+    uci.write_text(uci.read_text() + TWIN)
+    anna, _bert, old, twin = sections(uci)
+    page = visitor.get("/clients")
+    assert "Old keys until" not in page.text
+    assert "Edit Anna (old keys)" in page.text
+    for client in (anna, twin):
+        edit(visitor, client.id, FW_ACCESS_TIMEOUT="99")
+        press(visitor, f"/clients/{client.id}/switch", "Disable")
+        apply(visitor)
+    edit(visitor, anna.id, name="Anne")
+    assert sections(uci)[2] == old
+    page = edit(visitor, anna.id, "Save", name="Anna")
+    assert page.status == 422
+    uci.write_text(uci.read_text().replace("'Anne'", "'Anna'"))
+    page = rotate(visitor, twin.id)
+    assert marked(page) == ["name"]
+    assert (
+        visitor.post(
+            f"/clients/{anna.id}/old-keys/end",
+            {name: page.main_form().value(name) for name in ("csrf", "base")},
+        ).status
+        == 409
+    )
 
 
 def test_old_keys_can_be_ended_at_once(visitor: Visitor, daemon: StubDaemon, uci: Path) -> None:

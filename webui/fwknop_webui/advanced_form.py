@@ -195,6 +195,7 @@ def judge(
             followed = old_keys.follow(changed.package, section.id, old_keys.name_of(section))
             changed = draft.with_package(followed)
         errors, others = _consequences(draft, changed, subject, file)
+        errors |= _shared_name(draft, changed, subject)
         new_error = errors.pop(typed.new.name, "") if typed.new.name else ""
     if not errors and not new_error and not others:
         return changed, None
@@ -264,6 +265,15 @@ def _consequences(
     known = set(_all_findings(subject, before.package, file))
     others = tuple(p for p in found if p not in beside and p not in known)
     return _by_option(beside, Severity.ERROR), others
+
+
+def _shared_name(before: Draft, after: Draft, subject: Subject) -> dict[str, str]:
+    """An error beside a name that another client has."""
+    old, new = (draft.package.section(subject.section_id) for draft in (before, after))
+    if old is None or new is None:
+        return {}
+    fault = old_keys.name_fault(after.package, new.get("name"), old_keys.name_of(old))
+    return {"name": fault} if fault else {}
 
 
 def _findings(subject: Subject, package: UciPackage, file: str) -> list[Problem]:

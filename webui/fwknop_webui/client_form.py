@@ -190,6 +190,11 @@ class TypedClient:
             self.keys.no_hmac,
         )
 
+    def name_fault(self, changed: Draft, section: UciSection | None) -> str:
+        """What to say when ``changed``, which has it, has another client of this name too."""
+        former = old_keys.name_of(section) if section else ""
+        return old_keys.name_fault(changed.package, self.values["name"], former)
+
     @property
     def _unsent(self) -> dict[str, str]:
         again = {_PASSPHRASE: type_it_again()} if self.values[_PASSPHRASE] else {}
@@ -270,6 +275,8 @@ def judge(
     # Sections of the stock configuration have no name and may stay so.
     if not typed.values["name"] and (section is None or section.get("name")):
         errors["name"] = _("Expecting: a name, such as “Anna's phone”.")
+    if fault := typed.name_fault(changed, section):
+        errors.setdefault("name", fault)
     others = elsewhere(found, SHOWN)
     return changed, typed.as_form(section, errors, others) if errors or others else None
 

@@ -9,6 +9,7 @@ from fwknop_webui.client_keys import KeySummary, key_bytes, key_fields, summaris
 from fwknop_webui.client_rows import ACCESS, label_of
 from fwknop_webui.i18n import _
 from fwknop_webui.import_choice import Choice, Chosen, State
+from fwknop_webui.old_keys import name_of
 from fwknopd.config.classic_parts import FoundStanza, Meaning
 from fwknopd.config.convert import same_rules
 from fwknopd.config.directive import Findings
@@ -149,7 +150,7 @@ class Names:
     """Gives each new client a name nobody has."""
 
     def __init__(self, package: UciPackage) -> None:
-        self._taken = {section.get("name") for section in package.of_type(ACCESS)}
+        self._taken = {name_of(section) for section in package.of_type(ACCESS)}
 
     def unique(self, wanted: str) -> str:
         """``wanted``, with a number behind it if it is taken."""
@@ -190,8 +191,10 @@ def _new_row(found: FoundStanza, judge: Judge, names: Names, chosen: Chosen | No
         choice = chosen.stanzas.get(found.number, Choice.LEAVE)
     if choice is Choice.REPLACE and not twins:
         choice = Choice.ADD
-    suggestion = names.unique(found.name or _("Client {n}").format(n=found.number))
-    name = chosen.names.get(found.number, suggestion) if chosen else suggestion
+    name = found.name or _("Client {n}").format(n=found.number)
+    name = chosen.names.get(found.number, name) if chosen else name
+    if name and (choice is Choice.ADD or chosen is None):
+        name = names.unique(name)
     row = StanzaRow(found, state, name, choice, found.problems)
     if not twins:
         return row

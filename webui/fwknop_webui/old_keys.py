@@ -7,6 +7,7 @@ client changes them too. The daemon ends and removes them.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
@@ -47,11 +48,29 @@ def name_of(section: UciSection) -> str:
     return section.get("name") or section.name or ""
 
 
+def is_shared(package: UciPackage, name: str) -> bool:
+    """Whether several have this name: then nobody can tell whose the old keys are."""
+    return sum(1 for section in package.of_type(ACCESS) if name and name_of(section) == name) > 1
+
+
+def name_fault(package: UciPackage, name: str, former: str = "") -> str:
+    """What to say of a client's new name when another one has it; "" when it is fine."""
+    if name == former or not is_shared(package, name):
+        return ""
+    return _("Another client has this name already. Choose a different one.")
+
+
 def owners(package: UciPackage) -> dict[str, list[UciSection]]:
-    """The sections of old keys by their client's name, of clients that are there."""
+    """The sections of old keys by their client's name, of clients that are there.
+
+    Those of a name that several have are nobody's.
+    """
     sections = package.of_type(ACCESS)
+    names = Counter(map(name_of, sections))
     found: dict[str, list[UciSection]] = {
-        name_of(section): [] for section in sections if name_of(section) and not _of(section)
+        name_of(section): []
+        for section in sections
+        if name_of(section) and names[name_of(section)] == 1 and not _of(section)
     }
     for section in sections:
         if _of(section) in found:
@@ -94,11 +113,16 @@ def made_from(
 
 
 def follow(package: UciPackage, section_id: str, former_name: str) -> UciPackage:
-    """The package with the client's rules, and its name, also at its old keys."""
+    """The package with the client's rules, and its name, also at its old keys.
+
+    Nothing is done for a client that shares its name: the old keys may be the other one's.
+    """
     client = package.section(section_id)
     if client is None or client.type != ACCESS or not former_name or _of(client):
         return package
     name = name_of(client)
+    if is_shared(package, name) or _has_another(package, section_id, former_name):
+        return package
     for old in _old_of(package, former_name):
         own = tuple(_renamed(o, former_name, name) for o in old.options if not _is_rule(o))
         followed = replace(old, options=(*_rules(client), *own))
@@ -111,7 +135,7 @@ def follow(package: UciPackage, section_id: str, former_name: str) -> UciPackage
 
 def ended(package: UciPackage, name: str) -> UciPackage:
     """The package without the old keys of this client."""
-    return without(package, {section.id for section in _old_of(package, name)})
+    return without(package, {section.id for section in owners(package).get(name, ())})
 
 
 def without(package: UciPackage, section_ids: Collection[str]) -> UciPackage:
@@ -139,6 +163,10 @@ def _earlier(one: int, other: int) -> int:
 
 def _old_of(package: UciPackage, name: str) -> list[UciSection]:
     return [s for s in package.of_type(ACCESS) if name and _of(s) == name]
+
+
+def _has_another(package: UciPackage, section_id: str, name: str) -> bool:
+    return any(s.id != section_id and name_of(s) == name for s in package.of_type(ACCESS))
 
 
 def _of(section: UciSection) -> str:

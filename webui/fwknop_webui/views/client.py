@@ -109,6 +109,9 @@ def _save(opened: Draft, draft: Draft, section: UciSection | None) -> ResponseRe
     if not combined.is_clean:
         return _contested(combined, typed, draft, section), 409
     changed = combined.draft
+    if fault := typed.name_fault(changed, section):
+        # Somebody else took it while the form was open.
+        return _page(typed.as_form(section, {"name": fault}), opened), 409
     if section:
         section = changed.package.section(combined.sections.get(section.id, section.id))
     if request.form.get("do") == "generate":

@@ -69,6 +69,8 @@ def delete_client_now(section: str) -> ResponseReturnValue:
 def end_old_keys(section: str) -> ResponseReturnValue:
     """Let the old keys go before their time."""
     draft, row, stored = current_client(section)
+    if not row.old_keys:
+        abort(409)
     changed = old_keys.ended(draft.package, old_keys.name_of(stored))
     return _staged(draft, changed, _("The old keys of {name} will end.").format(name=row.label))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import abort, request
 from flask.typing import ResponseReturnValue
 
@@ -24,7 +26,7 @@ def rotate_keys(section: str) -> ResponseReturnValue:
     draft = current_draft()
     row = find_row(draft, section) or abort(404)
     stored = draft.package.section(section) or abort(404)
-    return _ask(draft, row, stored)
+    return _ask(draft, row, stored, {})
 
 
 def rotate_keys_now(section: str) -> ResponseReturnValue:
@@ -37,21 +39,31 @@ def rotate_keys_now(section: str) -> ResponseReturnValue:
         abort(422)
     try:
         overlap = overlap_of(request.form.get("hours", "").strip(), _first_use())
-        draft, stored = _with_name(draft, stored, overlap)
     except ValueError as error:
-        return _ask(draft, row, stored, str(error)), 422
-    changed = rotate(draft, stored, overlap, services().clock.wall())
+        return _ask(draft, row, stored, {"hours": str(error)}), 422
+    try:
+        changed, client = _with_name(draft, stored, overlap)
+    except ValueError as error:
+        return _ask(draft, row, stored, {"name": str(error)}), 422
+    changed = rotate(changed, client, overlap, services().clock.wall())
     stage(changed)
     return shown_qr(changed, section)
 
 
+def _needs_name(draft: Draft, stored: UciSection) -> bool:
+    name = old_keys.name_of(stored)
+    return not name or old_keys.is_shared(draft.package, name)
+
+
 def _with_name(draft: Draft, stored: UciSection, overlap: Overlap) -> tuple[Draft, UciSection]:
-    if old_keys.name_of(stored) or not overlap.hours:
+    if not overlap.hours or not _needs_name(draft, stored):
         return draft, stored
     name = request.form.get("name", "").strip()
     if not name or not name.isprintable() or len(name) > old_keys.MAX_NAME:
         raise ValueError(_("Expecting: a name, such as “Anna's phone”."))
     draft = named(draft, stored, name)
+    if fault := old_keys.name_fault(draft.package, name):
+        raise ValueError(fault)
     return draft, draft.package.section(stored.id) or abort(404)
 
 
@@ -59,7 +71,7 @@ def _first_use() -> bool:
     return request.form.get("first_use") == "1"
 
 
-def _ask(draft: Draft, row: ClientRow, stored: UciSection, error: str = "") -> str:
+def _ask(draft: Draft, row: ClientRow, stored: UciSection, errors: Mapping[str, str]) -> str:
     posted = request.method == "POST"
     return render(
         "rotate.html",
@@ -68,9 +80,9 @@ def _ask(draft: Draft, row: ClientRow, stored: UciSection, error: str = "") -> s
         base=base_seal(draft),
         hours=request.form.get("hours", DEFAULT_HOURS),
         first_use=_first_use() if posted else True,
-        needs_name=not old_keys.name_of(stored),
+        needs_name=_needs_name(draft, stored),
         name=request.form.get("name", ""),
-        error=error,
+        errors=errors,
     )
 
 
