@@ -4,7 +4,8 @@
 # A stand-in for OpenWrt's rc.common, functions.sh and procd.sh: what an init script tells
 # procd is written down, one call a line, its words between tabs.
 #
-# procd itself is the folder /tmp/procd: `running` is there while the service runs.
+# procd itself is the folder /tmp/procd: `running` is there while the service runs. Of one that
+# was killed procd hears only later, so in the midst of a restart it still lists it.
 
 initscript=$1
 action=${2:-help}
@@ -52,7 +53,7 @@ procd_close_service_with_triggers() {
 stop() {
 	stop_service "$@"
 	procd_kill "$service"
-	rm -f /tmp/procd/running
+	killed=1
 	! type service_stopped >/dev/null || service_stopped
 }
 
@@ -79,3 +80,6 @@ disable() {
 }
 
 "$action" "$@"
+ended=$?
+[ -z "$killed" ] || rm -f /tmp/procd/running
+exit $ended

@@ -247,6 +247,18 @@ def test_a_reload_restarts_only_for_other_rights(router: Router, jails: bool) ->
     assert jailed(calls) == jails
 
 
+def test_a_restart_looks_anew_though_the_old_one_is_still_listed(router: Router) -> None:
+    with_jails(router)
+    router.write(UCI, WITH_COMMANDS)
+    assert not jailed(told(router, "start"))
+    running(router)
+    router.write(UCI, CONFIGURED.format(network="wan"))
+    assert jailed(told(router, "restart"))
+    running(router)
+    router.program("/usr/sbin/fwknopd", BROKEN)
+    assert "procd_open_instance" not in names(told(router, "restart"))
+
+
 def test_a_broken_change_is_no_reason_to_restart(router: Router) -> None:
     told(router, "start")
     running(router)
