@@ -151,6 +151,19 @@ def test_unsaved_changes_keep_the_page_awake(app: Flask, visitor: Visitor) -> No
     assert sessions.has_unsaved()
 
 
+def test_the_signal_that_looks_never_waits_for_what_it_interrupted() -> None:
+    """It may come while its own thread holds the lock, as here, where the time is asked for."""
+    found: list[bool] = []
+
+    def now() -> float:
+        found.append(sessions.has_unsaved())
+        return 0.0
+
+    sessions = SessionStore(now)
+    assert not sessions.has_unsaved()
+    assert found == [True]
+
+
 def test_the_door_is_private(tmp_path: Path) -> None:
     door = Door(tmp_path / "door")
     assert door.secret not in repr(door)

@@ -139,10 +139,18 @@ class SessionStore:
             self._sessions.pop(session_id, None)
 
     def has_unsaved(self) -> bool:
-        """Whether a live session has changes that are not applied."""
-        with self._lock:
+        """Whether a live session has changes that are not applied.
+
+        Never waits, for a signal asks, perhaps in the middle of what holds the lock: while
+        somebody is at the sessions, it may be.
+        """
+        if not self._lock.acquire(blocking=False):
+            return True
+        try:
             self._drop_expired(self._now())
             return any(session.staging for session in self._sessions.values())
+        finally:
+            self._lock.release()
 
     def fresh(self, session: Session) -> bool:
         """True while the password was given recently enough to show keys."""
