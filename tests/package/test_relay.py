@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -173,7 +176,19 @@ def test_the_secret_is_in_no_command_line(router: Router, recorder: type[Recorde
     assert not [line for line in programs if "secret" in line or "COOKIE" in line]
 
 
-@pytest.mark.parametrize("wrong", ["another process", "damaged", "a link"])
+@contextmanager
+def patience(router: Router, seconds: int) -> Iterator[None]:
+    """The script waits no longer than that for the page: forty seconds would be long here."""
+    relay = router.path(RELAY)
+    text = relay.read_text()
+    relay.write_text(text.replace("PATIENCE=40", f"PATIENCE={seconds}"))
+    try:
+        yield
+    finally:
+        relay.write_text(text)
+
+
+@pytest.mark.parametrize("wrong", ["another process", "damaged", "a link", "a pipe"])
 def test_who_did_not_write_the_door_is_not_spoken_to(
     front: Front, recorder: type[Recorder], wrong: str
 ) -> None:
@@ -186,21 +201,27 @@ def test_who_did_not_write_the_door_is_not_spoken_to(
         door.write_text(f"{pid} {int(began) - 1} {port} {secret}\n")
     elif wrong == "damaged":
         door.write_text(f"{pid} {began} $(reboot) {secret}\n")
-    else:
+    elif wrong == "a link":
         door.unlink()
         door.symlink_to("/etc/passwd")
-    # Nobody comes to start it: here that must not take its forty seconds.
-    relay = router.path(RELAY)
-    text = relay.read_text()
-    relay.write_text(text.replace("PATIENCE=40", "PATIENCE=0"))
-    try:
+    else:
+        door.unlink()
+        os.mkfifo(door)
+    # Nobody comes to start it.
+    with patience(router, 0):
         answer = front.ask()
-    finally:
-        relay.write_text(text)
     assert answer.status == "504 Gateway Timeout"
     assert b"logread -e fwknop-webui" in answer.body
     assert not recorder.requests
     assert router.path("/tmp/asked").exists()
+    router.path("/tmp/asked").unlink()
+
+
+def test_nobody_waits_his_time_after_somebody_elses(front: Front) -> None:
+    router = front.router
+    with router.path("/tmp/run/fwknop-webui.lock").open("w") as lock, patience(router, 1):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert front.ask().status == "504 Gateway Timeout"
 
 
 def test_a_page_that_just_ended_is_told(front: Front) -> None:
@@ -216,8 +237,13 @@ def test_the_init_script(router: Router) -> None:
     webui.install(router)
     router.write("/etc/config/system", "config system\n\toption hostname 'Home'\n")
     router.write("/etc/config/dhcp", "config dnsmasq\n\toption domain 'intern'\n")
-    router.write("/etc/config/ddns", "config service 'a'\n\toption lookup_host 'h.example.net'\n")
-    router.write("/etc/config/fwknopd", "config global\n\tlist allowed_host 'knock.lan'\n")
+    dynamic = (
+        "config service '{0}'\n\toption enabled '{1}'\n\toption lookup_host '{0}.example.net'\n"
+    )
+    services = [dynamic.format(*service) for service in (("in-use", 1), ("not-in-use", 0))]
+    unset = "config service 'c'\n\toption lookup_host 'yourhost.example.com'\n"
+    router.write("/etc/config/ddns", "".join([*services, unset]))
+    router.write("/etc/config/fwknopd", "config global\n\tlist allowed_host '--odd'\n")
     assert router.run(SCRIPT, "start").code == 0
     found = {call[1]: call[2:] for call in router.calls() if call[0].endswith("_param")}
     assert found["user"] == found["group"] == ["fwknop"]
@@ -226,8 +252,10 @@ def test_the_init_script(router: Router) -> None:
     router.run(SCRIPT, "start")
     words = [word for call in router.calls() if call[1:2] == ["command"] for word in call[2:]]
     assert words[:4] == ["/usr/bin/fwknop-webui", "--relay", FOLDER, "--rpcd"]
-    names = [words[at + 1] for at, word in enumerate(words) if word == "--allowed-host"]
-    assert names == ["Home", "Home.intern", "h.example.net", "knock.lan"]
+    # What begins like an option is none.
+    assert words[4:] == [
+        f"--allowed-host={name}" for name in ("Home", "Home.intern", "in-use.example.net", "--odd")
+    ]
 
 
 def test_it_never_runs_as_root(router: Router) -> None:
