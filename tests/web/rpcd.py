@@ -63,6 +63,8 @@ class RpcSession:
     rights: Rights
     token: str = ""
     staged: UciPackage | None = None
+    others: dict[str, list[list[str]]] = field(default_factory=dict)
+    """Changes to other packages, as ``uci changes`` lists them."""
 
 
 @dataclass
@@ -88,6 +90,9 @@ class StandIn:
 
     enabled: bool = True
     running: bool = False
+    committed: list[str] = field(default_factory=list)
+    """The other packages that were changed by applying."""
+
     deaf: bool = False
     """Whether it leaves out what it is told to set, which real ones do with odd values."""
 
@@ -236,6 +241,13 @@ class StandIn:
         self.sessions[sid].staged = None
         return OK, {}
 
+    def _uci_changes(self, sid: str, given: dict[str, Any]) -> Answer:
+        assert not given
+        session = self.sessions[sid]
+        found = {} if session.staged is None else {"fwknopd": [["set", "x", "y", "z"]]}
+        found |= session.others
+        return OK, {"changes": {n: c for n, c in found.items() if self.may(sid, "uci", n, "read")}}
+
     def _uci_apply(self, sid: str, given: dict[str, Any]) -> Answer:
         assert given["rollback"] is True
         if self.pending:
@@ -243,6 +255,8 @@ class StandIn:
         staged = self.sessions[sid].staged
         if staged is None:
             return NO_DATA, {}
+        self.committed += self.sessions[sid].others
+        self.sessions[sid].others = {}
         self.pending = Pending(sid, self.text)
         self.text, self.sessions[sid].staged = format_uci(staged), None
         self.changed()

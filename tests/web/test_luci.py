@@ -37,7 +37,7 @@ def test_the_access_list_gives_no_more_than_is_needed() -> None:
     group = listed("rpcd/acl.d/luci-app-fwknopd.json")["luci-app-fwknopd"]
     assert group["read"]["uci"] == group["write"]["uci"] == ["fwknopd"]
     # What changes something takes the right to write.
-    assert group["read"]["ubus"]["uci"] == ["get"]
+    assert group["read"]["ubus"]["uci"] == ["changes", "get"]
     assert "file" not in group["read"]
     assert all(command.startswith("/etc/init.d/fwknopd ") for command in group["write"]["file"])
     # These can't be limited to one service or file.

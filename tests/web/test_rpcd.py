@@ -307,6 +307,30 @@ def test_a_change_by_somebody_else_is_not_overwritten(
     assert "192.0.2.1" in rpcd.text and "77" not in rpcd.text
 
 
+@pytest.mark.parametrize("package", ["network", "fwknopd"])
+def test_what_is_unsaved_in_luci_is_neither_applied_nor_lost(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon, package: str
+) -> None:
+    rpcd.users["anna"].rights["uci"]["network"] = ["read", "write"]
+    before = rpcd.text
+    luci = rpcd.sessions[sid := rpcd.log_in("anna", luci=True)]
+    browser.hand_over(sid)
+    form = browser.get("/settings").main_form()
+    if package == "network":
+        luci.others = {"network": [["set", "lan", "ipaddr", "192.168.2.1"]]}
+    else:
+        luci.staged = rpcd._staged(sid)
+    page = browser.press(form, "Save & Apply", MAX_SPA_PACKET_AGE="77")
+    assert f"In LuCI these are changed: {package}. Apply or" in page.text
+    assert page.staged == 1
+    assert (rpcd.text, rpcd.committed) == (before, [])
+    assert luci.others or luci.staged
+    luci.others, luci.staged = {}, None
+    browser.press(browser.get("/changes").form("/changes/apply"), "Save & Apply")
+    assert "option MAX_SPA_PACKET_AGE '77'" in rpcd.text
+    assert rpcd.committed == []
+
+
 def test_a_failure_in_the_middle_leaves_nothing_staged(
     browser: RouterVisitor, rpcd: StandIn
 ) -> None:

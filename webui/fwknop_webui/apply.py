@@ -17,7 +17,7 @@ from fwknop_webui.services import Services
 from fwknop_webui.sessions import Applied, Session
 from fwknop_webui.settings_form import overwrites
 from fwknop_webui.staging import Draft, Staging
-from fwknop_webui.store import StillUnconfirmed
+from fwknop_webui.store import StillUnconfirmed, UnsavedInLuci
 from fwknop_webui.trouble import trouble_of
 from fwknopd.control.client import ControlError
 from fwknopd.uci_store import ConcurrentEdit, StoreError
@@ -85,6 +85,14 @@ def _write(session: Session, draft: Draft, parts: Services) -> Notice | None:
         title = _("Not applied: the changes applied before are not confirmed yet")
         text = _("Press “Not confirmed” above to keep them or to take them back, then try again.")
         return Notice(Level.ERROR, title, text)
+    except UnsavedInLuci as error:
+        title = _("Not applied: LuCI has unsaved changes")
+        text = _(
+            "You came by LuCI's login, and with that everything unsaved is applied at once. In "
+            "LuCI these are changed: {packages}. Apply or revert that there, then try again. "
+            "Your changes here are kept."
+        )
+        return Notice(Level.ERROR, title, text.format(packages=error.packages))
     except StoreError as error:
         return Notice(Level.ERROR, _("Not saved"), f"{error} " + _("Your changes are kept."))
     return None

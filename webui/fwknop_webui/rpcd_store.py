@@ -19,7 +19,7 @@ from fwknop_webui.differences import differences
 from fwknop_webui.rpcd import DENIED, NO_DATA, AccessDenied, Rpcd, RpcdError, RpcdStatus
 from fwknop_webui.rpcd_calls import staging_calls
 from fwknop_webui.rpcd_login import PACKAGE, RpcdLogin
-from fwknop_webui.store import StillUnconfirmed, Undecided, Waiting
+from fwknop_webui.store import StillUnconfirmed, Undecided, UnsavedInLuci, Waiting
 from fwknop_webui.untyped import Json, child, children, flag, text
 from fwknopd.config.uci_changes import ChangeError, UciChange, apply
 from fwknopd.config.uci_format import UciOption, UciPackage, UciSection, UciValue
@@ -79,9 +79,11 @@ class RpcdStore:
         return Loaded(package, package, hashlib.sha256(seen).hexdigest(), ())
 
     def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> None:
-        """See Store.apply. What LuCI has unsaved in the same session is applied with it."""
+        """See Store.apply. Raises UnsavedInLuci too: nobody has looked at that here."""
         with self._lock:
             login = self._login()
+            if not login.owned:
+                self._look_for_others()
             self._forget_staged()
             loaded = self.load()
             if loaded.etag != etag:
@@ -95,6 +97,12 @@ class RpcdStore:
                 self._forget_staged()
                 raise
             self._applied = _Applied(user, self._clock.monotonic() + seconds + GRACE, login)
+
+    def _look_for_others(self) -> None:
+        found = child(self._call("changes", {}), "changes")
+        packages = ", ".join(sorted(name for name, changes in found.items() if changes))
+        if packages:
+            raise UnsavedInLuci(packages)
 
     def _stage(self, package: UciPackage, changes: Sequence[UciChange]) -> None:
         try:

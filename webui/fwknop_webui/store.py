@@ -38,6 +38,14 @@ class Undecided(StoreError):
     """What waits can neither be kept nor taken back by anybody here; its time runs on."""
 
 
+class UnsavedInLuci(StoreError):
+    """LuCI's session, which is used here, has changes of its own. rpcd applies all of them."""
+
+    def __init__(self, packages: str) -> None:
+        self.packages = packages
+        super().__init__(f"LuCI has unsaved changes in {packages}", "Apply or revert them there.")
+
+
 class SessionOver(StoreError):
     """Who is behind this session must log in again: rpcd has ended the one it asks with."""
 
