@@ -88,10 +88,12 @@ class FileReader:
     With ``within``, files outside that folder are refused, also when a symbolic link leads
     there. Warnings about who else can read the files are in ``problems``; ``exposed`` names
     one that others than root and this process's user may write, "" when there is none.
+    ``paths`` are all files and folders it was asked for.
     """
 
     def __init__(self, within: Path | None = None) -> None:
         self.problems: list[Problem] = []
+        self.paths: list[str] = []
         self.exposed = ""
         self._within = within
         self._files = 0
@@ -105,6 +107,7 @@ class FileReader:
                 f"more than {MAX_FILES} files belong to this configuration",
                 "Do they include each other? Take some out.",
             )
+        self.paths.append(path)
         try:
             return decode_text(self._read(self._allowed(path)))
         except FileError as error:
@@ -113,6 +116,7 @@ class FileReader:
     def list_folder(self, path: str) -> Sequence[str]:
         """The names in a folder. Raises IncludeError."""
         names = []
+        self.paths.append(path)
         try:
             with os.scandir(self._allowed(path)) as entries:
                 for entry in entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fwknopd.accounts import SystemAccounts
@@ -75,14 +76,9 @@ def load_files(
     configuration = Configuration(settings, stanzas, None, "files", findings.result())
     if reader.exposed:
         configuration = without_commands(configuration, reader.exposed)
+    configuration = replace(configuration, files=tuple(reader.paths))
     return _with_problems(configuration, tuple(reader.problems))
 
 
 def _with_problems(configuration: Configuration, more: tuple[Problem, ...]) -> Configuration:
-    return Configuration(
-        configuration.settings,
-        configuration.stanzas,
-        configuration.network,
-        configuration.source,
-        (*more, *configuration.problems),
-    )
+    return replace(configuration, problems=(*more, *configuration.problems))

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from fwknopd.config.settings import ServerSettings
+from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.options import DEFAULT_CONFIG, DEFAULT_RUN_DIR, Options
 
 LASTING_DIGEST_FILE = Path(DEFAULT_CONFIG).with_name("state") / "digest.cache"
@@ -73,11 +73,14 @@ def _lasting(options: Options, run_dir: Path) -> Path | None:
     return LASTING_DIGEST_FILE if made and os.access(made, os.W_OK) else None
 
 
-def used_paths(options: Options, paths: RunPaths) -> tuple[Path, ...]:
+def used_paths(
+    options: Options, paths: RunPaths, configuration: Configuration | None
+) -> tuple[Path, ...]:
     """What a running daemon goes on to read and write, and the folders where others could
     put something else in its place."""
     named = (options.uci, options.config_file, options.access_file, options.access_folder)
-    files = [Path(name) for name in (*named, *options.override_config) if name]
+    read = configuration.files if configuration is not None else ()
+    files = [Path(name) for name in (*named, *options.override_config, *read) if name]
     files.append(paths.digest_file)
     made = (paths.pid_file, paths.control, paths.trace)
-    return (*files, *dict.fromkeys(file.parent for file in (*files, *made)))
+    return tuple(dict.fromkeys((*files, *(file.parent for file in (*files, *made)))))

@@ -188,7 +188,8 @@ def _report(events: EventLog, text: str) -> None:
 
 def _confine(service: Service, paths: RunPaths) -> None:
     """Give up what there is no use for; a daemon that can't runs all the same, and says so."""
-    rights = needed(service.configuration, used_paths(service.options, paths))
+    configuration = service.configuration
+    rights = needed(configuration, used_paths(service.options, paths, configuration))
     service.reloading.rights_missing = rights.missing
     try:
         give_up_all_but(rights)

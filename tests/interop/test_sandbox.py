@@ -58,6 +58,15 @@ def test_files_of_others_are_read_and_changed_all_the_same(fwknopd: Fwknopd) -> 
         assert fwknopd.ask("reload")["reloaded"] is True
 
 
+def test_so_are_those_that_files_name(fwknopd: Fwknopd) -> None:
+    theirs = fwknopd.folder / "theirs.conf"
+    fwknopd.write(theirs, ACCESS)
+    os.chown(theirs, 65534, 65534)
+    fwknopd.write(fwknopd.access, f"%include {theirs}\n")
+    with fwknopd.foreground():
+        assert fwknopd.ask("reload")["reloaded"] is True
+
+
 def test_commands_that_come_with_a_reload_wait_for_a_restart(fwknopd: Fwknopd) -> None:
     with fwknopd.foreground():
         assert fwknopd.ask("reload")["problems"] == []

@@ -9,8 +9,9 @@ import pytest
 
 from fwknopd import run_paths as module
 from fwknopd.config.settings import ServerSettings
+from fwknopd.configuration import load_files
 from fwknopd.options import Options
-from fwknopd.run_paths import run_paths
+from fwknopd.run_paths import run_paths, used_paths
 
 UCI = Options(uci="/etc/config/fwknopd")
 SETTINGS = ServerSettings()
@@ -64,6 +65,19 @@ def test_what_can_not_be_made_is_not_chosen(
     lasting = tmp_path / "missing" / "fwknop" / "state" / "digest.cache"
     monkeypatch.setattr(module, "LASTING_DIGEST_FILE", lasting)
     assert run_paths(UCI, SETTINGS).digest_file == VOLATILE
+
+
+@pytest.mark.parametrize("name", ["ACCESS_FILE", "ACCESS_FOLDER"])
+def test_files_that_files_name_are_used_too(tmp_path: Path, name: str) -> None:
+    main, folder = tmp_path / "fwknopd.conf", tmp_path / "clients"
+    folder.mkdir()
+    client, more = folder / "a.conf", tmp_path / "more.conf"
+    main.write_text(f"{name} {folder if name == 'ACCESS_FOLDER' else client};\n")
+    client.write_text(f"%include {more}\n")
+    more.write_text("SOURCE ANY\nKEY long enough\n")
+    loaded = load_files(main)
+    used = used_paths(Options(config_file=str(main)), run_paths(Options(), SETTINGS), loaded)
+    assert {main, client, more, folder, tmp_path} <= set(used)
 
 
 def test_the_trace_of_a_run_ends_with_a_reboot(flash: Path) -> None:

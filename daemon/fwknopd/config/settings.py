@@ -88,6 +88,7 @@ class Configuration:
 
     ``network`` is the UCI logical network (or several, separated by blanks) whose device is
     captured; None with the classic files, where ``settings.pcap_intf`` says it.
+    ``files`` are the classic files and folders it was read from.
     """
 
     settings: ServerSettings
@@ -95,6 +96,7 @@ class Configuration:
     network: str | None
     source: Literal["uci", "files"]
     problems: tuple[Problem, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def networks(self) -> tuple[str, ...]:
