@@ -79,7 +79,7 @@ def _cycle(line: bytes, boot: str, now: float) -> OpenCycle | None:
         return None
     try:
         return _from_json(json.loads(text), boot, now)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

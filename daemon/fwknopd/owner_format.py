@@ -88,13 +88,13 @@ def parse_owners(data: bytes, boot: str, now: float) -> tuple[list[Kept], int]:
     for line in lines:
         try:
             _take(_values(line), found)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             damaged += 1
     return [kept for kept in found.values() if kept.expires > now >= kept.opened], damaged
 
 
 def _take(values: list[Any], found: dict[tuple[str, str, str], Kept]) -> None:
-    """Take a line in. Raises ValueError or TypeError for one that makes no sense."""
+    """Take a line in. Raises ValueError, TypeError or OverflowError for one without sense."""
     sign, *rest = values
     door, client, check = map(_name, rest[:3])
     if sign == "-" and not rest[3:]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fwknopd.adopting import adopted
+from fwknopd.checked_lines import checked
 from fwknopd.firewall import TimedDoor
 from fwknopd.grants import Grant
 from fwknopd.owner_format import (
@@ -49,6 +52,28 @@ def test_what_is_written_is_read(grants: list[Grant], data: st.DataObject) -> No
 def test_any_file_is_read_without_a_fault(data: bytes) -> None:
     assert parse_owners(data, BOOT, NOW)[0] == []
     assert parse_owners(format_boot(BOOT) + data, BOOT, NOW)[0] == []
+
+
+VALUES = st.sampled_from(["+", "-", "boot", BOOT, "0" * 24]) | st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=4,
+)
+LINES = st.lists(VALUES, max_size=7) | st.tuples(
+    st.just("+"), st.just("door"), st.just("client"), st.just("c"), VALUES, VALUES, st.booleans()
+)
+
+
+@given(st.lists(LINES | VALUES, max_size=5))
+def test_whatever_a_whole_line_says_is_read_or_damage(lines: list[object]) -> None:
+    text = b"".join(checked(json.dumps(line).encode()) for line in lines)
+    for kept in parse_owners(format_boot(BOOT) + text, BOOT, NOW)[0]:
+        assert kept.opened <= NOW < kept.expires
 
 
 @given(grant_lists(), st.data())
