@@ -145,6 +145,13 @@ class _Held:
 
 
 def _held() -> _Held:
+    try:
+        return _told()
+    except (OSError, KeyError, ValueError) as error:
+        raise SandboxError(f"{STATUS} doesn't tell what rights there are ({error})") from error
+
+
+def _told() -> _Held:
     fields = dict(line.split(":", 1) for line in STATUS.read_text("ascii").splitlines())
     inheritable, permitted, effective, bounding = (
         int(fields[f"Cap{name}"], 16) for name in ("Inh", "Prm", "Eff", "Bnd")

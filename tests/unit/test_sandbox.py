@@ -76,6 +76,17 @@ def test_what_is_not_there_is_nobodys(tmp_path: Path) -> None:
     assert needed(configured(), (tmp_path / "missing",)).kept == TRADE
 
 
+@pytest.mark.parametrize("said", [None, "", "CapPrm 0", CONFINED.replace("3000", "zz"), "Näme: x"])
+def test_a_process_that_nothing_is_known_of_keeps_its_rights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None
+) -> None:
+    monkeypatch.setattr(sandbox, "STATUS", tmp_path / "status")
+    if said is not None:
+        (tmp_path / "status").write_text(said)
+    with pytest.raises(SandboxError, match="status doesn't tell"):
+        give_up_all_but(needed(configured(), ()))
+
+
 def of_process(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
     file = folder / "status"
     file.write_text(text)
