@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 
 from fwknopd.grants import Grant, GrantTable
@@ -26,6 +27,9 @@ from fwknopd.run_file import boot_id, read_own, replace_own
 FEW_LINES = 64
 """A shorter file isn't worth making anew."""
 
+RETRY_SECONDS = 60.0
+"""The whole file is made anew then, which with 10,000 doors takes a tenth of a second."""
+
 
 class OwnerJournal:
     """One file of owners. Nothing raises: what is wrong is told to ``report``, once."""
@@ -40,6 +44,7 @@ class OwnerJournal:
         self._fd: int | None = None
         self._lines = 0
         self._fault = ""
+        self._retry_at = -inf
 
     def left(self) -> Sequence[Kept]:
         """What an earlier process has left."""
@@ -77,6 +82,7 @@ class OwnerJournal:
             self._failed(error)
         else:
             self._fault = ""
+            self._retry_at = -inf
 
     def close(self) -> None:
         """Let go of the file, which stays."""
@@ -85,6 +91,8 @@ class OwnerJournal:
             self._fd = None
 
     def _add(self, lines: bytes, every: GrantTable) -> None:
+        if self._monotonic() < self._retry_at:
+            return
         self._lines += lines.count(b"\n")
         if self._fd is None or self._lines > 2 * len(every) + FEW_LINES:
             self.keep(every)
@@ -101,6 +109,7 @@ class OwnerJournal:
     def _failed(self, error: OSError) -> None:
         """A file with gaps would make doors of one client pass for another's."""
         self.close()
+        self._retry_at = self._monotonic() + RETRY_SECONDS
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
         self._tell(f"{self._path} can't be written: {error.strerror}")
