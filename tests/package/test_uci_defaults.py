@@ -27,7 +27,8 @@ INPUT = f"{INCLUDES}/input/20-fwknopd.nft"
 STATE = "/var/run/fw4.state"
 UCI_PROGRAM = """\
 #!/bin/sh
-# uci -q get network.NAME
+# uci -q changes fwknopd, and uci -q get network.NAME
+[ "$2" != changes ] || exec cat /tmp/.uci/fwknopd 2>/dev/null
 grep -q "^config interface '${3#network.}'" /etc/config/network
 """
 # What fw4 does with its include folders, on rules that it once printed.
@@ -124,6 +125,20 @@ def test_running_it_again_changes_nothing(router: Router, fw4: Machine) -> None:
     ready(router)
     assert (router.read(UCI), router.read("/tmp/log")) == (written, log)
     assert router.read("/tmp/fw4").splitlines() == ["-q check", "-q reload", "-q check"]
+
+
+def test_uncommitted_changes_are_nobodys_but_theirs_who_made_them(router: Router) -> None:
+    before = router.read(UCI)
+    pending = "fwknopd.mine='global'\n"
+    router.path("/tmp/.uci").mkdir(mode=0o700, exist_ok=True)
+    router.write("/tmp/.uci/fwknopd", pending, 0o600)
+    assert router.run(SCRIPT).code == 1
+    assert (router.read(UCI), router.read("/tmp/.uci/fwknopd")) == (before, pending)
+    assert "daemon.err" in router.read("/tmp/log")
+    assert "not committed yet" in router.read("/tmp/log")
+    router.write("/tmp/.uci/fwknopd", "", 0o600)
+    ready(router)
+    assert "option KEY_BASE64" in router.read(UCI)
 
 
 def test_the_package_as_installed_watches_wan(router: Router) -> None:

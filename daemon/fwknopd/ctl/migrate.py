@@ -45,7 +45,8 @@ def _migrated(options: Namespace) -> Migration:
     loaded = store.load()
     done = migrate(loaded.package, _fresh_keys, _network(options))
     if done.changes and _writes(options):
-        store.commit(done.changes, loaded.etag)
+        # What somebody has yet to decide on is not ours to commit.
+        store.commit(done.changes, loaded.etag, include_pending=False)
     return done
 
 
