@@ -172,7 +172,10 @@ class UciStore:
         """
         with self._files.locked(os.O_RDWR) as locked:
             now, before = locked.read(), exchange.before
-            if now.file == before.file:
+            # The same bytes may be what the commit wrote: pending changes can amount to nothing.
+            if now.file == before.file and (
+                now.file != exchange.after or now.delta == before.delta
+            ):
                 return
             # The pending changes are still there when the commit was cut short after the file.
             if now.file != exchange.after or now.delta not in (b"", before.delta):

@@ -362,6 +362,32 @@ def test_somebody_else_may_decide(
     assert "Not confirmed" not in page.text
 
 
+def test_what_somebody_else_kept_is_not_staged_again_with_the_next(
+    careless: Visitor, second: Visitor, uci: Path, hands: HandClock
+) -> None:
+    add(careless, name="Carla")
+    decide(second, "Keep")
+    second.keeps = False
+    add(second, name="Dora")
+    hands.forward(90)
+    page = careless.get("/clients")
+    assert "They were applied by root." in page.text
+    assert page.staged == 0
+    assert second.get("/clients").staged == 6
+    assert [section.get("name") for section in sections(uci)] == ["", "Carla"]
+
+
+def test_what_somebody_else_took_back_is_staged_whatever_came_then(
+    careless: Visitor, second: Visitor, uci: Path
+) -> None:
+    add(careless, name="Carla")
+    decide(second, "Put the old one back")
+    add(second, name="Dora")
+    page = careless.get("/clients")
+    assert "The old configuration is back." in page.text
+    assert page.staged == 6
+
+
 def test_others_are_told_of_it_too(
     careless: Visitor, second: Visitor, before: bytes, hands: HandClock, app: Flask
 ) -> None:

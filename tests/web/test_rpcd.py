@@ -289,6 +289,7 @@ def test_while_luci_waits_for_a_confirmation_nothing_is_applied(
     before = rpcd.text
     page = age(browser, "77")
     assert "not confirmed yet" in page.text
+    assert "They were applied in LuCI" in page.text and "Press" not in page.text
     assert rpcd.text == before
     assert page.staged == 1
 
@@ -545,3 +546,77 @@ def test_lucis_menu_entry_leads_back_to_what_is_not_confirmed(
         assert page.staged == 1
     assert ("'77'" in rpcd.text) is confirms
     assert len(rpcd.sessions) == 1
+
+
+def test_confirmation_that_failed_may_be_tried_again(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon
+) -> None:
+    browser.enter()
+    browser.keeps = False
+    page = age(browser, "77")
+    rpcd.fails = {"uci confirm": 9}
+    page = browser.press(page.form("/changes/keep"), "Keep")
+    # No redirect, which the script would take for a success.
+    assert page.status == 503
+    assert "refused uci confirm (status 9)" in page.text
+    assert "still wait" in page.text and "Nothing was changed" not in page.text
+    rpcd.fails = {}
+    page = browser.press(page.form("/changes/keep"), "Keep")
+    assert "the daemon is using" in page.text
+    assert not is_pending(rpcd)
+    assert "'77'" in rpcd.text
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_without_a_daemon_a_failed_confirmation_loses_nothing(
+    again: bool, browser: RouterVisitor, rpcd: StandIn, hands: HandClock
+) -> None:
+    browser.enter()
+    browser.keeps = False
+    rpcd.fails = {"uci confirm": 9}
+    page = age(browser, "77")
+    assert page.response.request.path == "/changes/applied"
+    rpcd.fails = {}
+    if again:
+        page = browser.press(page.form("/changes/keep"), "Keep")
+        assert "Saved, but not in use yet" in page.text
+    else:
+        rpcd.time_is_up()
+        hands.forward(93)
+        page = browser.get("/clients")
+        assert "The old configuration is back" in page.text
+    assert page.staged == (0 if again else 1)
+    assert ("'77'" in rpcd.text) is again
+
+
+@pytest.mark.parametrize("button", ["Keep", "Put the old one back"])
+def test_when_the_login_it_was_applied_with_is_over_it_waits_for_the_router(
+    button: str, browser: RouterVisitor, rpcd: StandIn, using: StubDaemon, hands: HandClock
+) -> None:
+    browser.enter()
+    browser.keeps = False
+    age(browser, "77")
+    rpcd.sessions.clear()
+    page = browser.get("/settings")
+    browser.press(page.form("/login"), "Log in", username="anna", password=ANNA)
+    page = browser.get("/changes/applied")
+    page = browser.press(page.form("/changes/keep"), button)
+    assert page.status == 503
+    assert "the router itself puts the old configuration back" in page.text
+    rpcd.time_is_up()
+    hands.forward(93)
+    page = browser.get("/clients")
+    assert "The old configuration is back: nobody confirmed" in page.text
+    assert page.staged == 1
+
+
+def test_what_rpcd_had_taken_back_before_is_told(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon
+) -> None:
+    browser.enter()
+    browser.keeps = False
+    page = age(browser, "77")
+    rpcd.time_is_up()
+    page = browser.press(page.form("/changes/keep"), "Keep")
+    assert "The old configuration is back." in page.text
+    assert page.staged == 1

@@ -12,7 +12,7 @@ from fwknop_webui.merge import merge
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.rollback import TakenBack
 from fwknop_webui.services import current_session, services
-from fwknop_webui.sessions import Session
+from fwknop_webui.sessions import Applied, Session
 from fwknopd.config.problems import ConfigError
 from fwknopd.uci_store import StoreError
 
@@ -24,20 +24,21 @@ def settle() -> None:
         return
     g.waiting = services().rollback.check()
     _tell(session)
-    if session.applied and g.waiting is None:
-        _learn(session)
+    applied = session.applied
+    if applied and (g.waiting is None or g.waiting.id != applied.id):
+        _learn(session, applied)
 
 
 def _tell(session: Session) -> None:
     last = services().rollback.last
-    # Sessions of before are told, and the first one after it: the page may have been restarted.
     if last is None or session.told >= last.number:
         return
-    if session.created > last.moment and services().rollback.was_told:
+    mine = session.applied is not None and session.applied.id == last.id
+    # Sessions of before are told, and the first one after it: the page may have been restarted.
+    if session.created > last.moment and services().rollback.was_told and not mine:
         return
     session.told = last.number
     services().rollback.was_told = True
-    mine = session.applied is not None
     if mine and not last.failure:
         stage_again(session)
     session.notices.append(_failure(last) if last.failure else _taken_back(last, mine=mine))
@@ -78,13 +79,16 @@ def stage_again(session: Session) -> None:
         session.staging = earlier.staging
 
 
-def _learn(session: Session) -> None:
-    """Somebody else decided: the file tells how."""
-    applied = session.applied
-    try:
-        now = services().store.load().etag
-    except (StoreError, ConfigError):
-        return
-    if applied and now == applied.draft.base.etag:
-        stage_again(session)
-    session.applied = None
+def _learn(session: Session, applied: Applied) -> None:
+    """Somebody else decided: it is known how, or the file tells."""
+    if not services().rollback.took_back(applied.id):
+        try:
+            now = services().store.load().etag
+        except (StoreError, ConfigError):
+            return
+        if now != applied.draft.base.etag:
+            session.applied = None
+            return
+    stage_again(session)
+    text = _("Your changes are kept under Unsaved Changes.")
+    session.notices.append(Notice(Level.INFO, _("The old configuration is back."), text))

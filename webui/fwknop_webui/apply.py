@@ -6,6 +6,8 @@ and rollback.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 
 from fwknop_webui.check import check
@@ -41,12 +43,12 @@ def apply_staged(session: Session, parts: Services, target: str) -> Ending:
     if not draft.changes:
         session.notices.append(Notice(Level.INFO, _("There are no changes to apply.")))
         return Ending.DONE
-    notice = _obstacle(draft, parts) or _write(session, draft, parts)
-    if notice is not None:
-        session.notices.append(notice)
+    written = _obstacle(draft, parts) or _write(session, draft, parts)
+    if isinstance(written, Notice):
+        session.notices.append(written)
         return Ending.FAILED
     session.staging = Staging()
-    return _reload(session, draft, parts, target)
+    return _reload(session, draft, parts, lambda notice: Applied(written, draft, notice, target))
 
 
 def conflict() -> Notice:
@@ -75,13 +77,15 @@ def _obstacle(draft: Draft, parts: Services) -> Notice | None:
     )
 
 
-def _write(session: Session, draft: Draft, parts: Services) -> Notice | None:
+def _write(session: Session, draft: Draft, parts: Services) -> str | Notice:
+    """The store's id for it, or what is in the way."""
     seconds = parts.config.confirm_seconds
     try:
-        parts.store.apply(draft.changes, draft.base.etag, session.username, seconds)
+        return parts.store.apply(draft.changes, draft.base.etag, session.username, seconds)
     except ConcurrentEdit:
         return conflict()
     except StillUnconfirmed:
+<<<<<<< HEAD
         title = _("Not applied: the changes applied before are not confirmed yet")
         text = _("Press “Not confirmed” above to keep them or to take them back, then try again.")
         return Notice(Level.ERROR, title, text)
@@ -93,12 +97,28 @@ def _write(session: Session, draft: Draft, parts: Services) -> Notice | None:
             "Your changes here are kept."
         )
         return Notice(Level.ERROR, title, text.format(packages=error.packages))
+=======
+        return _unconfirmed(parts.store.waiting() is not None)
+>>>>>>> 6239829 (Lose no change to a confirmation that failed, and say what became of it)
     except StoreError as error:
         return Notice(Level.ERROR, _("Not saved"), f"{error} " + _("Your changes are kept."))
-    return None
 
 
-def _reload(session: Session, draft: Draft, parts: Services, target: str) -> Ending:
+def _unconfirmed(here: bool) -> Notice:
+    title = _("Not applied: the changes applied before are not confirmed yet")
+    if here:
+        text = _("Press “Not confirmed” above to keep them or to take them back, then try again.")
+    else:
+        text = _(
+            "They were applied in LuCI, or by another program. Confirm them there, or wait a "
+            "minute and a half; then try again."
+        )
+    return Notice(Level.ERROR, title, text)
+
+
+def _reload(
+    session: Session, draft: Draft, parts: Services, applied: Callable[[Notice], Applied]
+) -> Ending:
     try:
         result = parts.live.reload()
     except ControlError as error:
@@ -106,14 +126,15 @@ def _reload(session: Session, draft: Draft, parts: Services, target: str) -> End
         title = _("Saved, but not in use yet: ") + trouble.title
         notice = Notice(Level.WARNING, title, trouble.text)
         if error.is_down:
-            return _keep(session, parts, notice)
-        return _wait(session, parts, Applied(draft, notice, target))
+            return _keep(session, parts, applied(notice))
+        return _wait(session, parts, applied(notice))
     if not result.accepted and _concerned(draft):
-        return _wait(session, parts, Applied(draft, _kept_though_refused(result), target, True))
+        refused = replace(applied(_kept_though_refused(result)), refused=True)
+        return _wait(session, parts, refused)
     notice = outcome(draft, parts.store.file, result)
     if is_in_use(parts.store.file, result) or _concerned(draft):
-        return _wait(session, parts, Applied(draft, notice, target))
-    return _keep(session, parts, notice)
+        return _wait(session, parts, applied(notice))
+    return _keep(session, parts, applied(notice))
 
 
 def _concerned(draft: Draft) -> bool:
@@ -121,10 +142,18 @@ def _concerned(draft: Draft) -> bool:
     return overwrites(draft.package) or overwrites(draft.base.package)
 
 
-def _keep(session: Session, parts: Services, notice: Notice) -> Ending:
+def _keep(session: Session, parts: Services, applied: Applied) -> Ending:
     """Nothing runs from it, so it can lock nobody out."""
-    parts.rollback.confirm()
-    session.notices.append(notice)
+    session.applied = applied
+    try:
+        kept = parts.rollback.confirm()
+    except StoreError:
+        # The page that waits for a confirmation tries it again.
+        return _wait(session, parts, applied)
+    if kept:
+        session.applied = None
+        session.notices.append(applied.notice)
+    # If not, the next page says what became of it.
     return Ending.DONE
 
 

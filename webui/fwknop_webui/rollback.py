@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,9 @@ from fwknopd.uci_store import StoreError
 RETRY_SECONDS = 10.0
 """After a rollback that failed, for want of space for one."""
 
+REMEMBERED = 32
+"""Of how many changes it is known that they were taken back: at least one per session."""
+
 log = logging.getLogger(__name__)
 
 
@@ -28,13 +32,14 @@ log = logging.getLogger(__name__)
 class TakenBack:
     """A rollback nobody asked for. ``moment`` is monotonic seconds, ``user`` whose changes.
 
-    ``failure``: why the file could not be put back. ``trouble``: the daemon wasn't told, and
-    why.
+    ``id``: what applying them returned. ``failure``: why the file could not be put back.
+    ``trouble``: the daemon wasn't told, and why.
     """
 
     number: int
     moment: float
     user: str
+    id: str
     failure: str = ""
     trouble: str = ""
 
@@ -50,6 +55,7 @@ class Rollback:
     was_told: bool = False
     """Whether anybody has seen ``last`` yet."""
 
+    _taken_back: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _timer: threading.Timer | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _next_try: float = 0.0
@@ -99,10 +105,20 @@ class Rollback:
         Otherwise what ``tell_daemon`` says. Raises StoreError.
         """
         with self._lock:
+            waiting = self._waiting()
             if not self.store.rollback():
                 return None
+            self._remember(waiting)
             self._stop()
             return self.tell_daemon()
+
+    def took_back(self, applied: str) -> bool:
+        """Whether what was applied with this id was taken back, asked for or not."""
+        return applied in self._taken_back
+
+    def _remember(self, waiting: Waiting | None) -> None:
+        if waiting is not None:
+            self._taken_back.append(waiting.id)
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -128,11 +144,12 @@ class Rollback:
                 return
             log.error("changes nobody confirmed can't be taken back: %s", error)
         else:
+            self._remember(waiting)
             trouble = self.tell_daemon()
             log.warning("nobody confirmed the changes of %s: they are taken back", waiting.user)
         number = self.last.number + 1 if self.last else 1
         self.was_told = False
-        self.last = TakenBack(number, self.now(), waiting.user, failure, trouble)
+        self.last = TakenBack(number, self.now(), waiting.user, waiting.id, failure, trouble)
 
     def tell_daemon(self) -> str:
         """Have the daemon read the file again. Why it doesn't; "" when all is well.

@@ -19,7 +19,11 @@ from fwknop_webui.differences import differences
 from fwknop_webui.rpcd import DENIED, NO_DATA, AccessDenied, Rpcd, RpcdError, RpcdStatus
 from fwknop_webui.rpcd_calls import staging_calls
 from fwknop_webui.rpcd_login import PACKAGE, RpcdLogin
+<<<<<<< HEAD
 from fwknop_webui.store import StillUnconfirmed, Undecided, UnsavedInLuci, Waiting
+=======
+from fwknop_webui.store import StillUnconfirmed, Undecided, Waiting, new_id
+>>>>>>> 6239829 (Lose no change to a confirmation that failed, and say what became of it)
 from fwknop_webui.untyped import Json, child, children, flag, text
 from fwknopd.config.uci_changes import ChangeError, UciChange, apply
 from fwknopd.config.uci_format import UciOption, UciPackage, UciSection, UciValue
@@ -31,6 +35,7 @@ GRACE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
+    id: str
     user: str
     until: float
     login: Login = field(repr=False)
@@ -78,8 +83,13 @@ class RpcdStore:
         seen = json.dumps(values, sort_keys=True).encode()
         return Loaded(package, package, hashlib.sha256(seen).hexdigest(), ())
 
+<<<<<<< HEAD
     def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> None:
         """See Store.apply. Raises UnsavedInLuci too: nobody has looked at that here."""
+=======
+    def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> str:
+        """See Store.apply. What LuCI has unsaved in the same session is applied with it."""
+>>>>>>> 6239829 (Lose no change to a confirmation that failed, and say what became of it)
         with self._lock:
             login = self._login()
             if not login.owned:
@@ -96,7 +106,9 @@ class RpcdStore:
             except StoreError:
                 self._forget_staged()
                 raise
-            self._applied = _Applied(user, self._clock.monotonic() + seconds + GRACE, login)
+            until = self._clock.monotonic() + seconds + GRACE
+            self._applied = _Applied(new_id(), user, until, login)
+            return self._applied.id
 
     def _look_for_others(self) -> None:
         found = child(self._call("changes", {}), "changes")
@@ -198,7 +210,8 @@ class RpcdStore:
         applied = self._applied
         if applied is None:
             return None
-        return Waiting(applied.user, max(0.0, applied.until - self._clock.monotonic()))
+        left = max(0.0, applied.until - self._clock.monotonic())
+        return Waiting(applied.user, left, applied.id)
 
     def _call(self, method: str, message: Json) -> Json:
         login = self._login()

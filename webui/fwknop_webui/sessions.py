@@ -38,10 +38,12 @@ class Held:
 class Applied:
     """What this session applied and nobody confirmed yet.
 
-    ``notice`` says what came of it and ``target`` is the page to go on to, once it is kept.
+    ``id`` is the store's for it. ``notice`` says what came of it and ``target`` is the page
+    to go on to, once it is kept.
     ``refused``: the daemon would not take it and goes on with what it had.
     """
 
+    id: str
     draft: Draft = field(repr=False)
     notice: Notice
     target: str
@@ -119,7 +121,7 @@ class SessionStore:
         with self._lock:
             self._sessions.pop(session.id, None)
             session.id, session.csrf = _token(), _token()
-            session.login, session.is_over = login, False
+            session.login, session.is_over, session.looked = login, False, None
             session.created = session.last_used = now
             self._sessions[session.id] = session
 

@@ -6,6 +6,7 @@ rpcd does the same with the user's own session (rpcd_store.py).
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,10 +57,19 @@ class NotAllowed(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Changes in the file that are taken back in ``left`` seconds unless confirmed."""
+    """Changes in the file that are taken back in ``left`` seconds unless confirmed.
+
+    ``id`` is what applying them returned.
+    """
 
     user: str
     left: float
+    id: str
+
+
+def new_id() -> str:
+    """For something that is applied."""
+    return secrets.token_hex(8)
 
 
 class Store(Protocol):
@@ -83,11 +93,11 @@ class Store(Protocol):
         """Raises StoreError (can't be read) or ConfigError (isn't UCI)."""
         ...
 
-    def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> None:
+    def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> str:
         """Write all of ``changes`` or nothing, to be confirmed within ``seconds``.
 
-        ``user`` is who did it, for messages. Raises ConcurrentEdit, StillUnconfirmed,
-        StoreError.
+        ``user`` is who did it, for messages. Returns an id that tells it from any other.
+        Raises ConcurrentEdit, StillUnconfirmed, StoreError.
         """
         ...
 
@@ -143,9 +153,9 @@ class FileStore:
         """See Store.load."""
         return self._store.load()
 
-    def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> None:
+    def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> str:
         """See Store.apply. What the commit replaces is kept before it is replaced."""
-        deadline = self._clock.monotonic() + seconds
+        deadline, made = self._clock.monotonic() + seconds, new_id()
 
         def keep(exchange: Exchange) -> None:
             # Under the lock of the file: of two at once, the second finds the first one's.
@@ -154,7 +164,7 @@ class FileStore:
                     "the changes before these are not confirmed yet", "Confirm them first."
                 )
             boot = self._clock.boot
-            self._unconfirmed.write(Unconfirmed(user, seconds, deadline, boot, exchange))
+            self._unconfirmed.write(Unconfirmed(made, user, seconds, deadline, boot, exchange))
             written.append(exchange)
 
         written: list[Exchange] = []
@@ -165,6 +175,7 @@ class FileStore:
                 if written:
                     self._unconfirmed.forget()
                 raise
+        return made
 
     def confirm(self) -> bool:
         """See Store.confirm."""
@@ -206,4 +217,4 @@ class FileStore:
     def waiting(self) -> Waiting | None:
         """See Store.waiting."""
         found = self._unconfirmed.read()
-        return Waiting(found.user, found.left(self._clock)) if found else None
+        return Waiting(found.user, found.left(self._clock), found.id) if found else None

@@ -28,6 +28,7 @@ _MAX_BYTES = 6 * MAX_FILE_SIZE
 class Unconfirmed:
     """``deadline`` is in monotonic seconds of the run ``boot``; ``seconds`` is the time given."""
 
+    id: str
     user: str
     seconds: float
     deadline: float
@@ -51,6 +52,7 @@ class UnconfirmedFile:
         """Remember. Raises StoreError."""
         exchange = unconfirmed.exchange
         data = {
+            "id": unconfirmed.id,
             "user": unconfirmed.user,
             "seconds": unconfirmed.seconds,
             "deadline": unconfirmed.deadline,
@@ -109,6 +111,7 @@ def _unconfirmed(data: Mapping[str, object]) -> Unconfirmed | None:
         base64.b64decode(text(data, name), validate=True) for name in ("before", "pending", "after")
     )
     return Unconfirmed(
+        id=text(data, "id"),
         user=text(data, "user"),
         seconds=number(data, "seconds"),
         deadline=number(data, "deadline"),

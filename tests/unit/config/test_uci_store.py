@@ -373,6 +373,16 @@ def test_commit_that_was_cut_short_is_undone_too(step: str, store: UciStore) -> 
     assert store.load().etag == etag
 
 
+def test_pending_changes_that_came_to_nothing_are_pending_again(store: UciStore) -> None:
+    store.path.write_text("\nconfig a 'x'\n\toption k 'v'\n\n")
+    delta(store).write_text("fwknopd.x.k='p'\n")
+    done = exchange(store, SetOption("x", "k", "v"))
+    assert done.after == done.before.file
+    assert not store.load().pending
+    store.put_back(done)
+    assert store.load().package.sections[0].get("k") == "p"
+
+
 @pytest.mark.parametrize("where", ["file", "pending"])
 def test_commit_is_not_undone_over_a_later_change(where: str, store: UciStore) -> None:
     store.path.write_text("config a x\n")

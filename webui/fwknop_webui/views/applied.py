@@ -7,11 +7,12 @@ from flask.typing import ResponseReturnValue
 
 from fwknop_webui.applied import stage_again
 from fwknop_webui.i18n import _
-from fwknop_webui.notices import Level
+from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import require_session, services
 from fwknop_webui.store import Waiting
+from fwknopd.uci_store import StoreError
 
 RELOAD_SECONDS = 10
 """How often the page looks anew where no script does: that shows the seconds left."""
@@ -20,13 +21,16 @@ RELOAD_SECONDS = 10
 def applied() -> ResponseReturnValue:
     """What waits, and for how long. A browser with scripts confirms by itself."""
     waiting: Waiting | None = g.get("waiting")
-    if waiting is None:
-        return redirect(url_for("overview"), 303)
+    return _page(waiting) if waiting else redirect(url_for("overview"), 303)
+
+
+def _page(waiting: Waiting, trouble: Notice | None = None) -> str:
     session = require_session()
     mine = session.applied
     told = list(session.notices)
     page = render(
         "applied.html",
+        trouble=trouble,
         mine=mine,
         user=waiting.user,
         left=waiting.left,
@@ -39,10 +43,23 @@ def applied() -> ResponseReturnValue:
     return page
 
 
+def _undecided(error: StoreError) -> ResponseReturnValue:
+    """It was not done, and may be tried again: the script does as long as this is no redirect."""
+    waiting: Waiting | None = g.get("waiting")
+    if waiting is None:
+        raise error
+    title = _("Nothing is decided yet: the changes still wait for a confirmation")
+    return _page(waiting, Notice(Level.ERROR, title, str(error))), 503
+
+
 def keep_changes() -> ResponseReturnValue:
     """The browser reaches the page, or somebody says so."""
     session = require_session()
-    if not services().rollback.confirm():
+    try:
+        kept = services().rollback.confirm()
+    except StoreError as error:
+        return _undecided(error)
+    if not kept:
         # Too late; the next page says what became of it.
         return redirect(url_for("overview"), 303)
     mine, session.applied = session.applied, None
@@ -56,7 +73,10 @@ def keep_changes() -> ResponseReturnValue:
 def take_back_changes() -> ResponseReturnValue:
     """Somebody wants the old configuration back."""
     session = require_session()
-    trouble = services().rollback.undo()
+    try:
+        trouble = services().rollback.undo()
+    except StoreError as error:
+        return _undecided(error)
     if trouble is None:
         return redirect(url_for("overview"), 303)
     text = _("The daemon uses it again.")
