@@ -85,10 +85,7 @@ def _write(session: Session, draft: Draft, parts: Services) -> str | Notice:
     except ConcurrentEdit:
         return conflict()
     except StillUnconfirmed:
-<<<<<<< HEAD
-        title = _("Not applied: the changes applied before are not confirmed yet")
-        text = _("Press “Not confirmed” above to keep them or to take them back, then try again.")
-        return Notice(Level.ERROR, title, text)
+        return _unconfirmed(parts.store.waiting() is not None)
     except UnsavedInLuci as error:
         title = _("Not applied: LuCI has unsaved changes")
         text = _(
@@ -97,9 +94,6 @@ def _write(session: Session, draft: Draft, parts: Services) -> str | Notice:
             "Your changes here are kept."
         )
         return Notice(Level.ERROR, title, text.format(packages=error.packages))
-=======
-        return _unconfirmed(parts.store.waiting() is not None)
->>>>>>> 6239829 (Lose no change to a confirmation that failed, and say what became of it)
     except StoreError as error:
         return Notice(Level.ERROR, _("Not saved"), f"{error} " + _("Your changes are kept."))
 

@@ -19,11 +19,7 @@ from fwknop_webui.differences import differences
 from fwknop_webui.rpcd import DENIED, NO_DATA, AccessDenied, Rpcd, RpcdError, RpcdStatus
 from fwknop_webui.rpcd_calls import staging_calls
 from fwknop_webui.rpcd_login import PACKAGE, RpcdLogin
-<<<<<<< HEAD
-from fwknop_webui.store import StillUnconfirmed, Undecided, UnsavedInLuci, Waiting
-=======
-from fwknop_webui.store import StillUnconfirmed, Undecided, Waiting, new_id
->>>>>>> 6239829 (Lose no change to a confirmation that failed, and say what became of it)
+from fwknop_webui.store import StillUnconfirmed, Undecided, UnsavedInLuci, Waiting, new_id
 from fwknop_webui.untyped import Json, child, children, flag, text
 from fwknopd.config.uci_changes import ChangeError, UciChange, apply
 from fwknopd.config.uci_format import UciOption, UciPackage, UciSection, UciValue
@@ -83,13 +79,8 @@ class RpcdStore:
         seen = json.dumps(values, sort_keys=True).encode()
         return Loaded(package, package, hashlib.sha256(seen).hexdigest(), ())
 
-<<<<<<< HEAD
-    def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> None:
-        """See Store.apply. Raises UnsavedInLuci too: nobody has looked at that here."""
-=======
     def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> str:
-        """See Store.apply. What LuCI has unsaved in the same session is applied with it."""
->>>>>>> 6239829 (Lose no change to a confirmation that failed, and say what became of it)
+        """See Store.apply. Raises UnsavedInLuci too: nobody has looked at that here."""
         with self._lock:
             login = self._login()
             if not login.owned:
