@@ -188,8 +188,9 @@ class Campaign:
         if not self.router.arena.closes:
             listed = {grant["address"] for grant in self.router.ask("grants")["grants"]}
             for entry in ending:
-                if listed.isdisjoint(entry.kind.holders(entry.home)):
-                    entry.closed()
+                gone = listed.isdisjoint(entry.kind.holders(entry.home))
+                if gone and not entry.unlisted():
+                    self.scene.judgement.wrong.append(f"{entry.name}: it was shut too early")
 
     def _check_connections(self, when: str) -> None:
         held = {case.connection: case for case in self.cases if case.connection}

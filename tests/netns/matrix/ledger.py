@@ -63,6 +63,15 @@ class Entry:
         """It is certainly shut from now on."""
         self.surely, self.possibly = -inf, time.monotonic()
 
+    def unlisted(self) -> bool:
+        """The daemon has just left it out of its list, so it is shut; False if that is too early.
+
+        Asked for while it shut, the list tells nothing about when.
+        """
+        early = self.surely > time.monotonic()
+        self.closed()
+        return not early
+
     def doubt(self) -> None:
         """It may have been closed, or not."""
         self.surely = -inf

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from tests.netns.matrix.campaign import LIVES, Report, cases_of
-from tests.netns.matrix.kind_table import KINDS
+from tests.netns.matrix.kind_table import KINDS, WAKER
+from tests.netns.matrix.ledger import Entry, State
 from tests.netns.matrix.plans import (
     SETTINGS,
     Plan,
@@ -23,6 +25,7 @@ from tests.netns.matrix.plans import (
     walks,
 )
 from tests.netns.matrix.running import Job, SideBySide, is_alone
+from tests.netns.matrix.site import Home
 from tests.netns.matrix.troubles import TROUBLES
 
 pytestmark = [pytest.mark.root, pytest.mark.nft, pytest.mark.iptables]
@@ -83,6 +86,16 @@ def write_summary(path: Path, found: Mapping[Job[object], object]) -> None:
     tried = sum(report.certain + report.watched for report in reports.values())
     sums = f"{len(reports)} campaigns, {total} cases, {tried} attempts"
     path.write_text("\n".join([*lines, sums, ""]))
+
+
+def test_a_door_that_the_daemon_does_not_list_any_more_must_not_be_open_still() -> None:
+    entry = Entry("door", WAKER, Home(0, 4), 30)
+    now = monotonic()
+    entry.opened(now, now)
+    assert not entry.unlisted()
+    assert entry.state(monotonic(), monotonic()) is State.SHUT
+    entry.opened(now - 30, now)
+    assert entry.unlisted()
 
 
 def test_every_day_has_something_of_everything() -> None:
