@@ -99,6 +99,7 @@ class StandIn:
     fails: dict[str, int] = field(default_factory=dict)
     """Calls such as "uci set" that end with this status."""
 
+    connections: int = 0
     front: Front = field(default=Front("127.0.0.1", 1, tls=False))
     changed: Callable[[], None] = lambda: None
 
@@ -335,6 +336,10 @@ def handler_of(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
 
     class Ubus(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            stand_in.connections += 1
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -19,11 +19,11 @@ from flask import Flask
 from fwknop_webui.app import create_app
 from fwknop_webui.auth import Login
 from fwknop_webui.front import FRONT, Front
-from fwknop_webui.rpcd import TIME_LIMIT, Rpcd, RpcdError
+from fwknop_webui.rpcd import NOBODY, TIME_LIMIT, Rpcd, RpcdError
 from fwknop_webui.rpcd_service import RpcdService
 from fwknop_webui.security import COOKIE
 from fwknop_webui.service_control import Action
-from fwknop_webui.services import WebConfig
+from fwknop_webui.services import EXTENSION, Services, WebConfig
 from fwknop_webui.untyped import Json
 from tests.web.clock import HandClock
 from tests.web.conftest import STOCK
@@ -465,6 +465,24 @@ def test_a_script_has_more_time_than_other_calls(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Rpcd, "call", call)
     RpcdService(Rpcd(), Login).run(Action.RESTART)
     assert TIME_LIMIT < given[0] < 60
+
+
+def test_a_request_asks_over_one_connection_and_leaves_none(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon
+) -> None:
+    browser.enter()
+    form = browser.get("/settings").main_form()
+    token = form.value("csrf")
+    connections, calls = rpcd.connections, len(rpcd.calls)
+    data = dict(form.fields) | {"csrf": token, "do": "apply", "MAX_SPA_PACKET_AGE": "77"}
+    assert browser.client.post("/settings", data=data).status_code == 303
+    assert "'77'" in rpcd.text
+    assert len(rpcd.calls) - calls > 5
+    assert rpcd.connections == connections + 1
+    parts: Services = browser.client.application.extensions[EXTENSION]
+    assert parts.rpcd
+    parts.rpcd.call(NOBODY, "session", "access", {"scope": "x", "object": "x", "function": "x"})
+    assert rpcd.connections == connections + 2
 
 
 def test_a_call_ends_when_its_time_is_over() -> None:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import threading
+import time
 from collections.abc import Mapping
-from contextlib import closing
+from typing import Any
 
 from fwknop_webui.front import Front
 from fwknop_webui.untyped import Json
@@ -23,6 +25,9 @@ NOBODY = "0" * 32
 
 TIME_LIMIT = 10.0
 """Seconds for an answer, unless the caller knows better."""
+
+KEPT_SECONDS = 5.0
+"""So long a connection is used again. uhttpd closes it after 20 unless told otherwise."""
 
 MAX_ANSWER = 4 << 20
 """Bytes."""
@@ -48,15 +53,31 @@ class AccessDenied(RpcdError):
     """The access list of this session has no such call; or the session is over."""
 
 
+class _Own(threading.local):
+    """What each thread has for itself: a request's connection, from its first call to its end."""
+
+    in_request = False
+    connection: http.client.HTTPConnection | None = None
+    last = 0.0
+
+
 class Rpcd:
     """rpcd behind the web server that the last request came through."""
 
     def __init__(self) -> None:
         self._front: Front | None = None
+        self._own = _Own()
 
     def use(self, front: Front) -> None:
-        """A request came through this one."""
+        """A request came through this one. Until ``done`` its calls share one connection."""
+        self.done()
         self._front = front
+        self._own.in_request = True
+
+    def done(self) -> None:
+        """The request is answered."""
+        self._hang_up()
+        self._own.in_request = False
 
     def call(
         self,
@@ -74,13 +95,42 @@ class Rpcd:
                 "Open it at /cgi-bin/fwknop.",
             )
         try:
-            with closing(_connect(front, seconds)) as connection:
-                return _ask(connection, session, subject, method, message)
+            return self._ask(front, seconds, session, subject, method, message)
         except (OSError, http.client.HTTPException) as error:
             raise RpcdError(
                 f"the router's web server gave no answer ({error})",
                 "Check with `/etc/init.d/uhttpd status` and `/etc/init.d/rpcd status`.",
             ) from error
+
+    def _ask(self, front: Front, seconds: float, *call: Any) -> Json:
+        connection = self._connection(front, seconds)
+        kept = False
+        try:
+            answer = _ask(connection, *call)
+            kept = True
+        except (RpcdStatus, AccessDenied):
+            kept = True
+            raise
+        finally:
+            self._own.last = time.monotonic()
+            if not (kept and self._own.in_request):
+                self._hang_up()
+        return answer
+
+    def _connection(self, front: Front, seconds: float) -> http.client.HTTPConnection:
+        own = self._own
+        if time.monotonic() - own.last > KEPT_SECONDS:
+            self._hang_up()
+        if own.connection is None or own.connection.sock is None:
+            own.connection = _connect(front, seconds)
+        else:
+            own.connection.sock.settimeout(seconds)
+        return own.connection
+
+    def _hang_up(self) -> None:
+        connection, self._own.connection = self._own.connection, None
+        if connection is not None:
+            connection.close()
 
 
 def _connect(front: Front, seconds: float) -> http.client.HTTPConnection:

@@ -196,6 +196,7 @@ def _release(_error: BaseException | None) -> None:
     held: Session | None = g.pop("held", None)
     if held:
         held.lock.release()
+    services().forget_front()
 
 
 def cookie_name(name: str) -> str:

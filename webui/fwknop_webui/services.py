@@ -96,6 +96,11 @@ class Services:
         if self.rpcd is not None and isinstance(front, Front):
             self.rpcd.use(front)
 
+    def forget_front(self) -> None:
+        """The request is answered."""
+        if self.rpcd is not None:
+            self.rpcd.done()
+
     def seal(self, purpose: str, text: str) -> str:
         """A short code only this process can make for ``text``."""
         message = f"{purpose}\0{text}".encode()
