@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fwknop_webui.staging import Staging
+from fwknop_webui.versions import MAX_WEIGHT, Versions
+from fwknopd.config.uci_format import parse_uci
+from fwknopd.uci_store import Loaded
 from tests.web.daemon import StubDaemon
 from tests.web.test_changes import apply
 from tests.web.test_clients import ANNA, add, sections
@@ -147,6 +151,41 @@ def test_variables_of_two_tabs_meet(visitor: Visitor, uci: Path) -> None:
     assert "Meanwhile it was changed to “1”." in error_beside(page, "VERBOSE")
     assert page.main_form().value("v-VERBOSE") == "2"
     assert page.main_form().value("v-MAX_SPA_PACKET_AGE") == "60"
+
+
+@pytest.mark.parametrize("page", ["client", "settings", "advanced"])
+def test_page_nobody_remembers_shows_all_that_differs(
+    page: str, visitor: Visitor, uci: Path
+) -> None:
+    path, prefix, name = {
+        "client": (anna(uci), "", "FW_ACCESS_TIMEOUT"),
+        "settings": ("/settings", "", "MAX_SPA_PACKET_AGE"),
+        "advanced": ("/advanced", "v-", "MAX_SPA_PACKET_AGE"),
+    }[page]
+    form = visitor.get(path).main_form()
+    edit(uci, "'45'", "'50'")
+    edit(uci, "MAX_SPA_PACKET_AGE '90'", "MAX_SPA_PACKET_AGE '50'")
+    form.fields = [(key, "old" if key == "base" else old) for key, old in form.fields]
+    found = visitor.press(form, "Save", **{prefix + name: "77"})
+    assert found.status == 409
+    assert "the configuration changed since this page was opened" in found.text
+    assert "Now it is “50”. Save again to have yours" in error_beside(found, name)
+    assert [a["id"] for _t, a in found.tags if a.get("class") == "cbi-error"] == [f"e-{name}"]
+    assert visitor.press(found.main_form(), "Save").staged == 1
+
+
+def test_as_many_versions_are_remembered_as_there_is_room_for() -> None:
+    text = "config access\n" + "".join(f"\toption n{n} 'x'\n" for n in range(MAX_WEIGHT // 4))
+    file = parse_uci(text, "")
+    known, names = Versions(), []
+    for etag in "abcd":
+        base = Loaded(file, file, etag, ())
+        names += [known.name(Staging().on(base)) for _twice in range(2)]
+    assert len(set(names)) == 4
+    assert all(map(known.find, names))
+    last = known.name(Staging().on(Loaded(file, file, "e", ())))
+    assert known.find(last)
+    assert [name for name in dict.fromkeys(names) if not known.find(name)] == names[:1]
 
 
 def test_button_of_an_old_tab_does_not_hit_a_new_client(visitor: Visitor, uci: Path) -> None:

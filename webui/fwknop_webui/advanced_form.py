@@ -13,11 +13,12 @@ from fwknop_webui.expected import said
 from fwknop_webui.forms import MAX_LENGTH
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
+from fwknop_webui.saving import outdated_texts
 from fwknop_webui.staging import Draft
 from fwknopd.config.foreign_variables import OTHER_BUILDS
 from fwknopd.config.problems import Problem, Severity
-from fwknopd.config.uci_changes import MASK, DeleteOption, UciChange, apply
-from fwknopd.config.uci_format import UciOption, UciPackage
+from fwknopd.config.uci_changes import DeleteOption, UciChange, apply
+from fwknopd.config.uci_format import UciPackage
 from fwknopd.config.uci_model import is_name
 from fwknopd.config.variables import is_secret, lookup
 
@@ -25,12 +26,6 @@ VALUE, REMOVE = "v-", "remove-"
 UNKNOWN = N_("Other names")
 MAX_UNKNOWN = 100
 """Rows of unknown names on one page; a search finds the others."""
-
-
-_ON_OTHER_PAGES = {
-    "global": ("uci_enabled", "fw_access_timeout", "max_fw_timeout"),
-    "network": ("network",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +72,6 @@ class AdvancedForm:
     def shown(self) -> int:
         """How many variables there are on the page."""
         return sum(len(group.rows) for group in self.groups)
-
-
-def strangers(package: UciPackage) -> list[tuple[str, str]]:
-    """What no page shows: options of other sections, as (place, value) with secrets masked."""
-    return [
-        (f"{section.type} {section.id}: {option.name}", _masked(option))
-        for section in package.sections
-        if section.type not in ("config", "access")
-        for option in section.options
-        if option.name not in _ON_OTHER_PAGES.get(section.type, ())
-    ]
-
-
-def _masked(option: UciOption) -> str:
-    return MASK if is_secret(option.name) else ", ".join(option.items)
 
 
 def stored_form(subject: Subject, package: UciPackage, wanted: Filter, file: str) -> AdvancedForm:
@@ -161,16 +141,21 @@ class Typed:
         return {*self.values, *self.removed}
 
 
-def typed_form(subject: Subject, package: UciPackage, typed: Typed, wanted: Filter) -> AdvancedForm:
-    """The form again, as it was filled in, but without secrets."""
-    return _form(_typed_rows(subject, package, typed), wanted, _again(typed.new))
-
-
 def contested_form(
     subject: Subject, package: UciPackage, wanted: Filter, texts: Mapping[str, str]
 ) -> AdvancedForm:
     """The form over ``package``, with what to say beside options somebody else changed too."""
     return _form([replace(r, error=_error(r, texts)) for r in rows(subject, package)], wanted)
+
+
+def outdated_form(
+    subject: Subject, draft: Draft, typed: Typed, wanted: Filter, file: str
+) -> AdvancedForm:
+    """The form again, with what is set now beside all that differs."""
+    changed, _faulty = judge(typed, draft, subject, wanted, file)
+    texts = outdated_texts(draft, changed, subject.section_id)
+    shown = [replace(r, error=_error(r, texts)) for r in _typed_rows(subject, draft.package, typed)]
+    return _form(shown, wanted, _again(typed.new))
 
 
 def _again(new: NewOption, error: str = "") -> NewOption:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fwknop_webui import old_keys, ports
 from fwknop_webui.check import check, elsewhere, errors_by_field
@@ -31,6 +31,7 @@ from fwknop_webui.forms import (
     unacceptable,
 )
 from fwknop_webui.i18n import _
+from fwknop_webui.saving import outdated_texts
 from fwknop_webui.staging import Draft
 from fwknopd.config.problems import Problem
 from fwknopd.config.uci_changes import (
@@ -279,6 +280,13 @@ def judge(
         errors.setdefault("name", fault)
     others = elsewhere(found, SHOWN)
     return changed, typed.as_form(section, errors, others) if errors or others else None
+
+
+def outdated_form(typed: TypedClient, draft: Draft, section: UciSection, file: str) -> ClientForm:
+    """The form again, with what is set now beside all that differs."""
+    changed, faulty = judge(typed, draft, section, file)
+    shown = faulty or typed.as_form(section)
+    return replace(shown, errors={**outdated_texts(draft, changed, section.id), **shown.errors})
 
 
 def _findings(draft: Draft, section_id: str, file: str) -> tuple[Problem, ...]:

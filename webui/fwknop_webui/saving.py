@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fwknop_webui.check import check
+from fwknop_webui.differences import differences
 from fwknop_webui.i18n import _
 from fwknop_webui.merge import Conflict, merge
 from fwknop_webui.staging import Draft
 from fwknopd.config.problems import Problem
-from fwknopd.config.uci_changes import MASK
+from fwknopd.config.uci_changes import MASK, DeleteOption, SetOption
 from fwknopd.config.uci_format import UciValue
 from fwknopd.config.variables import is_secret
 
@@ -50,6 +51,32 @@ def conflict_texts(conflicts: tuple[Conflict, ...]) -> dict[str, str]:
     """What to say beside the fields, by option."""
     text = _("Meanwhile it was changed to “{value}”. Save again to have yours instead.")
     gone = _("Meanwhile it was removed. Save again to have yours instead.")
+    return _texts(conflicts, text, gone)
+
+
+def outdated_texts(draft: Draft, changed: Draft, section: str = "") -> dict[str, str]:
+    """What to say beside all fields that differ, by option: nobody knows what the page showed.
+
+    ``draft`` is there now, ``changed`` is it with what was typed; ``section``: only that one's.
+    """
+    changes = differences(draft.package, changed.package)
+    contested = tuple(
+        Conflict(change.section, change.option, None, _value(draft, change))
+        for change in changes
+        if isinstance(change, SetOption | DeleteOption) and section in ("", change.section)
+    )
+    text = _("Now it is “{value}”. Save again to have yours instead.")
+    gone = _("Now it is not set. Save again to have yours instead.")
+    return _texts(contested, text, gone)
+
+
+def _value(draft: Draft, change: SetOption | DeleteOption) -> UciValue | None:
+    section = draft.package.section(change.section)
+    option = section.option(change.option) if section else None
+    return option.value if option else None
+
+
+def _texts(conflicts: tuple[Conflict, ...], text: str, gone: str) -> dict[str, str]:
     return {
         item.option: gone
         if item.theirs is None

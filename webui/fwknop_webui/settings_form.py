@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fwknop_webui.check import check, elsewhere, errors_by_field
 from fwknop_webui.forms import BoundField, Field, typed_values, unacceptable
 from fwknop_webui.i18n import _
+from fwknop_webui.saving import outdated_texts
 from fwknop_webui.sections import Sections
 from fwknop_webui.settings_fields import (
     LONGEST_TIME,
@@ -117,10 +118,14 @@ def stored_form(package: UciPackage) -> SettingsForm:
     return SettingsForm(options, values)
 
 
-def typed_form(form: Mapping[str, str], draft: Draft) -> SettingsForm:
-    """The form again, as it was filled in."""
+def outdated_form(form: Mapping[str, str], draft: Draft, file: str) -> SettingsForm:
+    """The form again, with what is set now beside all that differs."""
+    changed, faulty = judge(form, draft, file)
     options = port_options(draft.package)
-    return SettingsForm(options, typed_values(_fields(options), form))
+    values = typed_values(_fields(options), form)
+    shown = faulty or SettingsForm(options, values)
+    texts = _renamed(outdated_texts(draft, changed), options)
+    return replace(shown, errors={**texts, **shown.errors})
 
 
 def judge(form: Mapping[str, str], draft: Draft, file: str) -> tuple[Draft, SettingsForm | None]:

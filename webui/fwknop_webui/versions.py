@@ -18,8 +18,8 @@ from fwknopd.config.uci_changes import UciChange, apply
 from fwknopd.uci_store import Loaded
 
 MAX_VERSIONS = 200
-MAX_FILES = 3
-"""Different states of the file: each has all clients in memory."""
+MAX_WEIGHT = 20_000
+"""Options in memory, of files and of staged changes: some 5 MiB. The newest always has room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,12 @@ class Versions:
         base = known.get(draft.base.etag, draft.base)
         name = secrets.token_urlsafe(12)
         self._known[name] = Version(base, draft.changes)
-        while len(self._known) > MAX_VERSIONS or self._files() > MAX_FILES:
+        while len(self._known) > MAX_VERSIONS or self._is_heavy():
             self._known.popitem(last=False)
         return name
 
-    def _files(self) -> int:
-        return len({version.base.etag for version in self._known.values()})
+    def _is_heavy(self) -> bool:
+        files = {version.base.etag: version.base.package for version in self._known.values()}
+        options = sum(len(item.options) for file in files.values() for item in file.sections)
+        changes = sum(len(version.changes) for version in self._known.values())
+        return options + changes > MAX_WEIGHT and len(self._known) > 1

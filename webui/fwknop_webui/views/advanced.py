@@ -24,6 +24,7 @@ from fwknop_webui.routes import LARGE_FORM, Route
 from fwknop_webui.saving import Combined, combine, conflict_texts
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.staging import Draft
+from fwknop_webui.strangers import strangers
 from fwknopd.config.render import format_access_conf, section_pairs
 from fwknopd.config.uci_format import UciPackage
 
@@ -70,7 +71,7 @@ def _save(draft: Draft, subject: Subject) -> ResponseReturnValue:
     wanted, typed = Filter.of(request.args), Typed.from_form(request.form)
     opened, file = opened_draft(draft, request.form.get("base", "")), services().store.file
     if opened is None or typed.names - {row.name for row in rows(subject, opened.package)}:
-        form = advanced_form.typed_form(subject, draft.package, typed, wanted)
+        form = advanced_form.outdated_form(subject, draft, typed, wanted, file)
         return _page(draft, subject, form, outdated_notice()), 409
     changed, faulty = advanced_form.judge(typed, opened, subject, wanted, file)
     if faulty:
@@ -111,7 +112,7 @@ def _page(draft: Draft, subject: Subject, form: AdvancedForm, *notices: Notice) 
         subject=subject,
         client=_labels(draft.package).get(subject.section_id, ""),
         preview=_preview(draft.package, subject),
-        strangers=advanced_form.strangers(draft.package) if subject is SERVER else [],
+        strangers=strangers(draft.package) if subject is SERVER else [],
     )
 
 

@@ -60,7 +60,8 @@ def save_client(section: str) -> ResponseReturnValue:
     opened = opened_draft(draft, request.form.get("base", ""))
     if opened is None:
         stored = _find(draft, section)
-        return _page(_typed(stored).as_form(stored), draft, (outdated_notice(),)), 409
+        form = client_form.outdated_form(_typed(stored), draft, stored, services().store.file)
+        return _page(form, draft, (outdated_notice(),)), 409
     return _save(opened, draft, _find(opened, section))
 
 

@@ -44,7 +44,7 @@ def save_settings() -> ResponseReturnValue:
     draft, file = current_draft(), services().store.file
     opened = opened_draft(draft, request.form.get("base", ""))
     if opened is None:
-        form = settings_form.typed_form(_typed(draft), draft)
+        form = settings_form.outdated_form(_typed(draft), draft, file)
         return _page(form, draft, [outdated_notice()]), 409
     changed, faulty = settings_form.judge(_typed(opened), opened, file)
     if faulty:
