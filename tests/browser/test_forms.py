@@ -61,6 +61,25 @@ def test_keys_vanish_after_a_minute(
     expect(page.locator(".qr svg")).to_be_visible()
 
 
+def test_a_form_somebody_fills_in_keeps_the_page_from_ending(
+    open_browser: Callable[[Look], BrowserContext], site: Site
+) -> None:
+    page = open_browser(LOOKS[0]).new_page()
+    page.clock.install()
+    log_in(page, site)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(site.url + "/settings")
+    page.clock.run_for(600_000)
+    assert site.url + "/api/awake" not in asked
+    page.locator("[name=MAX_SPA_PACKET_AGE]").fill("77")
+    with page.expect_response("**/api/awake") as answer:
+        page.clock.run_for(400_000)
+    assert answer.value.status == 200
+    page.get_by_role("button", name="Log out").click()
+    expect(page.locator("body[data-awake]")).to_have_count(0)
+
+
 def test_keys_vanish_when_the_tab_is_left(page: Page, site: Site) -> None:
     show_qr(page, site)
     page.evaluate(

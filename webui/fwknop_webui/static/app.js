@@ -293,6 +293,34 @@
 		if (nav) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
 	};
 
+	// ---- a form somebody is filling in: the page ends when nobody asks it for a quarter of an hour ----
+
+	const AWAKE_MS = 300000;
+
+	const startKeepingAwake = () => {
+		const url = document.body.dataset.awake;
+		if (!url) return;
+		let asked = Date.now();
+		let watch = 0;
+		const ask = async () => {
+			if (document.hidden || Date.now() - asked < AWAKE_MS) return;
+			asked = Date.now();
+			try {
+				const answer = await fetch(url, { cache: "no-store", redirect: "error" });
+				// The session has ended: nothing is left to be kept.
+				if (answer.status === 403) clearInterval(watch);
+			} catch {
+				// It is tried again.
+			}
+		};
+		const touched = (event) => {
+			if (watch || event.target.form?.method !== "post") return;
+			watch = setInterval(ask, AWAKE_MS / 10);
+			document.addEventListener("visibilitychange", ask);
+		};
+		document.addEventListener("input", touched);
+	};
+
 	// ---- after Save & Apply: a request that gets through is the confirmation ----
 
 	const startConfirming = () => {
@@ -397,6 +425,7 @@
 	startServerName();
 	startBusyButtons();
 	startConfirming();
+	startKeepingAwake();
 	const told = document.querySelector("[data-now]");
 	if (told) setServerNow(Number(told.dataset.now));
 	if (live) startPolling();

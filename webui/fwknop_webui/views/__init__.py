@@ -6,6 +6,7 @@ from fwknop_webui.routes import Route
 from fwknop_webui.views import (
     advanced,
     applied,
+    awake,
     backup,
     changes,
     classic_qr,
@@ -31,6 +32,7 @@ ROUTES: tuple[Route, ...] = (
     *login.ROUTES,
     *handover.ROUTES,
     *overview.ROUTES,
+    *awake.ROUTES,
     *revoke.ROUTES,
     *clients.ROUTES,
     *client.ROUTES,
