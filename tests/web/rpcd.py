@@ -276,13 +276,14 @@ class StandIn:
             return NO_DATA, {}
         if self.pending.sid != sid:
             return DENIED, {}
-        self.sessions[sid].staged = parse_uci(self.text, "fwknopd")
         self.time_is_up()
         return OK, {}
 
     def time_is_up(self) -> None:
-        """What rpcd does by itself when nobody confirms."""
+        """What rpcd does by itself when nobody confirms: it stages again what it takes back."""
         if self.pending:
+            if self.pending.sid in self.sessions:
+                self.sessions[self.pending.sid].staged = parse_uci(self.text, "fwknopd")
             self.text, self.pending = self.pending.before, None
             self.changed()
 

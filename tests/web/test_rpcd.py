@@ -638,3 +638,5 @@ def test_what_rpcd_had_taken_back_before_is_told(
     page = browser.press(page.form("/changes/keep"), "Keep")
     assert "The old configuration is back." in page.text
     assert page.staged == 1
+    # Nowhere else, or it would pass for something LuCI has unsaved.
+    assert all(session.staged is None for session in rpcd.sessions.values())

@@ -146,7 +146,7 @@ class RpcdStore:
             if applied is None:
                 return False
             kept = self._decide(applied, "confirm")
-            self._settled()
+            self._settled(applied, is_taken_back=not kept)
             return kept
 
     def rollback(self) -> bool:
@@ -156,21 +156,20 @@ class RpcdStore:
             if applied is None:
                 return False
             try:
-                done = self._decide(applied, "rollback")
+                self._decide(applied, "rollback")
             except Undecided:
                 if self._clock.monotonic() < applied.until:
                     raise
-                done = False
-            if done:
-                # What was taken back is staged again in rpcd's eyes; here it is in the session.
-                with suppress(RpcdError):
-                    self._rpcd.call(applied.login.rpcd, "uci", "revert", {"config": PACKAGE})
-            self._settled()
+            self._settled(applied, is_taken_back=True)
             return True
 
-    def _settled(self) -> None:
-        applied, self._applied = self._applied, None
-        if applied and applied.is_spared:
+    def _settled(self, applied: _Applied, *, is_taken_back: bool) -> None:
+        self._applied = None
+        if is_taken_back:
+            # It is staged again in rpcd's eyes, also by its clock; here it is in our session.
+            with suppress(RpcdError):
+                self._rpcd.call(applied.login.rpcd, "uci", "revert", {"config": PACKAGE})
+        if applied.is_spared:
             self._rights.end(applied.login)
 
     def _decide(self, applied: _Applied, method: str) -> bool:
