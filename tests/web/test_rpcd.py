@@ -472,6 +472,7 @@ def test_a_request_asks_over_one_connection_and_leaves_none(
 ) -> None:
     browser.enter()
     form = browser.get("/settings").main_form()
+    assert [method for _, method, _ in rpcd.calls].count("dump") == 1
     token = form.value("csrf")
     connections, calls = rpcd.connections, len(rpcd.calls)
     data = dict(form.fields) | {"csrf": token, "do": "apply", "MAX_SPA_PACKET_AGE": "77"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 
-from flask import request
+from flask import g, request
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui import settings_form
@@ -69,7 +69,7 @@ def _contested(combined: Combined) -> SettingsForm:
 
 
 def _page(form: SettingsForm, draft: Draft, warnings: list[Notice]) -> str:
-    networks = services().store.networks()
+    networks = _networks()
     chosen = form.values["network"].split()
     return render(
         "settings.html",
@@ -85,6 +85,14 @@ def _page(form: SettingsForm, draft: Draft, warnings: list[Notice]) -> str:
     )
 
 
+def _networks() -> dict[str, str]:
+    """The router's, asked for once in a request."""
+    if "networks" not in g:
+        g.networks = services().store.networks()
+    found: dict[str, str] = g.networks
+    return found
+
+
 def _problem_notices(form: SettingsForm) -> list[Notice]:
     if not form.problems:
         return []
@@ -93,7 +101,7 @@ def _problem_notices(form: SettingsForm) -> list[Notice]:
 
 def _network_notices(draft: Draft) -> list[Notice]:
     """A misspelt network leaves the daemon waiting for it for ever."""
-    known = services().store.networks()
+    known = _networks()
     strange = [name for name in settings_form.networks(draft.package) if name not in known]
     if not known or not strange:
         return []
