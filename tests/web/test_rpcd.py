@@ -403,6 +403,39 @@ def test_what_is_wrong_with_the_router_is_said(
     assert said in page.text
 
 
+@pytest.mark.parametrize(
+    ("user", "password", "said", "english"),
+    [
+        ("empty", "", "Das Konto empty hat kein Passwort", "has no password"),
+        ("other", "other password", "Das Konto other hat keinen Zugriff", "has no access"),
+        ("root", ROOT, "rpcd auf dem Router hat session login abgelehnt (Status 9)", "refused"),
+    ],
+)
+def test_german_is_told_in_german_why_nobody_can_log_in(
+    browser: RouterVisitor, rpcd: StandIn, user: str, password: str, said: str, english: str
+) -> None:
+    browser.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "de"
+    if user == "root":
+        rpcd.fails = {"session login": 9}
+    form = browser.get("/login").form("/login")
+    page = browser.press(form, "Anmelden", username=user, password=password)
+    assert page.status == 503
+    assert said in page.text
+    assert english not in page.text
+
+
+def test_german_is_told_in_german_what_is_wrong_with_the_router(
+    browser: RouterVisitor, rpcd: StandIn
+) -> None:
+    browser.enter()
+    browser.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "de"
+    rpcd.fails = {"uci get": 4}
+    page = browser.get("/clients")
+    assert page.status == 500
+    assert "kann /etc/config/fwknopd nicht lesen (Status 4)" in page.text
+    assert "can't" not in page.text
+
+
 def test_without_uhttpd_nobody_can_log_in(router: Flask) -> None:
     page = Visitor(router, ROOT).log_in()
     assert page.status == 503

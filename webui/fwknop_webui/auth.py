@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fwknop_webui.atomic_file import replace_file
+from fwknop_webui.i18n import _
 
 LOG2_N, BLOCK, PARALLEL = 14, 8, 1
 """scrypt costs: 16 MiB and some 50 ms on a PC, half a second on a router."""
@@ -143,19 +144,20 @@ class PasswordFile:
                 mode = os.fstat(file.fileno()).st_mode
                 line = file.readline(512).strip()
         except FileNotFoundError as error:
-            raise AuthError(
-                f"No password is set yet, so nobody can log in. Set one on the router with: "
-                f"fwknop-webui passwd --password-file {self._path}"
-            ) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise AuthError(
-                f"The password file {self._path} can't be read ({_why(error)}). "
-                f"Check that the web page's user owns it."
-            ) from error
-        if mode & 0o077:
-            raise AuthError(
-                f"The password file {self._path} can be read by others. Run: chmod 600 {self._path}"
+            text = _(
+                "No password is set yet, so nobody can log in. Set one on the router with: "
+                "fwknop-webui passwd --password-file {file}"
             )
+            raise AuthError(text.format(file=self._path)) from error
+        except (OSError, UnicodeDecodeError) as error:
+            text = _(
+                "The password file {file} can't be read ({why}). Check that the web page's user "
+                "owns it."
+            )
+            raise AuthError(text.format(file=self._path, why=_why(error))) from error
+        if mode & 0o077:
+            text = _("The password file {file} can be read by others. Run: chmod 600 {file}")
+            raise AuthError(text.format(file=self._path))
         return _parse(line, self._path)
 
 
@@ -164,10 +166,11 @@ def _why(error: Exception) -> str:
 
 
 def _parse(line: str, path: Path) -> _Entry:
-    broken = AuthError(
-        f"The password file {path} is damaged. "
-        f"Set the password again with: fwknop-webui passwd --password-file {path}"
+    text = _(
+        "The password file {file} is damaged. Set the password again with: "
+        "fwknop-webui passwd --password-file {file}"
     )
+    broken = AuthError(text.format(file=path))
     match = _LINE.fullmatch(line)
     if not match:
         raise broken

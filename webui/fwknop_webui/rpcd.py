@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fwknop_webui.front import Front
+from fwknop_webui.i18n import _
 from fwknop_webui.untyped import Json
 from fwknopd.uci_store import StoreError
 
@@ -46,7 +47,8 @@ class RpcdStatus(RpcdError):
 
     def __init__(self, code: int, call: str) -> None:
         self.code = code
-        super().__init__(f"the router's rpcd refused {call} (status {code})", "See logread.")
+        text = _("the router's rpcd refused {call} (status {code})")
+        super().__init__(text.format(call=call, code=code), _("See logread."))
 
 
 class AccessDenied(RpcdError):
@@ -91,15 +93,15 @@ class Rpcd:
         front = self._front
         if front is None:
             raise RpcdError(
-                "the router's web server can't be asked: the page was not opened through it",
-                "Open it at /cgi-bin/fwknop.",
+                _("the router's web server can't be asked: the page was not opened through it"),
+                _("Open it at /cgi-bin/fwknop."),
             )
         try:
             return self._ask(front, seconds, session, subject, method, message)
         except (OSError, http.client.HTTPException) as error:
             raise RpcdError(
-                f"the router's web server gave no answer ({error})",
-                "Check with `/etc/init.d/uhttpd status` and `/etc/init.d/rpcd status`.",
+                _("the router's web server gave no answer ({why})").format(why=error),
+                _("Check with `/etc/init.d/uhttpd status` and `/etc/init.d/rpcd status`."),
             ) from error
 
     def _ask(self, front: Front, seconds: float, *call: Any) -> Json:
@@ -170,9 +172,11 @@ def _ask(
     raw = response.read(MAX_ANSWER + 1)
     if response.status != 200:
         raise RpcdError(
-            f"the router's web server answers {response.status} at /ubus",
-            "Install the package uhttpd-mod-ubus, and set `option ubus_prefix '/ubus'` in "
-            "/etc/config/uhttpd.",
+            _("the router's web server answers {status} at /ubus").format(status=response.status),
+            _(
+                "Install the package uhttpd-mod-ubus, and set `option ubus_prefix '/ubus'` in "
+                "/etc/config/uhttpd."
+            ),
         )
     return _result(raw, f"{subject} {method}")
 
@@ -199,16 +203,17 @@ def _result(raw: bytes, call: str) -> Json:
 def _refusal(error: Mapping[str, object], call: str) -> RpcdError:
     if error.get("code") == _NO_ACCESS:
         return AccessDenied(
-            f"this account may not use {call}",
-            "Give it the access group luci-app-fwknopd in /etc/config/rpcd, or use another.",
+            _("this account may not use {call}").format(call=call),
+            _("Give it the access group luci-app-fwknopd in /etc/config/rpcd, or use another."),
         )
     if error.get("code") == _NO_OBJECT:
         return RpcdError(
-            f"the router offers no {call.partition(' ')[0]} on ubus",
-            "Start rpcd: /etc/init.d/rpcd restart",
+            _("the router offers no {object} on ubus").format(object=call.partition(" ")[0]),
+            _("Start rpcd: /etc/init.d/rpcd restart"),
         )
     return _strange(call)
 
 
 def _strange(call: str) -> RpcdError:
-    return RpcdError(f"the router's web server answered {call} in a way nobody expected", "")
+    text = _("the router's web server answered {call} in a way nobody expected")
+    return RpcdError(text.format(call=call), "")

@@ -7,6 +7,7 @@ import secrets
 from contextlib import suppress
 
 from fwknop_webui.auth import MAX_LENGTH, AuthError, Login, Right, TakenOver
+from fwknop_webui.i18n import _
 from fwknop_webui.rpcd import DENIED, NOBODY, AccessDenied, Rpcd, RpcdError, RpcdStatus
 from fwknop_webui.sessions import IDLE_SECONDS
 from fwknop_webui.store import SessionOver
@@ -54,10 +55,11 @@ class RpcdLogin:
         try:
             self._check_password(username)
             if not self.may(login, "uci", PACKAGE, "read"):
-                raise AuthError(
-                    f"The account {username} has no access to the firewall knock daemon. Add "
+                refusal = _(
+                    "The account {name} has no access to the firewall knock daemon. Add "
                     "`list read 'luci-app-fwknopd'` to it in /etc/config/rpcd."
                 )
+                raise AuthError(refusal.format(name=username))
         except BaseException:
             self.end(login)
             raise
@@ -67,10 +69,11 @@ class RpcdLogin:
         any_other = self._log_in(username, secrets.token_urlsafe(24))
         if any_other is not None:
             self.end(any_other)
-            raise AuthError(
-                f"The account {username} has no password, so everybody in this network could "
+            refusal = _(
+                "The account {name} has no password, so everybody in this network could "
                 "log in. Set one first: in LuCI under System, Administration, or with `passwd`."
             )
+            raise AuthError(refusal.format(name=username))
 
     def may(self, login: Login, scope: str, subject: str, function: str) -> bool:
         """Whether the session has this right. Raises RpcdError; SessionOver when it is over."""

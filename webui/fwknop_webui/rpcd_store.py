@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from fwknop_webui.auth import Login
 from fwknop_webui.clock import Clock
 from fwknop_webui.differences import differences
+from fwknop_webui.i18n import _
 from fwknop_webui.rpcd import DENIED, NO_DATA, AccessDenied, Rpcd, RpcdError, RpcdStatus
 from fwknop_webui.rpcd_calls import staging_calls
 from fwknop_webui.rpcd_login import PACKAGE, RpcdLogin
@@ -71,8 +72,10 @@ class RpcdStore:
             answer = self._call("get", {"config": PACKAGE})
         except RpcdStatus as error:
             raise StoreError(
-                f"the router's rpcd can't read {self.file} (status {error.code})",
-                "Look what is wrong with `uci show fwknopd`, and mend the file in an editor.",
+                _("the router's rpcd can't read {file} (status {code})").format(
+                    file=self.file, code=error.code
+                ),
+                _("Look what is wrong with `uci show fwknopd`, and mend the file in an editor."),
             ) from error
         values = child(answer, "values")
         package = _package(values)
@@ -89,7 +92,8 @@ class RpcdStore:
             loaded = self.load()
             if loaded.etag != etag:
                 raise ConcurrentEdit(
-                    f"{self.file} was changed by somebody else meanwhile", "Load the page again."
+                    _("{file} was changed by somebody else meanwhile").format(file=self.file),
+                    _("Load the page again."),
                 )
             try:
                 self._stage(loaded.package, changes)
@@ -111,12 +115,12 @@ class RpcdStore:
         try:
             wanted = apply(package, changes)
         except ChangeError as error:
-            raise StoreError(str(error), "Load the page again and repeat the change.") from error
+            raise StoreError(str(error), _("Load the page again and repeat the change.")) from error
         for call in staging_calls(differences(package, wanted), wanted):
             call.answered(self._call(call.method, {"config": PACKAGE, **call.message()}))
         # rpcd leaves out what it doesn't take, and says nothing.
         if _content(self.load().package) != _content(wanted):
-            raise StoreError("the router's rpcd did not take every change", "See logread.")
+            raise StoreError(_("the router's rpcd did not take every change"), _("See logread."))
 
     def _start_clock(self, seconds: float) -> None:
         try:
@@ -215,22 +219,22 @@ class RpcdStore:
 
 def _undecided() -> Undecided:
     return Undecided(
-        "the login these changes were applied with has ended, so nobody can decide any more",
-        "In a minute and a half at most the router itself puts the old configuration back.",
+        _("the login these changes were applied with has ended, so nobody can decide any more"),
+        _("In a minute and a half at most the router itself puts the old configuration back."),
     )
 
 
 def _unconfirmed() -> StillUnconfirmed:
     return StillUnconfirmed(
-        "changes that were applied before, here or in LuCI, are not confirmed yet",
-        "Confirm them, or wait a minute and a half.",
+        _("changes that were applied before, here or in LuCI, are not confirmed yet"),
+        _("Confirm them, or wait a minute and a half."),
     )
 
 
 def _read_only() -> StoreError:
     return StoreError(
-        "your account may look at this configuration, but not change it",
-        "Add `list write 'luci-app-fwknopd'` to it in /etc/config/rpcd, or use another.",
+        _("your account may look at this configuration, but not change it"),
+        _("Add `list write 'luci-app-fwknopd'` to it in /etc/config/rpcd, or use another."),
     )
 
 
