@@ -78,9 +78,15 @@ class Walk:
             return
         began = monotonic()
         listed = {door_of(grant) for grant in self.router.ask("grants")["grants"]}
+        answered = monotonic()
         for door in self.doors:
-            if door.holders and door.entry.surely < began and door.listed not in listed:
+            if not door.holders or door.listed in listed:
+                continue
+            if door.entry.surely < began:
                 door.ended()
+            elif door.entry.surely > answered:
+                # A connection that fails may take until its time is over.
+                self.scene.judgement.wrong.append(f"{door.listed} was shut too early")
 
     def look(self, when: str) -> None:
         """Compare model and kernel."""
