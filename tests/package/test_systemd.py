@@ -56,7 +56,9 @@ def test_it_has_the_rights_of_its_trade() -> None:
 
 
 def test_it_comes_back_whatever_ended_it_and_however_often() -> None:
-    assert values("Restart") == ["always"]
+    assert values("Restart") == ["on-failure"]
+    # A hangup counts as a clean end, and may come while the program is being loaded.
+    assert values("RestartForceExitStatus") == ["SIGHUP"]
     assert values("StartLimitIntervalSec") == ["0"]
 
 
