@@ -46,7 +46,7 @@ def move_client(section: str) -> ResponseReturnValue:
     way = UP if request.form.get("do") == UP else DOWN
     rows = [item.section for item in client_rows(draft, Checked(None, ()), 0.0, {})]
     stage(draft.with_package(moved(draft.package, rows, section, way)))
-    place = url_for("clients", _anchor=f"{way}-{section}")
+    place = url_for("clients", moved=f"{way}-{section}", _anchor="moved")
     return redirect(place, 303)
 
 

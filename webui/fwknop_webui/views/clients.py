@@ -40,6 +40,7 @@ def clients() -> ResponseReturnValue:
         search=search,
         state=state,
         states=[(name, _(label)) for name, label in STATES],
+        moved=request.args.get("moved", ""),
         base=base_seal(draft),
         warnings=problem_notices(draft, checked),
         present=_present(),
