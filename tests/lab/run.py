@@ -92,7 +92,8 @@ def _loopback_banner(missing: str) -> str:
 def _machines(lab: Lab) -> dict[str, str]:
     inside = "tests.lab knock --nat"
     return {
-        "Router": f"{lab.router.address}, {lab.router.address6}; tcp/22, tcp/2222 wait for a knock",
+        "Router": f"{lab.router.address}, {lab.router.address6}; listens at tcp/22 and tcp/2222, "
+        "which look closed",
         "LAN host": f"{lab.lan.address}; tcp/80, reached by: .venv/bin/python -m {inside}",
         "Phone": f"{lab.phone.address}; it knocks",
         "Stranger": f"{lab.stranger.address}; it doesn't",
