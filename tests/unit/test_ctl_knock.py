@@ -283,7 +283,7 @@ def test_uci_needs_a_client_and_a_file(uci: Path, tmp_path: Path, capsys: Capsys
         ("SPOOF_SOURCE_IP 192.0.2.1", "SPOOF_SOURCE_IP is not supported here"),
         ("what is this", "there is no setting what"),
         ("ACCESS=tcp/22", "neither a setting nor a stanza"),
-        ("ALLOW_IP resolve", "'resolve' is neither an IPv4 address nor 'source'"),
+        ("ALLOW_IP somewhere", "'somewhere' is neither an IPv4 address nor 'source'"),
         ("SPA_SERVER_PORT 99999", "SPA_SERVER_PORT: '99999' is not a number"),
         ("FW_TIMEOUT -1", "FW_TIMEOUT: '-1' is not a number"),
         ("KEY_BASE64 not!base64", "KEY_BASE64: The key is not base64"),
@@ -316,6 +316,18 @@ def test_a_file_others_can_read_is_noted(server: Server, rc: Path, capsys: Capsy
     rc.chmod(0o644)
     knock("--rc", str(rc), "--stanza", "home", "--port", server.port)
     assert f"Run `chmod 600 {rc}`" in capsys.readouterr().err
+
+
+def test_nobody_is_asked_for_the_own_address(
+    server: Server, tmp_path: Path, capsys: Capsys
+) -> None:
+    """The stanzas that the page makes say `resolve`, for the fwknop client."""
+    path = written(tmp_path, f"{RC}ALLOW_IP resolve\n")
+    knock("--rc", str(path), "--stanza", "home", "--port", server.port, "--json")
+    assert server.message().message == b"0.0.0.0,tcp/22"
+    out, err = capsys.readouterr()
+    assert json.loads(out)["sent"]
+    assert err.startswith("fwknopctl: note: 'resolve' is taken as 'source'")
 
 
 @pytest.mark.parametrize(

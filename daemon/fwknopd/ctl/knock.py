@@ -19,7 +19,7 @@ from fwknopd.ctl.key_sources import (
     stdin_settings,
     uci_client,
 )
-from fwknopd.ctl.output import clean, print_json
+from fwknopd.ctl.output import clean, print_json, print_note
 from fwknopd.keys import DEFAULT_SPA_PORT
 from fwknopd.spa.digest import DigestType
 from fwknopd.spa.errors import SpaError
@@ -28,6 +28,7 @@ from fwknopd.spa.packet import MIN_GPG_TEXT, SpaKeys, encode
 from fwknopd.spa.request import UNSPECIFIED
 
 SOURCE = "source"
+RESOLVE = "resolve"
 _ACCESS = re.compile(r"(?:tcp|udp)/\d{1,5}(?:,(?:tcp|udp)/\d{1,5})*")
 _NAT = re.compile(r"(?P<host>[^\s:,/]+)(?:[:,](?P<port>\d{1,5}))?")
 _USER = "fwknopctl"
@@ -168,6 +169,13 @@ def _number(settings: dict[str, str], name: str, default: int, maximum: int) -> 
 
 
 def _allow_ip(text: str) -> IPv4Address:
+    if text.lower() == RESOLVE:
+        # Stanzas for the fwknop client say so; what it would ask is a third party.
+        print_note(
+            f"'{RESOLVE}' is taken as '{SOURCE}': fwknopctl asks no web server for its address. "
+            "Where the server wants one in the packet, give --allow-ip ADDRESS"
+        )
+        return UNSPECIFIED
     if text.lower() == SOURCE:
         return UNSPECIFIED
     try:
