@@ -356,6 +356,24 @@ def test_revoke(capsys: Capsys, arguments: list[str], text: str) -> None:
     assert shown(capsys, "revoke", *arguments) == text
 
 
+def test_a_mistyped_client_is_no_closed_door(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clients = [{"number": 1, "label": "phone"}, {"number": 2, "label": "#2"}]
+    path = tmp_path / "other.sock"
+    nothing: Json = {"revoked": 0, "cut": None}
+    with RunningServer(
+        path, {"revoke": lambda _: nothing, "clients": lambda _: {"clients": clients}}
+    ):
+        assert complaint(capsys, "--control", str(path), "revoke", "--client", "fone") == (
+            "fwknopctl: no door was closed: the daemon has no client 'fone'.\n"
+            "  It has: phone, #2. fwknopctl grants shows what is open\n"
+        )
+        for known in ("phone", "#2", "2", "?"):
+            out = shown(capsys, "--control", str(path), "revoke", "--client", known)
+            assert out.startswith(f"No door of client {known} was open")
+
+
 def test_cutting_says_what_became_of_the_connections(capsys: Capsys) -> None:
     assert shown(capsys, "revoke", "--cut", "--client", "phone") == (
         "Closed 1 door of client phone. Cut 1 connection. "

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 from fwknopd.ctl.answers import Json, children, flag, number, text
 from fwknopd.ctl.daemon import ask
+from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import ago, counted, duration, print_json, print_note, table
 from fwknopd.ctl.status import problem_line
+from fwknopd.events import printable_name
+from fwknopd.grants import UNKNOWN_CLIENT
 
 _HEAD = ("CLIENT", "ADDRESS", "OPENS", "LEFT", "OPENED", "CONNECTIONS", "ID")
 _PAST_HEAD = ("CLIENT", "ADDRESS", "OPENED", "CLOSED", "CONNECTIONS", "ID")
@@ -46,10 +49,14 @@ _NOTES = {
 def revoke(options: Namespace) -> int:
     """The verb ``revoke``; closing nothing is no error, because the door is closed.
 
-    1 when connections that were to be cut live on.
+    1 when connections that were to be cut live on. Raises CtlError for a client there isn't:
+    a mistyped name must not pass for a closed door.
     """
     name, value = _selection(options)
     answer = ask(options, "revoke", **{name: value}, **({"cut": True} if options.cut else {}))
+    did_nothing = not any(number(answer, what) for what in ("revoked", "cut", "spared"))
+    if name == "client" and did_nothing:
+        _check_client(options, str(value))
     uncut = text(answer, "uncut")
     if options.json:
         print_json(answer)
@@ -58,6 +65,20 @@ def revoke(options: Namespace) -> int:
         if uncut:
             print_note(f"connections live on: {uncut}")
     return 1 if uncut else 0
+
+
+def _check_client(options: Namespace, name: str) -> None:
+    try:
+        clients = children(ask(options, "clients"), "clients")
+    except CtlError:
+        return  # A daemon of another version may not tell its clients.
+    labels = [text(client, "label") for client in clients]
+    if not {printable_name(name), f"#{name}"} & {*labels, UNKNOWN_CLIENT}:
+        raise CtlError(
+            f"no door was closed: the daemon has no client {name!r}",
+            f"It has: {', '.join(labels) or 'none'}. fwknopctl grants shows what is open",
+            "unknown-client",
+        )
 
 
 def _revoked(answer: Json, which: str) -> Iterator[str]:
