@@ -28,6 +28,7 @@ from fwknopd.config.uci_format import UciPackage, format_uci, parse_uci
 from tests.web.classic import ACCESS_CONF, classic_files
 from tests.web.clock import HandClock
 from tests.web.test_escaping import PAYLOADS, assert_harmless
+from tests.web.test_import import paste
 from tests.web.visitor import Page, Visitor
 
 ROOT = Path(__file__).parents[2]
@@ -326,6 +327,29 @@ def test_changed_file_is_compared_anew(visitor: Visitor, write_uci: Callable[[st
     page = confirm(visitor, page)
     assert page.status == 409
     assert page.staged == 0
+
+
+def test_nothing_is_compared_with_a_file_that_is_no_more(
+    visitor: Visitor, write_uci: Callable[[str], None], uci: Path
+) -> None:
+    form = visitor.get("/settings").form("/settings")
+    staged = visitor.press(form, "Save", network="lan").staged
+    before, reset = restore(visitor, content()), visitor.get("/backup/reset")
+    third = "config access\n\toption SOURCE 'ANY'\n\toption name 'Nojs'\n\toption KEY 'k'\n\n"
+    write_uci(FILE + third)
+    new = content(FILE.replace("VERBOSE '1'", "VERBOSE '0'") + third)
+    first = "First decide what becomes of your unsaved changes"
+    assert first in confirm(visitor, before).text
+    assert first in visitor.press(reset.form("/backup/reset"), "Factory reset").text
+    assert first in visitor.get("/backup/reset").text
+    assert first in paste(visitor, ACCESS_CONF).text
+    page = restore(visitor, new)
+    assert first in page.text
+    assert page.staged == staged
+    visitor.press(page.form("/changes/apply"), "Keep my changes")
+    confirm(visitor, restore(visitor, new))
+    apply(visitor)
+    assert uci.read_text().count("name 'Nojs'") == 1
 
 
 def test_cancel_forgets_the_backup(visitor: Visitor) -> None:

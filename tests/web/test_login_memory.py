@@ -90,6 +90,14 @@ def test_last_login_and_failures_are_told_after_a_restart(
     assert "1 wrong password since." in text
 
 
+def test_first_login_is_since_no_other(start: Callable[[], Visitor]) -> None:
+    visitor = start()
+    attempt(visitor, "wrong", OWNER)
+    text = attempt(visitor, PASSWORD, OWNER)[1]
+    assert "1 wrong password before this login." in text
+    assert "since." not in text
+
+
 def test_pause_for_all_survives_but_not_for_who_was_in_before(
     start: Callable[[], Visitor],
 ) -> None:

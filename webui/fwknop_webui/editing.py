@@ -85,6 +85,19 @@ def apply_and_go(target: str) -> ResponseReturnValue:
     return redirect(url_for(endpoint) if endpoint else target, 303)
 
 
+def unsettled(draft: Draft) -> ResponseReturnValue | None:
+    """Where to go before all is replaced or added to, when the file is not what pages show.
+
+    Seen from an older file, what somebody else saved since would be missing, or there twice.
+    """
+    if not draft.changes or not draft.is_stale:
+        return None
+    title = _("First decide what becomes of your unsaved changes")
+    text = _("The file was changed since you made them. Keep or revert them, then do this again.")
+    notify(Level.ERROR, title, text)
+    return redirect(url_for("changes"), 303)
+
+
 def outdated_notice() -> Notice:
     """The form was made from another version of the file."""
     return Notice(

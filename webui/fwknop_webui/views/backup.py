@@ -14,7 +14,7 @@ from fwknop_webui.auth import Right
 from fwknop_webui.backup_archive import Backup, NoBackup
 from fwknop_webui.check import check
 from fwknop_webui.differences import differences
-from fwknop_webui.editing import base_seal, is_unchanged, outdated_notice, stage
+from fwknop_webui.editing import base_seal, is_unchanged, outdated_notice, stage, unsettled
 from fwknop_webui.factory import factory_package
 from fwknop_webui.held import drop, held, hold
 from fwknop_webui.i18n import _
@@ -109,7 +109,8 @@ def preview_backup() -> ResponseReturnValue:
     kept = held(Backup)
     if kept is None:
         return redirect(url_for("backup"), 303)
-    return _preview(current_draft(), kept[0], kept[1])
+    draft = current_draft()
+    return unsettled(draft) or _preview(draft, kept[0], kept[1])
 
 
 def confirm_backup() -> ResponseReturnValue:
@@ -123,6 +124,8 @@ def confirm_backup() -> ResponseReturnValue:
         )
         return redirect(url_for("preview_backup"), 303)
     draft = current_draft()
+    if (answer := unsettled(draft)) is not None:
+        return answer
     if not is_unchanged(draft, request.form.get("base", "")):
         return _preview(draft, kept[0], kept[1], outdated_notice()), 409
     drop()
@@ -138,6 +141,8 @@ def cancel_backup() -> ResponseReturnValue:
 def factory_reset() -> ResponseReturnValue:
     """Ask whether to start over."""
     draft = current_draft()
+    if (answer := unsettled(draft)) is not None:
+        return answer
     count = len(draft.package.of_type("access"))
     return render("factory_reset.html", "backup", base=base_seal(draft), count=count)
 
@@ -145,6 +150,8 @@ def factory_reset() -> ResponseReturnValue:
 def factory_reset_now() -> ResponseReturnValue:
     """Stage the configuration as it is first installed."""
     draft = current_draft()
+    if (answer := unsettled(draft)) is not None:
+        return answer
     if not is_unchanged(draft, request.form.get("base", "")):
         notify(Level.ERROR, outdated_notice().title)
         return redirect(url_for("factory_reset"), 303)

@@ -6,7 +6,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.check import check
-from fwknop_webui.editing import base_seal, is_unchanged, outdated_notice, stage
+from fwknop_webui.editing import base_seal, is_unchanged, outdated_notice, stage, unsettled
 from fwknop_webui.held import drop, held, hold
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.import_choice import Chosen
@@ -53,6 +53,8 @@ def preview_import() -> ResponseReturnValue:
     if kept is None:
         return redirect(url_for("import_files"), 303)
     draft = current_draft()
+    if (answer := unsettled(draft)) is not None:
+        return answer
     return _preview(draft, plan(kept[0], draft.package), kept[1])
 
 
@@ -62,6 +64,8 @@ def confirm_import() -> ResponseReturnValue:
     if kept is None or kept[1] != request.form.get("token"):
         return _gone()
     draft = current_draft()
+    if (answer := unsettled(draft)) is not None:
+        return answer
     wanted = plan(kept[0], draft.package, Chosen.from_form(request.form))
     if not is_unchanged(draft, request.form.get("base", "")):
         return _preview(draft, wanted, kept[1], outdated_notice()), 409

@@ -116,12 +116,17 @@ def _previous_login() -> list[Notice]:
     services().memory.save()
     if previous is None:
         return []
+    if not previous.address:
+        failed = ngettext(
+            "{n} wrong password before this login.",
+            "{n} wrong passwords before this login.",
+            previous.failures,
+        )
+        return [Notice(Level.WARNING, failed.format(n=previous.failures))]
     failed = ngettext(
         "{n} wrong password since.", "{n} wrong passwords since.", previous.failures
     ).format(n=previous.failures)
     level = Level.WARNING if previous.failures else Level.INFO
-    if not previous.address:
-        return [Notice(level, failed)]
     title = _("Last login: {time} from {address}.").replace("{address}", previous.address)
     text = failed if previous.failures else ""
     return [Notice(level, title, text, time=previous.time)]
