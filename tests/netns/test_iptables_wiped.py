@@ -292,3 +292,24 @@ def test_rules_of_others_in_a_chain_of_ours_stay(site: IptablesSite) -> None:
     firewall.stop()
     assert site.rules("FWKNOP_INPUT") == [theirs]
     assert site.rules("INPUT")[0] == "-A INPUT -j FWKNOP_INPUT"
+
+
+def test_a_chain_of_nft_that_refuses_whom_a_door_lets_in_is_named(
+    site: IptablesSite, firewall: RouterFirewall
+) -> None:
+    firewall.open_for(SSH)
+    assert firewall.diagnose().warnings == (), "the tables of iptables-nft are its own"
+    site.router.nft(
+        "table inet late { chain in { type filter hook input priority filter; policy drop; }; }"
+    )
+    try:
+        assert site.tcp(22) is not Outcome.CONNECTED
+        found = firewall.diagnose()
+        assert not firewall.rules_lost()
+    finally:
+        site.router.nft("delete table inet late")
+    assert found.ready
+    (warning,) = found.warnings
+    assert warning.startswith("the chain inet late in of nftables refuses")
+    assert site.tcp(22) is Outcome.CONNECTED
+    assert firewall.diagnose().warnings == ()

@@ -21,6 +21,7 @@ from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
 from fwknopd.firewall.iptables_diagnosis import diagnosed
 from fwknopd.firewall.iptables_family import FamilyRules, Wanted
 from fwknopd.firewall.iptables_held import Held, HeldDoors, planned, rules_in
+from fwknopd.firewall.iptables_overruled import overruling
 from fwknopd.firewall.iptables_process import Programs
 from fwknopd.firewall.iptables_reading import doors_of
 from fwknopd.firewall.iptables_rules import IptablesSettings, Role, Rules, rules_of
@@ -226,11 +227,12 @@ class IptablesFirewall:
         return all(saved.holds(self.settings.chain(role)) for role in roles)
 
     def diagnose(self) -> Diagnosis:
-        """Whether our chains are asked. Runs iptables-save; raises FirewallError."""
+        """Whether our chains are asked. Runs iptables-save, and nft; raises FirewallError."""
         found = diagnosed(self._families[0].read(), self.settings, self._fault6)
         if not found.ready:
             self._watch.suspect()
-        return found
+            return found
+        return replace(found, warnings=(*found.warnings, *overruling()))
 
     # Start
 

@@ -27,6 +27,7 @@ from fwknopd.firewall.nft_walk import Outcome, Place, Walk
 INPUT = "input"
 FORWARD = "forward"
 FW4 = "inet fw4"
+OWN_TABLE = "inet fwknopd"
 INCLUDES = {
     chain: f"/usr/share/nftables.d/chain-pre/{chain}/20-fwknopd.nft" for chain in (INPUT, FORWARD)
 }
@@ -43,7 +44,7 @@ class Ways:
     mark: int
     devices: Sequence[str]
     forwards: bool = True
-    table: str = "inet fwknopd"
+    table: str = OWN_TABLE
 
     @property
     def rule(self) -> str:
@@ -77,17 +78,27 @@ def guards_input(listing: str, mark: int) -> bool:
 
     They do if they refuse what no rule accepts, or if somebody told them to accept ``mark``.
     """
-    ways = Ways(mark, ())
-    ruleset = Ruleset(listing)
-    bases = [base for base in ruleset.bases(INPUT) if not base.is_by_iptables]
-    return any(
-        _refuses(ruleset, base, walk) for base in bases for walk in _walks(base, ways)
-    ) or any(
+    bases = _native_bases(Ruleset(listing))
+    return bool(refusing_unmarked(listing, mark)) or any(
         rule.endswith("accept") and wanted_bit(rule) == mark
         for base in bases
-        if base.table != ways.table
+        if base.table != OWN_TABLE
         for rule in base.rules
     )
+
+
+def refusing_unmarked(listing: str, mark: int) -> list[str]:
+    """Titles of the chains made with nft, not iptables, that refuse packets without ``mark``."""
+    ruleset = Ruleset(listing)
+    return [
+        base.title
+        for base in _native_bases(ruleset)
+        if any(_refuses(ruleset, base, walk) for walk in _walks(base, Ways(mark, ())))
+    ]
+
+
+def _native_bases(ruleset: Ruleset) -> list[ListedChain]:
+    return [base for base in ruleset.bases(INPUT) if not base.is_by_iptables]
 
 
 # Chains that refuse
