@@ -99,9 +99,6 @@ def _words() -> str:
             "paused": _("Paused"),
             "copied": _("Copied"),
             "copyByHand": _("Press Ctrl+C"),
-            "unreached": _(
-                "The router was not reached in time. It has the old configuration again."
-            ),
             "faults": _("{n} invalid field(s)"),
         },
         ensure_ascii=False,

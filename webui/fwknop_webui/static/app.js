@@ -339,7 +339,11 @@
 					return;
 				}
 			} catch {
-				if (Date.now() > ends) setText(document.getElementById("confirming"), words.unreached);
+				if (Date.now() > ends) {
+					show("waiting", false);
+					show("unconfirmed", false);
+					show("unreached", true);
+				}
 			}
 			setTimeout(confirm, 1000);
 		};
