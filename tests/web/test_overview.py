@@ -150,6 +150,21 @@ def test_stopped_daemon_leaves_every_page_working(visitor: Visitor) -> None:
         assert "Daemon not running" in page.text
 
 
+def test_file_that_can_not_be_read_is_told_with_its_line(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
+) -> None:
+    write_uci("config global\n\toption uci_enabled '1'\n\toption name 'open\n")
+    running = visitor.get("/").text
+    daemon.stop()
+    stopped = visitor.get("/").text
+    for text in (running, stopped):
+        assert "The configuration can't be read" in text
+        assert "line 3" in text
+        assert "First steps" not in text
+        assert "can still be changed" not in text
+    assert "Nobody can knock. Start it with" in stopped
+
+
 def test_running_daemon_needs_no_badge(visitor: Visitor, daemon: StubDaemon) -> None:
     assert "Daemon not running" not in visitor.get("/clients").text
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fwknop_webui.doors import Doors
 from fwknop_webui.i18n import _
 from fwknop_webui.live import Knock, LiveDaemon, Status
+from fwknop_webui.notices import Notice
 from fwknop_webui.trouble import Trouble, trouble_of
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.client import ControlError
@@ -32,6 +33,7 @@ class Snapshot:
     """``trouble`` says why there is no status. ``now`` is the router's epoch time.
 
     ``first_knock``: the client whose knock ended the first steps a moment ago.
+    ``unreadable``: why the configuration can't be read.
     """
 
     now: float
@@ -41,11 +43,12 @@ class Snapshot:
     trouble: Trouble | None
     checklist: tuple[ChecklistItem, ...]
     first_knock: str = ""
+    unreadable: Notice | None = None
 
     @property
     def versions(self) -> dict[str, str]:
         """A short code per region that changes when what the region shows does."""
-        status = (self.status, self.trouble, self.checklist, self.first_knock)
+        status = (self.status, self.trouble, self.checklist, self.first_knock, self.unreadable)
         shown = {
             "status": status,
             # All but the time.
@@ -65,8 +68,10 @@ def take(live: LiveDaemon, now: float, configured: Configured) -> Snapshot:
     try:
         status, doors, knocks = live.status(), live.doors(), live.knocks()
     except ControlError as error:
-        trouble = trouble_of(error, live.start_command)
-        return Snapshot(now, None, Doors(now), (), trouble, checklist(None, configured))
+        unreadable = configured.unreadable
+        trouble = trouble_of(error, live.start_command, editable=unreadable is None)
+        steps = checklist(None, configured)
+        return Snapshot(now, None, Doors(now), (), trouble, steps, unreadable=unreadable)
     return Snapshot(
         now=doors.now or now,
         status=status,
@@ -75,6 +80,7 @@ def take(live: LiveDaemon, now: float, configured: Configured) -> Snapshot:
         trouble=None,
         checklist=checklist(status, configured),
         first_knock=_first_knock(status, knocks, doors.now or now),
+        unreadable=configured.unreadable,
     )
 
 
@@ -86,11 +92,15 @@ def _first_knock(status: Status, knocks: tuple[Knock, ...], now: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What the configuration has so far, as far as the first steps go."""
+    """What the configuration has so far, as far as the first steps go.
+
+    ``unreadable``: why nothing is known of it.
+    """
 
     has_client: bool = False
     has_unsaved: bool = False
     overwrite: bool = False
+    unreadable: Notice | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -99,7 +109,9 @@ class Configured:
 
 
 def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistItem, ...]:
-    """The first steps, or nothing once all are done."""
+    """The first steps, or nothing once all are done, or when nobody knows which are."""
+    if configured.unreadable:
+        return ()
     unsaved = _("Saved, but not applied yet: press Save & Apply.") if configured.has_unsaved else ""
     items = (
         ChecklistItem(_("Start the daemon"), status is not None),

@@ -16,12 +16,12 @@ class Trouble:
     text: str
 
 
-def trouble_of(error: ControlError, start_command: str) -> Trouble:
-    """The words for an error of the control socket."""
+def trouble_of(error: ControlError, start_command: str, *, editable: bool = True) -> Trouble:
+    """The words for an error of the control socket; ``editable``: the file can be read."""
     if not error.is_down:
         return Trouble(_("The daemon could not answer"), f"{error.message}. {error.remedy}")
     start = _("Start it with: {command}").format(command=start_command)
-    return Trouble(
-        _("The daemon isn't running"),
-        _("Nobody can knock. Everything here can still be changed and saved.") + " " + start,
-    )
+    meanwhile = _("Nobody can knock.")
+    if editable:
+        meanwhile = _("Nobody can knock. Everything here can still be changed and saved.")
+    return Trouble(_("The daemon isn't running"), f"{meanwhile} {start}")

@@ -6,14 +6,19 @@ from flask import jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.client_keys import summarise
+from fwknop_webui.i18n import _
+from fwknop_webui.i18n import noop as N_
+from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.settings_form import overwrites
 from fwknop_webui.snapshot import REGIONS, Configured, Snapshot, source_text, take, worst
-from fwknopd.config.problems import ConfigError
+from fwknopd.config.problems import ConfigError, Problem
 from fwknopd.config.uci_format import UciPackage
 from fwknopd.uci_store import StoreError
+
+UNREADABLE = N_("The configuration can't be read")
 
 
 def overview() -> ResponseReturnValue:
@@ -43,12 +48,19 @@ def _snapshot() -> Snapshot:
 def _configured() -> Configured:
     try:
         draft = current_draft()
-    except (StoreError, ConfigError):
-        # The overview shows the daemon; the other pages say what is wrong with the file.
-        return Configured()
+    except ConfigError as error:
+        return Configured(unreadable=_unreadable(error.problems))
+    except StoreError as error:
+        return Configured(unreadable=Notice(Level.ERROR, _(UNREADABLE), str(error)))
     package = draft.base.package
     unsaved = bool(draft.changes)
     return Configured(_has_client(package), unsaved, overwrites(package))
+
+
+def _unreadable(problems: tuple[Problem, ...]) -> Notice:
+    text = _("The file is not valid UCI, so it can't be shown or changed here. It is untouched.")
+    text += " " + _("Mend the file in an editor, then reload this page.")
+    return Notice(Level.ERROR, _(UNREADABLE), text, problems)
 
 
 def _has_client(package: UciPackage) -> bool:
