@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -154,11 +155,12 @@ class Front:
             os.kill(pid, 15)
 
 
-class _Request(BaseHTTPRequestHandler):
+class _Request(BaseHTTPRequestHandler, ABC):
     """One request of a browser, given to the script."""
 
+    @abstractmethod
     def run(self, environment: dict[str, str], body: bytes) -> Answer:
-        raise NotImplementedError
+        """What the script answers to it."""
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
