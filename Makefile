@@ -7,7 +7,7 @@ PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Pyt
 SIDE_BY_SIDE = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run knock test lint matrix bench ipk translations compatibility clean
+.PHONY: help setup run knock test lint matrix bench ipk translations compatibility pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,12 @@ translations: ## bring the web page's catalogs up to date (webui/fwknop_webui/tr
 
 compatibility: setup ## write the tables of COMPATIBILITY.md anew
 	@$(VENV_PYTHON) package/dev/compatibility.py
+
+pins: ## write down anew which versions of others' packages are used, with digests and licences
+	@$(PREPARE) lint
+	@$(VENV_PYTHON) package/dev/pins.py $(ARGS)
+	@$(PREPARE) lint
+	@$(VENV_PYTHON) package/dev/licences.py
 
 clean: ## remove everything made here, .venv too
 	rm -rf .venv .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist tests/artifacts

@@ -29,10 +29,17 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin/python"
-PINS = ROOT / "requirements-dev.txt"
+# Each names all of what it installs by version and digest; the second holds the first.
+PINS = {"run": ROOT / "requirements-run.txt", "dev": ROOT / "requirements-dev.txt"}
 PYPCAP = ROOT / "package/python3-pypcap/build_wheel.py"
 # What a change of asks for a new installation.
-INPUTS = (ROOT / "pyproject.toml", PINS, PYPCAP, Path(__file__))
+INPUTS = (
+    ROOT / "pyproject.toml",
+    *PINS.values(),
+    PYPCAP,
+    PYPCAP.with_name("requirements.txt"),
+    Path(__file__),
+)
 PROFILES = ("run", "lint", "test", "bench")
 PYTHON_NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # Debian keeps nft and ip where only root's PATH looks.
@@ -204,10 +211,28 @@ def fill_environment(extras: str) -> None:
     make_environment()
     run([VENV_PYTHON, PYPCAP])
     print("setup: installing Python packages into .venv ...", flush=True)
-    project = f"{ROOT}[{'dev' if extras == 'dev' else 'gpg'}]"
     pip = (VENV_PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    run((*pip, "--constraint", PINS, "--editable", project))
+    install_pinned(pip, PINS[extras])
+    # Its backend is among the pinned, too: nothing that is not is fetched, and if a pin doesn't
+    # do, this says so.
+    project = f"{ROOT}[{'dev' if extras == 'dev' else 'gpg'}]"
+    run((*pip, "--no-index", "--no-build-isolation", "--editable", project))
     stamp(extras).write_text(inputs_digest())
+
+
+def install_pinned(pip: Sequence[str | Path], pins: Path) -> None:
+    """Install what ``pins`` names, just as PyPI published it; raises SetupError."""
+    try:
+        run((*pip, "--require-hashes", "--requirement", pins))
+    except SetupError as error:
+        raise SetupError(
+            f"{error}\n"
+            f"pip says above which package it could not have as {pins.name} names it, by version\n"
+            "and SHA-256. If it speaks of hashes, what it was given is not what PyPI published: a\n"
+            "mirror or a local index (pip config list, PIP_INDEX_URL, PIP_EXTRA_INDEX_URL,\n"
+            "PIP_FIND_LINKS) has built or changed it. If it found no such version, the index is\n"
+            "older than that list. Either way, let pip ask PyPI."
+        ) from error
 
 
 def make_environment() -> None:

@@ -22,7 +22,8 @@ from pathlib import Path
 
 VERSION = "1.3.0"
 SDIST_SHA256 = "669976786b2b4c43869c0ecf6228cbbb70336d1d8eb8d4fe2a3a81df395f45b5"
-BUILD_REQUIREMENTS = ("Cython==3.3.1", "setuptools==84.2.1", "wheel==0.48.0")
+# What builds it, by version and digest.
+BUILD_REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 # The call is used once, to get at the bytes a filter is tried on.
 GONE_CALL = "PyObject_AsCharBuffer"
@@ -62,10 +63,11 @@ def installed_version() -> str | None:
 
 
 def cache_folder() -> Path:
-    """Where built wheels are kept; another recipe (this file) or Python gets another one."""
+    """Where built wheels are kept; another recipe, other tools or another Python get another."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    return Path(base, "fwknop-wrt", f"pypcap-{VERSION}-{recipe}-{sys.implementation.cache_tag}")
+    recipe = Path(__file__).read_bytes() + BUILD_REQUIREMENTS.read_bytes()
+    known_by = hashlib.sha256(recipe).hexdigest()[:12]
+    return Path(base, "fwknop-wrt", f"pypcap-{VERSION}-{known_by}-{sys.implementation.cache_tag}")
 
 
 def cached_wheel() -> Path | None:
@@ -97,7 +99,7 @@ def make_build_environment(scratch: Path) -> Path:
     """A throwaway environment with Cython; its Python."""
     run([sys.executable, "-m", "venv", str(scratch / "venv")], scratch)
     python = scratch / "venv/bin/python"
-    pip(python, "install", *BUILD_REQUIREMENTS)
+    pip(python, "install", "--require-hashes", "--requirement", str(BUILD_REQUIREMENTS))
     return python
 
 

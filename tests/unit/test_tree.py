@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -25,12 +23,3 @@ def test_every_package_has_an_init_file() -> None:
         for path in (ROOT / package).rglob("*.py")
     }
     assert not [folder for folder in folders if not (folder / "__init__.py").exists()]
-
-
-def test_every_dependency_is_pinned_for_development() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    lines = (ROOT / "requirements-dev.txt").read_text().splitlines()
-    pinned = {line.partition("==")[0].lower() for line in lines if "==" in line}
-    names = {re.split(r"[<>=]", requirement)[0].lower() for requirement in wanted}
-    assert names <= pinned

@@ -1,0 +1,142 @@
+"""Write THIRD-PARTY.md: whose code is used, for what, and under which licence.
+
+Usage: python package/dev/licences.py
+
+The licences are those the installed packages tell of themselves.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator
+from importlib.metadata import PackageMetadata, metadata, requires
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "THIRD-PARTY.md"
+RUN, DEV = ROOT / "requirements-run.txt", ROOT / "requirements-dev.txt"
+
+# Built by package/python3-pypcap, so in none of the lists.
+PYPCAP = Requirement("pypcap==1.3.0")
+
+# Two that say nothing for a program; what their files LICENSE say.
+UNTOLD = {"axe-playwright-python": "MIT", "pypcap": "BSD-3-Clause"}
+SHORT = {
+    "Apache Software License": "Apache-2.0",
+    "BSD License": "BSD",
+    "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "Zope Public License": "ZPL-2.1",
+}
+
+USABLE = frozenset(
+    {"Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "MIT", "MIT-0", "PSF-2.0", "ZPL-2.1"}
+)
+"""What may be installed beside an Apache-2.0 program on a router without further thought."""
+
+USABLE_IN_DEVELOPMENT = USABLE | {"MIT-CMU", "MPL-2.0"}
+
+TEXT = """\
+# Code of others
+
+What fwknop-wrt uses of others', and under which licence. None of it is in this repository;
+`make setup` and OpenWrt's feed fetch it. Written by `make pins`, checked by a test.
+
+The programs `nft`, `iptables`, `gpg`, `ip`, `ubus` and busybox are run, not linked. libpcap
+(BSD-3-Clause) is linked by pypcap, OpenSSL (Apache-2.0) by cryptography. The original fwknop
+client and daemon (GPL-2.0-or-later) are run by tests and by `make bench` alone.
+
+| package | version | licence | for |
+|---|---|---|---|
+{rows}
+"""
+
+
+class Row(NamedTuple):
+    """One package; ``purpose``: running, setup or tests."""
+
+    name: str
+    version: str
+    licence: str
+    purpose: str
+
+
+def main() -> int:
+    """Write the document."""
+    DOCUMENT.write_text(document())
+    return 0
+
+
+def document() -> str:
+    """What THIRD-PARTY.md has to say."""
+    lines = (f"| {' | '.join(row)} |" for row in rows())
+    return TEXT.format(rows="\n".join(lines))
+
+
+def rows() -> list[Row]:
+    """Every package that is pinned for this machine."""
+    running = needed("fwknop-wrt")
+    setup = {canonicalize_name(pin.name) for pin in pins(RUN)}
+    found = sorted([*pins(DEV), PYPCAP], key=lambda pin: canonicalize_name(pin.name))
+    return [_row(pin, running, setup) for pin in found]
+
+
+def needed(name: str) -> set[str]:
+    """What an installed package needs to run, itself included, GPG too."""
+    found: set[str] = set()
+    waiting = [canonicalize_name(name)]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found.add(each)
+            waiting += map(canonicalize_name, _requirements(each))
+    return found
+
+
+def _requirements(name: str) -> Iterator[str]:
+    for text in requires(name) or []:
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": "gpg"}):
+            yield requirement.name
+
+
+def pins(file: Path) -> Iterator[Requirement]:
+    """What a list names, as far as this machine is meant."""
+    for line in file.read_text().splitlines():
+        if "==" in line:
+            pin = Requirement(line.removesuffix("\\"))
+            if pin.marker is None or pin.marker.evaluate():
+                yield pin
+
+
+def _row(pin: Requirement, running: Collection[str], setup: Collection[str]) -> Row:
+    name = canonicalize_name(pin.name)
+    purpose = "running" if name in running else "setup" if name in setup else "tests"
+    return Row(pin.name, str(pin.specifier).removeprefix("=="), licence(pin.name), purpose)
+
+
+def licence(name: str) -> str:
+    """The licence an installed package tells of itself. Raises PackageNotFoundError."""
+    told = metadata(name)
+    expression = told.get("License-Expression")
+    classified = [SHORT[word] for word in _classifiers(told) if word in SHORT]
+    return expression or " OR ".join(classified) or UNTOLD.get(name) or told.get("License") or "?"
+
+
+def _classifiers(told: PackageMetadata) -> Iterator[str]:
+    for text in told.get_all("Classifier") or []:
+        yield text.rpartition(" :: ")[2]
+
+
+def is_usable(row: Row) -> bool:
+    """May it be used for this? Of several licences to choose from, one has to do."""
+    usable = USABLE if row.purpose == "running" else USABLE_IN_DEVELOPMENT
+    return any(usable.issuperset(choice.split(" AND ")) for choice in row.licence.split(" OR "))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
