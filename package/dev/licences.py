@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterator
-from importlib.metadata import PackageMetadata, metadata, requires
+from importlib.metadata import metadata, requires
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,14 +122,12 @@ def _row(pin: Requirement, running: Collection[str], setup: Collection[str]) -> 
 def licence(name: str) -> str:
     """The licence an installed package tells of itself. Raises PackageNotFoundError."""
     told = metadata(name)
-    expression = told.get("License-Expression")
-    classified = [SHORT[word] for word in _classifiers(told) if word in SHORT]
-    return expression or " OR ".join(classified) or UNTOLD.get(name) or told.get("License") or "?"
-
-
-def _classifiers(told: PackageMetadata) -> Iterator[str]:
-    for text in told.get_all("Classifier") or []:
-        yield text.rpartition(" :: ")[2]
+    if expressions := told.get_all("License-Expression"):
+        return str(expressions[0])
+    words = [text.rpartition(" :: ")[2] for text in told.get_all("Classifier") or []]
+    classified = [SHORT[word] for word in words if word in SHORT]
+    (said,) = told.get_all("License") or ["?"]
+    return " OR ".join(classified) or UNTOLD.get(name) or str(said)
 
 
 def is_usable(row: Row) -> bool:

@@ -75,12 +75,13 @@ def fetch_uv(folder: Path) -> Path:
 
 def compile_pins(uv: Path, target: Path, arguments: Sequence[str]) -> None:
     """Write one list. Raises CalledProcessError."""
-    options = ("--universal", "--python-version", "3.11", "--generate-hashes")
+    options = ["--universal", "--python-version", "3.11", "--generate-hashes"]
     # pypcap is built here, from a source whose digest stands in its recipe.
-    options += ("--no-annotate", "--no-header", "--no-emit-package", "pypcap")
+    options += ["--no-annotate", "--no-header", "--no-emit-package", "pypcap"]
     # Nothing of this machine's settings.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("UV_")}
-    command = (uv, "pip", "compile", "--quiet", *options, "--output-file", target, *arguments)
+    command = [str(uv), "pip", "compile", "--quiet", "--output-file", str(target)]
+    command += [*options, *arguments]
     subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     target.write_text(HEADER.format(purpose=PURPOSES[target]) + target.read_text())
 

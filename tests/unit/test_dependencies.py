@@ -82,7 +82,7 @@ def test_a_package_that_was_changed_is_not_installed_and_the_reason_is_said(
     wanted = tmp_path / "wanted.txt"
     digest = pinned(pins.RUN)["blinker==1.9.0"][0]
     wanted.write_text(f"blinker==1.9.0 {digest}\n")
-    pip = [prepare.VENV_PYTHON, "-m", "pip", "--isolated", "install", "--quiet"]
+    pip = [str(prepare.VENV_PYTHON), "-m", "pip", "--isolated", "install", "--quiet"]
     offline = [*pip, "--no-index", f"--find-links={tmp_path}", f"--target={tmp_path / 'there'}"]
     with pytest.raises(prepare.SetupError, match="not what PyPI published: a\nmirror"):
         prepare.install_pinned(offline, wanted)
