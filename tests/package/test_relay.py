@@ -254,7 +254,9 @@ def test_the_init_script(router: Router) -> None:
     assert words[:4] == ["/usr/bin/fwknop-webui", "--relay", FOLDER, "--rpcd"]
     # What begins like an option is none.
     assert words[4:] == [
-        f"--allowed-host={name}" for name in ("Home", "Home.intern", "in-use.example.net", "--odd")
+        *(f"--allowed-host={name}" for name in ("Home", "Home.intern")),
+        "--public-name=in-use.example.net",
+        "--allowed-host=--odd",
     ]
 
 

@@ -149,8 +149,8 @@ def test_who_has_an_open_door_can_be_revoked(visitor: Visitor, daemon: StubDaemo
     daemon.doors = [door(client="Anna")]
     page = visitor.get("/clients")
     assert "connected" in page.text
-    assert "/revoke?client=Anna" in page.links
-    assert "/revoke?client=bert" not in page.links
+    assert "/revoke?client=Anna&back=clients" in page.links
+    assert "/revoke?client=bert&back=clients" not in page.links
 
 
 def test_list_without_a_daemon(visitor: Visitor) -> None:

@@ -61,6 +61,25 @@ def test_other_option_of_the_same_client_is_kept(
     assert sections(uci)[0].get("note") == "mine"
 
 
+OUTDATED = "The file was changed by somebody else since you made your unsaved changes"
+
+
+@pytest.mark.parametrize("path", ["/", "/clients", "/settings", "/advanced", "/clients/bert"])
+def test_pages_say_that_the_file_changed_since_the_unsaved_changes(
+    path: str, visitor: Visitor, second: Visitor, uci: Path
+) -> None:
+    visitor.press(visitor.get(anna(uci)).main_form(), "Save", note="mine")
+    assert OUTDATED not in visitor.get(path).text, "only its own changes"
+    edit(uci, "option MAX_SPA_PACKET_AGE '90'", "option MAX_SPA_PACKET_AGE '60'")
+    page = visitor.get(path)
+    assert OUTDATED in page.text
+    assert f"/changes?back={path}" in page.links
+    assert OUTDATED not in second.get(path).text, "who has no changes sees the file as it is"
+    page = visitor.press(visitor.get("/changes").form("/changes/apply"), "Keep my changes")
+    assert OUTDATED not in visitor.get(path).text
+    assert visitor.get(path).staged
+
+
 @pytest.mark.parametrize("how", ["an editor", "another tab"])
 def test_same_option_is_shown_with_both_values(how: str, visitor: Visitor, uci: Path) -> None:
     form = visitor.get(anna(uci)).main_form()

@@ -234,6 +234,59 @@ def test_first_steps_lead_through_and_then_disappear(
     assert "First steps" not in visitor.get("/").text
 
 
+def test_overwrite_is_ticked_and_applied_right_there(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    form = visitor.get("/").form("/overwrite")
+    assert form.values("uci_enabled") == [], "not ticked"
+    page = visitor.press(form, "Save & Apply")
+    assert "Tick “Enable config overwrite” first" in page.text
+    assert "uci_enabled" not in uci.read_text()
+    page = visitor.press(form, "Save & Apply", uci_enabled="1")
+    assert page.response.request.path == "/"
+    assert "the daemon is using it" in page.text
+    assert "option uci_enabled '1'" in uci.read_text()
+    assert not [form for form in page.forms if form.action == "/overwrite"]
+    # A page from before does no harm.
+    page = visitor.press(form, "Save & Apply", uci_enabled="1")
+    assert "There are no changes to apply." in page.text
+
+
+def test_overwrite_that_is_saved_waits_there_ticked(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    settings = visitor.get("/settings").form("/settings")
+    visitor.press(settings, "Save", uci_enabled="1", MAX_SPA_PACKET_AGE="77")
+    page = visitor.get("/")
+    form = page.form("/overwrite")
+    assert form.values("uci_enabled") == ["1"]
+    assert "Saved, but not applied yet" in page.text
+    page = visitor.press(form, "Save & Apply")
+    assert page.staged == 0
+    assert "option MAX_SPA_PACKET_AGE '77'" in uci.read_text()
+
+
+def test_overwrite_waits_for_confirmation_like_every_change(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    visitor.keeps = False
+    page = visitor.press(visitor.get("/").form("/overwrite"), "Save & Apply", uci_enabled="1")
+    assert page.response.request.path == "/changes/applied"
+    visitor.press(page.form("/changes/keep"), "Put the old one back")
+    assert "uci_enabled" not in uci.read_text()
+    assert "Enable config overwrite" in visitor.get("/").text
+
+
+def test_overwrite_of_a_file_the_daemon_would_not_take_is_not_applied(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None], uci: Path
+) -> None:
+    write_uci("config access\n\toption SOURCE 'nonsense'\n\toption KEY 'some key'\n")
+    page = visitor.press(visitor.get("/").form("/overwrite"), "Save & Apply", uci_enabled="1")
+    assert "the daemon would not take this configuration" in page.text
+    assert "uci_enabled" not in uci.read_text()
+    assert page.staged > 0
+
+
 def test_first_knock_is_told_where_the_first_steps_were(
     visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from fwknop_webui.doors import SHOWN
 from fwknopd.control.protocol import VerbError
 from tests.web.daemon import NOW, StubDaemon, door
@@ -117,18 +119,30 @@ def test_a_client_is_revoked_as_a_whole(
     visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
 ) -> None:
     write_uci(ANNA)
-    assert "/revoke?client=Anna" not in visitor.get("/clients").links
+    assert "/revoke?client=Anna&back=clients" not in visitor.get("/clients").links
     daemon.doors = [door(client="Anna"), door(id="g2", client="bert")]
     daemon.past = [past(client="Anna", port="tcp/8022")]
-    assert "/revoke?client=Anna" in visitor.get("/clients").links
-    page = visitor.get("/revoke?client=Anna")
+    assert "/revoke?client=Anna&back=clients" in visitor.get("/clients").links
+    page = visitor.get("/revoke?client=Anna&back=clients")
     assert "Close these doors now?" in page.text
+    assert "/clients" in page.links[-1]
     assert "tcp/8022" in page.text
     assert "closed already" in page.text
     assert "bert" not in page.text
     assert "and cut its connections: 3" in page.text
-    visitor.press(page.form("/revoke"), "Revoke")
+    page = visitor.press(page.form("/revoke"), "Revoke")
     assert ("revoke", {"client": "Anna", "cut": True}) in daemon.asked
+    assert page.response.request.path == "/clients", "where it was asked for"
+
+
+@pytest.mark.parametrize("back", ["", "http://evil.example/", "settings"])
+def test_who_came_from_elsewhere_gets_back_to_the_overview(
+    back: str, visitor: Visitor, daemon: StubDaemon
+) -> None:
+    daemon.doors = [door()]
+    page = visitor.get("/revoke", query_string={"id": "g1", "back": back})
+    assert page.links[-1] == "/"
+    assert visitor.press(page.form("/revoke"), "Revoke").response.request.path == "/"
 
 
 def test_a_client_who_is_out_already_is_no_error(visitor: Visitor, daemon: StubDaemon) -> None:

@@ -37,6 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT")
     parser.add_argument("--password-file", type=Path, default=defaults.PASSWORDS, metavar="F")
     parser.add_argument("--allowed-host", action="append", default=[], metavar="H")
+    parser.add_argument(
+        "--public-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="the machine's name on the internet: suggested beside QR codes, and allowed as host",
+    )
     parser.add_argument("--classic", type=Path, default=defaults.CLASSIC, metavar="FOLDER")
     parser.add_argument(
         "--relay",

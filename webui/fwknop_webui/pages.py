@@ -44,6 +44,7 @@ class Shell:
     active: str
     here: str
     staged: int
+    outdated: bool
     unconfirmed: float | None
     polls: bool
     is_down: bool
@@ -69,6 +70,7 @@ def _shell(active: str, polls: bool) -> Shell:
         active=active,
         here=request.path if active else url_for("overview"),
         staged=len(session.staging) if session else 0,
+        outdated=g.get("outdated", False),
         unconfirmed=_expiry() if session else None,
         polls=polls,
         is_down=session is not None and not polls and not services().live.is_up(),

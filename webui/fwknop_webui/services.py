@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from fwknop_webui import defaults
 from fwknop_webui.assets import Assets
 from fwknop_webui.auth import Authenticator, Login, PasswordFile
 from fwknop_webui.clock import Clock
+from fwknop_webui.device_address import device_address
 from fwknop_webui.front import FRONT, Front
 from fwknop_webui.hidden import hidden
 from fwknop_webui.live import LiveDaemon
@@ -46,6 +47,9 @@ class WebConfig:
     password_file: Path
     savedir: Path = DEFAULT_SAVEDIR
     allowed_hosts: tuple[str, ...] = ()
+    public_names: tuple[str, ...] = ()
+    """What it is called on the internet."""
+
     host_name: str = field(default_factory=socket.gethostname)
     start_command: str = defaults.START_COMMAND
     clock: Clock = field(default_factory=Clock)
@@ -61,6 +65,9 @@ class WebConfig:
 
     service: Path = defaults.SERVICE
     """The daemon's init script."""
+
+    address_of: Callable[[str], str] = device_address
+    """The address of a network device, "" for none."""
 
     classic: Path = defaults.CLASSIC
     """The folder of fwknopd.conf and access.conf, the only one files are imported from."""
@@ -183,4 +190,7 @@ def require_session() -> Session:
 
 def current_draft() -> Draft:
     """The configuration with this session's changes. Raises StoreError, ConfigError."""
-    return require_session().staging.on(services().store.load())
+    draft = require_session().staging.on(services().store.load())
+    # Pages say so, see shell.html.
+    g.outdated = bool(draft.changes) and draft.is_stale
+    return draft

@@ -50,12 +50,14 @@ def serve(listener: socket.socket, host: str, options: Namespace) -> None:
 
 
 def _config(options: Namespace, host: str) -> WebConfig:
-    names = [host_name(name) or name for name in (*options.allowed_host, host)]
+    wanted = (*options.allowed_host, *options.public_name, host)
+    names = [host_name(name) or name for name in wanted]
     return WebConfig(
         uci=options.uci,
         control=options.control,
         password_file=options.password_file,
         allowed_hosts=tuple(names),
+        public_names=tuple(options.public_name),
         start_command=options.start_command,
         classic=options.classic,
         confirm_seconds=options.confirm_seconds,

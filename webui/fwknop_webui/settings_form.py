@@ -30,6 +30,7 @@ from fwknop_webui.staging import Draft
 from fwknopd.config.device_names import is_device_name
 from fwknopd.config.problems import Problem
 from fwknopd.config.uci_changes import UciChange
+from fwknopd.config.uci_config import DEFAULT_NETWORK
 from fwknopd.config.uci_format import UciPackage
 from fwknopd.config.variables import Scope, lookup
 
@@ -59,6 +60,15 @@ def networks(package: UciPackage) -> list[str]:
     return Sections(package).value("network", "network").split()
 
 
+def listening_devices(package: UciPackage, known: Mapping[str, str]) -> list[str]:
+    """The devices knocks come in on, those of a WAN first. ``known``: devices by network."""
+    wanted = networks(package)
+    if not wanted and (device := Sections(package).value("config", "PCAP_INTF")):
+        return device.replace(",", " ").split()
+    wanted = sorted(wanted or [DEFAULT_NETWORK], key=lambda name: not name.startswith("wan"))
+    return list(dict.fromkeys(known[name] for name in wanted if known.get(name)))
+
+
 def joined_networks(ticked: Iterable[str], typed: str, package: UciPackage) -> str:
     """One text of both; as it is stored when that says the same."""
     # Only blanks part them: control characters are for the checks behind this.
@@ -70,6 +80,13 @@ def joined_networks(ticked: Iterable[str], typed: str, package: UciPackage) -> s
 def overwrites(package: UciPackage) -> bool:
     """Whether the daemon shall run from these pages instead of the classic files."""
     return any(UCI_ENABLED.read(section) for section in package.of_type("global"))
+
+
+def switched_on(draft: Draft) -> Draft:
+    """The draft with "Enable config overwrite" ticked."""
+    sections = Sections(draft.package)
+    _switch(sections, draft.package, "1")
+    return draft.with_changes(sections.changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,17 @@ NEWS_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class ChecklistItem:
-    """One of the first steps. ``endpoint`` is the page to do it on, "" for none."""
+    """One of the first steps. ``endpoint`` is the page to do it on, "" for none.
+
+    ``is_switch``: it is a box to tick right there. ``ticked``: that is saved, not applied.
+    """
 
     text: str
     done: bool
     endpoint: str = ""
     hint: str = ""
+    is_switch: bool = False
+    ticked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +99,15 @@ def _first_knock(status: Status, knocks: tuple[Knock, ...], now: float) -> str:
 class Configured:
     """What the configuration has so far, as far as the first steps go.
 
-    ``unreadable``: why nothing is known of it.
+    ``unreadable``: why nothing is known of it. ``switched``: unsaved changes are of another
+    opinion about ``overwrite``.
     """
 
     has_client: bool = False
     has_unsaved: bool = False
     overwrite: bool = False
     unreadable: Notice | None = None
+    switched: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -122,7 +129,11 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
             _("Add a client and scan its QR code"), configured.has_client, "add_client", unsaved
         ),
         ChecklistItem(
-            _("Tick “Enable config overwrite”"), configured.overwrite, "settings", unsaved
+            _("Enable config overwrite"),
+            configured.overwrite,
+            hint=unsaved if configured.switched else "",
+            is_switch=True,
+            ticked=configured.switched,
         ),
         ChecklistItem(
             _("Knock, and see it accepted below"),

@@ -76,6 +76,7 @@
 		if (!place || place.dataset.version === region.version) return;
 		const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
 		const opened = all("details[open][id]", place).map((item) => item.id);
+		const ticks = all("input[type=checkbox][id]", place).map((item) => [item.id, item.checked]);
 		const known = saidBy(place);
 		// The HTML comes from our own templates, which escape every value in it.
 		place.innerHTML = region.html;
@@ -85,6 +86,10 @@
 		for (const id of opened) {
 			const item = document.getElementById(id);
 			if (item) item.open = true;
+		}
+		for (const [id, ticked] of ticks) {
+			const item = document.getElementById(id);
+			if (item) item.checked = ticked;
 		}
 		if (focused) document.getElementById(focused)?.focus();
 	};

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from flask import jsonify, render_template, request
+from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.client_keys import summarise
+from fwknop_webui.editing import apply_and_go, stage
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.notices import Level, Notice
-from fwknop_webui.pages import render
+from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, services
-from fwknop_webui.settings_form import overwrites
+from fwknop_webui.settings_form import overwrites, switched_on
 from fwknop_webui.snapshot import REGIONS, Configured, Snapshot, source_text, take, worst
 from fwknopd.config.problems import ConfigError, Problem
 from fwknopd.config.uci_format import UciPackage
@@ -53,8 +54,13 @@ def _configured() -> Configured:
     except StoreError as error:
         return Configured(unreadable=Notice(Level.ERROR, _(UNREADABLE), str(error)))
     package = draft.base.package
-    unsaved = bool(draft.changes)
-    return Configured(_has_client(package), unsaved, overwrites(package))
+    in_use = overwrites(package)
+    return Configured(
+        has_client=_has_client(package),
+        has_unsaved=bool(draft.changes),
+        overwrite=in_use,
+        switched=overwrites(draft.package) != in_use,
+    )
 
 
 def _unreadable(problems: tuple[Problem, ...]) -> Notice:
@@ -75,7 +81,18 @@ def _context(snapshot: Snapshot) -> dict[str, object]:
     return {"snapshot": snapshot, "source_text": source_text, "worst": worst}
 
 
+def enable_overwrite() -> ResponseReturnValue:
+    """Tick "Enable config overwrite" and apply it, with whatever else is unsaved."""
+    if request.form.get("uci_enabled") != "1":
+        text = _("Tick “Enable config overwrite” first, then press the button beside it.")
+        notify(Level.INFO, _("Nothing was changed"), text)
+        return redirect(url_for("overview"), 303)
+    stage(switched_on(current_draft()))
+    return apply_and_go(url_for("overview"))
+
+
 ROUTES = (
     Route("GET", "/", overview),
+    Route("POST", "/overwrite", enable_overwrite),
     Route("GET", "/api/overview", overview_data, polled=True),
 )

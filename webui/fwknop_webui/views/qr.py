@@ -13,12 +13,13 @@ from fwknop_webui.client_rows import ClientRow, find_row
 from fwknop_webui.displayable import one_line
 from fwknop_webui.editing import base_seal, is_current
 from fwknop_webui.i18n import _
+from fwknop_webui.outside import Outside, outside
 from fwknop_webui.pages import render
 from fwknop_webui.phone import NotUsable, Phone, phone_of
 from fwknop_webui.recent_password import password_obstacle
 from fwknop_webui.routes import Route
-from fwknop_webui.services import current_draft, require_session
-from fwknop_webui.settings_form import port_options
+from fwknop_webui.services import current_draft, require_session, services
+from fwknop_webui.settings_form import listening_devices, port_options
 from fwknop_webui.staging import Draft
 from fwknopd.config.uci_format import UciSection
 
@@ -55,15 +56,17 @@ def _ask(row: ClientRow, draft: Draft, trouble: str) -> str:
 
 
 def _dialog(row: ClientRow, stored: UciSection, draft: Draft) -> ResponseReturnValue:
-    session = require_session()
-    typed = request.form.get("server", session.server_name).strip()
+    session, seen = require_session(), _outside(draft)
+    # What was suggested is not kept: by the next time it may be another.
+    given = request.form.get("server", session.server_name).strip()
+    typed = given if "server" in request.form else given or seen.server
     try:
         phone, fault = _phone(row, stored, draft, typed)
         picture = qr.draw(phone.payload)
     except (NotUsable, qr.QrTooLong) as error:
         return render("no_qr.html", "clients", row=row, trouble=str(error)), 422
     if not fault:
-        session.server_name = typed
+        session.server_name = given
     log.info("The keys of client %s are shown to %s", one_line(row.label), session.username)
     return render(
         "qr.html",
@@ -74,7 +77,16 @@ def _dialog(row: ClientRow, stored: UciSection, draft: Draft) -> ResponseReturnV
         picture=picture,
         typed=typed,
         server_error=fault,
+        outside=seen,
+        suggested=typed == seen.server,
     )
+
+
+def _outside(draft: Draft) -> Outside:
+    """What the router knows of how it is reached."""
+    config, port = services().config, port_options(draft.package).port
+    devices = listening_devices(draft.package, services().store.networks())
+    return outside(config.public_names, ((d, config.address_of(d)) for d in devices), port)
 
 
 def _phone(row: ClientRow, stored: UciSection, draft: Draft, server: str) -> tuple[Phone, str]:

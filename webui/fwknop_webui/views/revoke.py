@@ -35,7 +35,14 @@ def revoke() -> ResponseReturnValue:
     try:
         answer = services().live.doors()
     except ControlError as error:
-        return render("revoke.html", "overview", which=which, doors=(), trouble=_words(error))
+        return render(
+            "revoke.html",
+            "overview",
+            which=which,
+            doors=(),
+            trouble=_words(error),
+            back=_back(request.args),
+        )
     doors = tuple(door for door in answer.doors if which.means(door))
     past = tuple(door for door in answer.past if which.means(door))
     return render(
@@ -48,6 +55,7 @@ def revoke() -> ResponseReturnValue:
         connections=connections_of((*doors, *past)),
         uncounted=answer.uncounted,
         trouble="",
+        back=_back(request.args),
     )
 
 
@@ -60,7 +68,7 @@ def revoke_now() -> ResponseReturnValue:
         notify(Level.ERROR, _("The door could not be closed"), _words(error))
     else:
         _tell(made)
-    return redirect(url_for("overview"), 303)
+    return redirect(url_for(_back(request.form)), 303)
 
 
 def _tell(made: Revoked) -> None:
@@ -85,6 +93,11 @@ def _cut_text(count: int) -> str:
 def _which(fields: Mapping[str, str]) -> Which:
     client = fields.get("client", "")
     return Which("client", client) if client else Which("id", fields.get("id", ""))
+
+
+def _back(fields: Mapping[str, str]) -> str:
+    """The page it was asked for on."""
+    return "clients" if fields.get("back") == "clients" else "overview"
 
 
 def _words(error: ControlError) -> str:
