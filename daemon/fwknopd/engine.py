@@ -121,7 +121,7 @@ class Engine:
         return self.judging.judge(packets)
 
     def _settle(self, judged: list[tuple[Packet, Verdict]]) -> None:
-        # Before any door opens: a crash in between must not make a packet fresh again.
+        # Before any door opens: the end of this process must not make a packet fresh again.
         used = [verdict.replay_entry for _, verdict in judged]
         self.memory.remember([entry for entry in used if entry is not None])
         if self.judged is not None:
@@ -141,12 +141,15 @@ class Engine:
         return known
 
     def _act_on_all(self, judged: Sequence[tuple[Packet, Verdict]]) -> None:
-        """Open all doors in one go, then tell of every packet in its turn."""
+        """Open all doors in one go, then run commands and tell of every packet in its turn."""
         if not judged:
             return
         meanwhile = self.judging.between(judged)
         opening = [self._at_once(verdict) for _, verdict in judged]
         answers = iter(self.doors.open([_request(d) for d in opening if d is not None]))
+        # Not before: no door outlives a power failure, and a disk takes longer than all the rest.
+        # But before any command runs, and before anybody is told.
+        self.memory.sync()
         for (packet, verdict), decision in zip(judged, opening, strict=True):
             if decision is None:
                 self._act(packet, verdict)

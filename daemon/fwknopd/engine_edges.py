@@ -48,3 +48,6 @@ class Memory(Protocol):
 
     def remember(self, entries: Sequence[ReplayEntry]) -> None:
         """Make used packets outlive this process, before anything comes of them."""
+
+    def sync(self) -> None:
+        """Make them outlive the machine too, before anything comes of them that also does."""

@@ -185,3 +185,6 @@ class VolatileMemory:
 
     def remember(self, entries: Sequence[ReplayEntry]) -> None:
         """They are in the cache."""
+
+    def sync(self) -> None:
+        """Nothing outlives this process."""

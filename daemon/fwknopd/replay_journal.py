@@ -1,7 +1,7 @@
 """The used packets on disk, so that neither a crash nor a reboot makes them fresh again.
 
-A line is appended for each packet, with one write for all that came together, and synced
-before any door opens for them. A file is only ever made whole: beside the old one, synced,
+A line is appended for each packet, with one write for all that came together, before any
+door opens for them, and synced after. A file is only ever made whole: beside the old one, synced,
 then renamed. So one that is there is complete, unless it shows damage; and when it can't
 be kept complete it is emptied, because a list with gaps would be believed.
 
@@ -107,7 +107,7 @@ class ReplayJournal:
             raise self._error("read", error) from error
 
     def append(self, entries: Sequence[ReplayEntry]) -> None:
-        """Add packets and wait until they are on the disk.
+        """Add packets. From now on they outlive this process, and from `sync` on the machine.
 
         Raises JournalError: then none is added. It never makes a file: where there is none,
         or only a part of what was there, one line more would pass for the whole list.
@@ -115,8 +115,18 @@ class ReplayJournal:
         self._append(b"".join(map(format_line, entries)), len(entries))
 
     def mark_blind(self, before: int) -> None:
-        """Note that packets made before this epoch second count as used. As `append`."""
+        """Note that packets made before this epoch second count as used. As `append`, synced."""
         self._append(format_blind(before), 1)
+        self.sync()
+
+    def sync(self) -> None:
+        """Wait until all that was added is on the disk. Raises JournalError."""
+        if self._fd is None:
+            return
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise self._error("write", error) from error
 
     def grown(self, live: int) -> bool:
         """The file holds more than twice as many lines as there are ``live`` entries."""
@@ -179,7 +189,6 @@ class ReplayJournal:
         try:
             fd = self._open()
             _write_all_or_nothing(fd, data)
-            os.fsync(fd)
         except OSError as error:
             raise self._error("write", error) from error
         self._size += len(data)
@@ -200,14 +209,6 @@ class ReplayJournal:
         return JournalError(
             f"{self.path}: can't {action} the list of used packets: {why}; {remedy}"
         )
-
-
-def leave_trace(path: Path) -> bool:
-    """Make an empty file that says a daemon ran here; whether it was there already."""
-    there = os.path.lexists(path)
-    with suppress(OSError):
-        path.touch(mode=0o600, exist_ok=True)
-    return there
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes | None]:

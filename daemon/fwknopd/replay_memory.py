@@ -26,6 +26,10 @@ The times are kept by the clock that never steps. What they are in time of day i
 the clock can be believed, and anew when it has been set: a router begins with the time of its
 last shutdown. The result is written into the journal, so the next start knows of it too.
 
+A power failure takes the doors as well, so a packet is synced when its door is open already. One
+that it takes from the journal is as one that never came: it may be used, once, as long as it is
+fresh. What outlives a power failure, commands, and what people are told wait until it is synced.
+
 A journal that can't be written is emptied and made anew from the cache as soon as it can be.
 Knocks are taken meanwhile: people need them most when a router is in trouble.
 """
@@ -41,7 +45,8 @@ from fwknopd.policy.rules import utc
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.replay import ReplayCache, ReplayEntry
 from fwknopd.replay_blindness import Blindness
-from fwknopd.replay_journal import JournalError, LoadedJournal, ReplayJournal, leave_trace
+from fwknopd.replay_journal import JournalError, LoadedJournal, ReplayJournal
+from fwknopd.run_file import leave_trace
 
 UNBOUNDED_AGE = 120
 """Seconds taken for the age while packets don't age: the default of MAX_SPA_PACKET_AGE."""
@@ -78,6 +83,7 @@ class ReplayMemory:
         self._loaded = False
         self._complete = False
         self._failing = False
+        self._unsynced = False
 
     @property
     def _age(self) -> int:
@@ -213,10 +219,20 @@ class ReplayMemory:
         if not self._complete:
             self.rewrite()
             return
-        self._complete = self._try(lambda: self._journal.append(entries), quiet=True)
+        self._unsynced = self._complete = self._try(
+            lambda: self._journal.append(entries), quiet=True
+        )
         self._rewrite_if_needed()
-        if self._journal.grown(len(self.cache)):
-            self._try(self._replace)
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk."""
+        if not self._unsynced:
+            return
+        self._unsynced = False
+        if self._journal.grown(len(self.cache)) and self._try(self._replace):
+            return
+        self._complete = self._try(self._journal.sync, quiet=True)
+        self._rewrite_if_needed()
 
     def _rewrite_if_needed(self) -> None:
         if not self._complete:

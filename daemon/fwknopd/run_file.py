@@ -44,6 +44,14 @@ def replace_own(path: Path, data: bytes, *, sync: bool = False) -> None:
     new.replace(path)
 
 
+def leave_trace(path: Path) -> bool:
+    """Make an empty file that says a daemon ran here; whether it was there already."""
+    there = os.path.lexists(path)
+    with suppress(OSError):
+        path.touch(mode=0o600, exist_ok=True)
+    return there
+
+
 def _not_ours(found: os.stat_result, limit: int) -> str:
     """Why the file may be somebody else's; "" when it can't be."""
     if not stat.S_ISREG(found.st_mode):

@@ -15,7 +15,7 @@ The loop waits for others in these places only, each with a limit:
 - counting the connections of doors takes half a second at most, cutting them two
   (`firewall/conntrack.py`);
 - the end waits up to two seconds for commands that close what others have opened;
-- a used packet is written to the journal before its door opens;
+- a used packet is written to the journal before its door opens, and the disk waited for after;
 - in a flood it lets packets gather for a moment (`pacing.py`).
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -40,6 +42,31 @@ class PowerCut(BaseException):
     """The process is gone."""
 
 
+class Flash:
+    """The disk under the journal: what was not synced is lost when the power goes away."""
+
+    def __init__(self, path: Path) -> None:
+        self.syncs = 0
+        self.fails = False
+        self.dies = False
+        self._path = path
+        self._safe = b""
+
+    def sync(self, _descriptor: int) -> None:
+        """In place of `os.fsync`."""
+        if self.dies:
+            raise PowerCut
+        if self.fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self.syncs += 1
+        self._safe = self._path.read_bytes() if self._path.exists() else b""
+
+    def lose(self) -> None:
+        """The power went away."""
+        self.dies = False
+        self._path.write_bytes(self._safe)
+
+
 class CutOff(LogOnlyFirewall):
     """The power goes away when the first door is to be opened."""
 
@@ -58,7 +85,9 @@ class Router:
         self.former: Path | None = None
         self.settings = PolicySettings(max_spa_packet_age=AGE)
 
-    def start(self, *, firewall: LogOnlyFirewall | None = None) -> Router:
+    def start(
+        self, *, firewall: LogOnlyFirewall | None = None, runner: Runner | None = None
+    ) -> Router:
         self.events = EventLog(self.clock.now)
         self.memory = ReplayMemory(
             ReplayJournal(self.path),
@@ -74,7 +103,7 @@ class Router:
             firewall=firewall or LogOnlyFirewall(self.clock.monotonic),
             memory=self.memory,
             look_up=Names().look_up,
-            runner=Runner(),
+            runner=runner or Runner(),
         )
         self.use(self.settings)
         return self
@@ -99,6 +128,10 @@ class Router:
         """A fresh packet of a phone whose clock is ``ahead`` of true time."""
         return packet_of(int(self.clock.now()) + ahead)
 
+    def command(self, words: str) -> Packet:
+        """A fresh packet that asks for a command."""
+        return packet_of(int(self.clock.now()), MessageType.COMMAND, words)
+
     def later(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
@@ -106,14 +139,16 @@ class Router:
         return [event.detail for event in self.events.recent(100) if event.event == "error"]
 
 
-def packet_of(timestamp: int) -> Packet:
+def packet_of(
+    timestamp: int, kind: MessageType = MessageType.ACCESS, what: str = "tcp/22"
+) -> Packet:
     number = next(SERIAL)
     payload = encode(
         user="alice",
         timestamp=timestamp,
         rand=f"{number:016}",
-        message_type=MessageType.ACCESS,
-        message="192.0.2.7,tcp/22",
+        message_type=kind,
+        message=f"192.0.2.7,{what}",
         keys=KEYS,
         salt=number.to_bytes(8, "big"),
     )

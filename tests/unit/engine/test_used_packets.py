@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +13,14 @@ import pytest
 
 from fwknopd import replay_journal
 from fwknopd.engine import EngineSettings
+from fwknopd.firewall import TimedDoor
+from fwknopd.firewall.log_only import LogOnlyFirewall
+from fwknopd.policy.command import Command, Ended
 from fwknopd.replay_format import format_file
 from fwknopd.replay_journal import JournalError
 
-from .conftest import PHONE
-from .router import AGE, CutOff, PowerCut, Router
+from .conftest import PHONE, Runner
+from .router import AGE, CutOff, Flash, PowerCut, Router
 
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -86,6 +89,93 @@ def test_packets_that_come_together_are_written_together(
     monkeypatch.undo()
     router.start()
     assert {router.send(packet) for packet in packets} == {"replay"}
+
+
+class WatchedDoors(LogOnlyFirewall):
+    """Notes how often the disk had been waited for when doors were opened."""
+
+    def __init__(self, router: Router, flash: Flash) -> None:
+        super().__init__(router.clock.monotonic)
+        self.syncs_before: list[int] = []
+        self._flash = flash
+
+    def open(self, doors: Sequence[TimedDoor]) -> None:
+        self.syncs_before.append(self._flash.syncs)
+        super().open(doors)
+
+
+class WatchedRunner(Runner):
+    """Notes the same of commands."""
+
+    def __init__(self, flash: Flash) -> None:
+        super().__init__()
+        self.syncs_before: list[int] = []
+        self._flash = flash
+
+    def start(self, command: Command, closing: bool, done: Callable[[Ended], None]) -> None:
+        self.syncs_before.append(self._flash.syncs)
+        super().start(command, closing, done)
+
+
+@pytest.fixture
+def flash(router: Router, monkeypatch: pytest.MonkeyPatch) -> Flash:
+    made = Flash(router.path)
+    monkeypatch.setattr(os, "fsync", made.sync)
+    return made
+
+
+def test_a_door_does_not_wait_for_the_disk_but_who_is_told_does(
+    router: Router, flash: Flash
+) -> None:
+    firewall = WatchedDoors(router, flash)
+    router.start(firewall=firewall)
+    synced_when_told: list[int] = []
+    router.events.sinks.append(lambda _: synced_when_told.append(flash.syncs))
+    before = flash.syncs
+    assert router.send(router.knock()) == "accepted"
+    assert firewall.syncs_before == [before]
+    # The verdict and the door.
+    assert synced_when_told == [before + 1] * 2
+
+
+def test_a_command_waits_for_the_disk(router: Router, flash: Flash) -> None:
+    runner = WatchedRunner(flash)
+    router.start(runner=runner)
+    runs = replace(PHONE, enable_cmd_exec=True)
+    router.engine.configure(EngineSettings(router.settings, (runs,)))
+    before = flash.syncs
+    assert router.send(router.command("id")) == "accepted"
+    assert (runner.texts(), runner.syncs_before) == (["id"], [before + 1])
+
+
+def test_a_packet_that_a_power_failure_takes_is_as_one_that_never_came(
+    router: Router, flash: Flash
+) -> None:
+    firewall = WatchedDoors(router, flash)
+    copy = router.start(firewall=firewall).knock(ahead=100)
+    flash.dies = True
+    with pytest.raises(PowerCut):
+        router.engine.handle(copy)
+    # Open before that, told to nobody, and gone with the power.
+    assert len(firewall.read()) == 1
+    assert [event.event for event in router.events.recent(10)] == []
+    flash.lose()
+    router.reboot()
+    assert router.errors() == []
+    assert router.send(copy) == "accepted"
+    assert router.send(copy) == "replay"
+    assert router.start().send(copy) == "replay"
+
+
+def test_a_disk_that_fails_shuts_nobody_out(router: Router, flash: Flash) -> None:
+    router.start()
+    flash.fails = True
+    copies = [router.knock(ahead=AGE) for _ in range(3)]
+    assert [router.send(copy) for copy in copies[:2]] == ["accepted"] * 2
+    assert len(router.errors()) == 1
+    flash.fails = False
+    assert router.send(copies[2]) == "accepted"
+    assert {router.start().send(copy) for copy in copies} == {"replay"}
 
 
 def test_the_c_daemons_list_at_its_usual_place_is_taken_over(router: Router) -> None:
