@@ -27,7 +27,10 @@ PYPCAP = Requirement("pypcap==1.3.0")
 UNTOLD = {"axe-playwright-python": "MIT", "pypcap": "BSD-3-Clause"}
 SHORT = {
     "Apache Software License": "Apache-2.0",
+    "GNU General Public License v3 (GPLv3)": "GPL-3.0-only",
+    "GNU General Public License v3 or later (GPLv3+)": "GPL-3.0-or-later",
     "BSD License": "BSD",
+    "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Zope Public License": "ZPL-2.1",
@@ -39,6 +42,11 @@ USABLE = frozenset(
 """What may be installed beside an Apache-2.0 program on a router without further thought."""
 
 USABLE_IN_DEVELOPMENT = USABLE | {"MIT-CMU", "MPL-2.0"}
+
+USABLE_IN_TESTS = USABLE_IN_DEVELOPMENT | {"GPL-3.0-only", "GPL-3.0-or-later", "ISC"}
+"""Tests run what others use beside us. Nothing of it is handed on, and Apache-2.0 allows both."""
+
+USABLE_FOR = {"running": USABLE, "tests": USABLE_IN_TESTS}
 
 TEXT = """\
 # Code of others
@@ -106,17 +114,27 @@ def _requirements(name: str) -> Iterator[str]:
 
 def pins(file: Path) -> Iterator[Requirement]:
     """What a list names, as far as this machine is meant."""
+    for pin in _lines(file):
+        if pin.marker is None or pin.marker.evaluate():
+            yield pin
+
+
+def _lines(file: Path) -> Iterator[Requirement]:
     for line in file.read_text().splitlines():
         if "==" in line:
-            pin = Requirement(line.removesuffix("\\"))
-            if pin.marker is None or pin.marker.evaluate():
-                yield pin
+            yield Requirement(line.removesuffix("\\"))
 
 
 def _row(pin: Requirement, running: Collection[str], setup: Collection[str]) -> Row:
     name = canonicalize_name(pin.name)
     purpose = "running" if name in running else "setup" if name in setup else "tests"
-    return Row(pin.name, str(pin.specifier).removeprefix("=="), licence(pin.name), purpose)
+    return Row(pin.name, _versions(pin), licence(pin.name), purpose)
+
+
+def _versions(pin: Requirement) -> str:
+    """All that the list has, whichever Python runs this: one version may need a newer one."""
+    same = [each for each in _lines(DEV) if each.name == pin.name] or [pin]
+    return " or ".join(str(each.specifier).removeprefix("==") for each in same)
 
 
 def licence(name: str) -> str:
@@ -132,7 +150,7 @@ def licence(name: str) -> str:
 
 def is_usable(row: Row) -> bool:
     """May it be used for this? Of several licences to choose from, one has to do."""
-    usable = USABLE if row.purpose == "running" else USABLE_IN_DEVELOPMENT
+    usable = USABLE_FOR.get(row.purpose, USABLE_IN_DEVELOPMENT)
     return any(usable.issuperset(choice.split(" AND ")) for choice in row.licence.split(" OR "))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwknop_webui.differences import differences
 from fwknop_webui.matching import matched
 from fwknop_webui.merge import merge
 from fwknopd.config.uci_changes import apply
+from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import UciOption, UciPackage, UciSection, format_uci, parse_uci
 
 VALUES = st.sampled_from(["1", "2", "3"]) | st.tuples(st.sampled_from("ab"), st.sampled_from("ab"))

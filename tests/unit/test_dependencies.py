@@ -14,7 +14,8 @@ from package.dev import licences, pins, prepare
 
 ROOT = Path(__file__).parents[2]
 LISTS = (pins.RUN, pins.DEV, pins.PYPCAP)
-PIN = re.compile(r"([a-z0-9-]+)==([0-9][0-9a-z.]*)( ; [a-z_]+ [!=]= '[A-Za-z0-9.]+'( and .+)?)?$")
+MARKER = r" ; [a-z_]+ (?:[!=<>]=|[<>]) '[A-Za-z0-9.]+'( and .+)?"
+PIN = re.compile(rf"([a-z0-9-]+)==([0-9][0-9a-z.]*)({MARKER})?$")
 DIGEST = re.compile(r"--hash=sha256:[0-9a-f]{64}$")
 
 

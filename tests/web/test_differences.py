@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwknop_webui.differences import differences
 from fwknopd.config.uci_changes import (
     AddSection,
     DeleteOption,
@@ -17,6 +16,7 @@ from fwknopd.config.uci_changes import (
     apply,
     new_section_id,
 )
+from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import UciPackage, parse_uci
 
 STOCK = """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from fwknop_webui.differences import differences
 from fwknop_webui.rpcd_calls import staging_calls
 from fwknopd.config.uci_changes import SetOption
+from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import UciPackage
 from tests.web.rpcd import StandIn, usual_users
 from tests.web.test_differences import STOCK, edits, package

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from fwknop_webui.differences import differences
 from fwknop_webui.matching import ACCESS, matched
 from fwknopd.config.uci_changes import (
     AddSection,
@@ -24,6 +23,7 @@ from fwknopd.config.uci_changes import (
     apply,
     new_section_id,
 )
+from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import UciPackage, UciValue
 
 

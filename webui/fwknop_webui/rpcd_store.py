@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 
 from fwknop_webui.auth import Login
 from fwknop_webui.clock import Clock
-from fwknop_webui.differences import differences
 from fwknop_webui.i18n import _
 from fwknop_webui.rpcd import DENIED, NO_DATA, AccessDenied, Rpcd, RpcdError, RpcdStatus
 from fwknop_webui.rpcd_calls import staging_calls
@@ -23,6 +22,7 @@ from fwknop_webui.rpcd_login import PACKAGE, RpcdLogin
 from fwknop_webui.store import StillUnconfirmed, Undecided, UnsavedInLuci, Waiting, new_id
 from fwknop_webui.untyped import Json, child, children, flag, text
 from fwknopd.config.uci_changes import ChangeError, UciChange, apply
+from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import UciOption, UciPackage, UciSection, UciValue
 from fwknopd.uci_store import ConcurrentEdit, Loaded, StoreError
 

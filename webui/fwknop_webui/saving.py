@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fwknop_webui.check import check
-from fwknop_webui.differences import differences
 from fwknop_webui.i18n import _
 from fwknop_webui.merge import Conflict, merge
 from fwknop_webui.staging import Draft
 from fwknopd.config.problems import Problem
 from fwknopd.config.uci_changes import MASK, DeleteOption, SetOption
+from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import UciValue
 from fwknopd.config.variables import is_secret
 

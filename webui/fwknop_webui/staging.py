@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fwknop_webui.differences import differences
 from fwknopd.config.uci_changes import UciChange, apply
+from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import UciPackage
 from fwknopd.uci_store import Loaded
 

@@ -15,11 +15,11 @@ from typing import Protocol
 
 from fwknop_webui.auth import Login
 from fwknop_webui.clock import Clock
-from fwknop_webui.differences import differences
 from fwknop_webui.merge import merge
 from fwknop_webui.unconfirmed import Unconfirmed, UnconfirmedFile
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import UciChange
+from fwknopd.config.uci_differences import differences
 from fwknopd.uci_store import (
     DEFAULT_SAVEDIR,
     ConcurrentEdit,

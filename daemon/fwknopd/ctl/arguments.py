@@ -204,6 +204,14 @@ def _conversion_verbs(verbs: Verbs) -> None:
         help="read this after fwknopd.conf; may be given again",
     )
     taken.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
+    taken.add_argument(
+        "--netjson",
+        metavar="FILE",
+        help="take a NetJSON document of OpenWISP instead, which is the whole configuration",
+    )
+    taken.add_argument(
+        "--variables", metavar="FILE", help="what that document's variables are, as JSON"
+    )
     taken.add_argument("--apply", action="store_true", help="write the UCI file")
     taken.add_argument("--force", action="store_true", help="replace what the UCI file says now")
     ready = _verb(
@@ -234,7 +242,17 @@ def _conversion_verbs(verbs: Verbs) -> None:
     given.add_argument(
         "--interface", metavar="DEVICE", default="", help="the device of the network UCI names"
     )
-    given.add_argument("--output", metavar="DIR", help="write both files into this folder")
+    given.add_argument(
+        "--netjson",
+        action="store_true",
+        help="turn it into one NetJSON document for OpenWISP instead; shows it with masked keys",
+    )
+    given.add_argument(
+        "--output",
+        metavar="DIR",
+        help="write both files into this folder, or the document to a file of this name ('-': "
+        "to standard output, with its keys)",
+    )
     given.add_argument("--force", action="store_true", help="replace files that exist")
 
 

@@ -16,6 +16,7 @@ from fwknopd.config.variable import Scope
 from fwknopd.config.variables import lookup
 from fwknopd.ctl.conversion import difference, show
 from fwknopd.ctl.errors import CtlError
+from fwknopd.ctl.netjson import export_document
 from fwknopd.ctl.private_file import exists_error, write_private
 from fwknopd.ctl.problems import config_error
 from fwknopd.regular_file import FileError, open_regular, read_limited
@@ -28,7 +29,7 @@ DEFAULT_FOLDER = "/etc/fwknop"
 def export_files(options: Namespace) -> int:
     """The verb ``export``. Without --output nothing is written."""
     try:
-        return _export(options)
+        return export_document(options) if options.netjson else _export(options)
     except ConfigError as error:
         raise config_error(error) from None
     except FileError as error:

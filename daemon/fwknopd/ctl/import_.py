@@ -14,6 +14,7 @@ from fwknopd.config.uci_model import UciPackage
 from fwknopd.ctl.arguments import DEFAULT_CONFIG
 from fwknopd.ctl.conversion import difference, show
 from fwknopd.ctl.errors import CtlError
+from fwknopd.ctl.netjson import import_document
 from fwknopd.ctl.problems import config_error
 from fwknopd.regular_file import FileError
 from fwknopd.uci_store import Loaded, UciStore
@@ -22,7 +23,7 @@ from fwknopd.uci_store import Loaded, UciStore
 def import_files(options: Namespace) -> int:
     """The verb ``import``. Without --apply nothing is written."""
     try:
-        return _import(options)
+        return import_document(options) if options.netjson else _import(options)
     except ConfigError as error:
         raise config_error(error) from None
     except FileError as error:

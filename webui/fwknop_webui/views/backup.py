@@ -13,7 +13,6 @@ from fwknop_webui import backup_archive, sealed_backup
 from fwknop_webui.auth import Right
 from fwknop_webui.backup_archive import Backup, NoBackup
 from fwknop_webui.check import check
-from fwknop_webui.differences import differences
 from fwknop_webui.editing import base_seal, is_unchanged, outdated_notice, stage, unsettled
 from fwknop_webui.factory import factory_package
 from fwknop_webui.held import drop, held, hold
@@ -29,6 +28,7 @@ from fwknop_webui.staging import Draft
 from fwknop_webui.views.changes import commands_of
 from fwknop_webui.views.imports import folder
 from fwknopd.config.problems import ConfigError
+from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import UciPackage
 
 MAX_COMMANDS = 1000

@@ -9,7 +9,6 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.client_rows import section_labels
-from fwknop_webui.differences import differences
 from fwknop_webui.editing import apply_and_go
 from fwknop_webui.hosts import is_local_path
 from fwknop_webui.i18n import _
@@ -21,6 +20,7 @@ from fwknop_webui.saving import shown
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.staging import Draft, Staging
 from fwknopd.config.uci_changes import DeleteOption, DeleteSection, UciChange, as_commands
+from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import UciPackage
 
 Labels = dict[str, str]
