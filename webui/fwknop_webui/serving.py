@@ -10,18 +10,12 @@ from argparse import Namespace
 from contextlib import suppress
 from types import FrameType
 
-import waitress
 from flask import Flask
 
 from fwknop_webui.app import MAX_REQUEST_BYTES, create_app
 from fwknop_webui.hosts import host_name
+from fwknop_webui.http_server import forbid_core_dumps, make_server
 from fwknop_webui.services import WebConfig
-
-THREADS = 2
-"""One may wait for a slow password check or a hanging daemon; each costs a MiB of memory."""
-
-CONNECTIONS = 32
-"""Of each, a body may be waiting in memory before anybody knows who sends it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -35,6 +29,7 @@ def serve(listener: socket.socket, host: str, options: Namespace) -> None:
 
     Raises OSError when the relay can't be told where to come in.
     """
+    forbid_core_dumps()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     app = create_app(_config(options, host))
     signal.signal(signal.SIGTERM, _stop)
@@ -71,15 +66,7 @@ def _config(options: Namespace, host: str) -> WebConfig:
 
 def run(listener: socket.socket, app: Flask, **more: str) -> None:
     """Serve ``app``; ``more`` are settings of waitress's."""
-    server = waitress.create_server(
-        app,
-        sockets=[listener],
-        threads=THREADS,
-        connection_limit=CONNECTIONS,
-        ident=None,
-        max_request_body_size=MAX_REQUEST_BYTES,
-        **more,
-    )
+    server = make_server(listener, app, max_request_body_size=MAX_REQUEST_BYTES, **more)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"fwknop-webui: http://{shown}:{port}", file=sys.stderr, flush=True)
