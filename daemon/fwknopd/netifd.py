@@ -40,6 +40,9 @@ class Question:
         try:
             self._output = self._files.enter_context(memory_file())
             self._child = self._start()
+        except OSError as error:
+            self._files.close()
+            raise _cannot_ask(str(error.strerror)) from None
         except BaseException:
             self._files.close()
             raise

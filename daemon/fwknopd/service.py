@@ -52,6 +52,9 @@ STOPPED = "Shutting down fwknopd; its firewall rules are removed"
 JUDGE_BATCH = 200
 """Packets judged before the captures are drained again."""
 
+FAULT_PAUSE_SECONDS = 0.1
+"""Rest after the system refused what can't be done without, for it may go on refusing."""
+
 
 class Service:
     """Owns the loop and everything in it."""
@@ -84,6 +87,7 @@ class Service:
         engine.judging.meanwhile = self.intake.relieve
         self._pacing = Pacing()
         self._rest = 0.0
+        self._fault = ""
         self._judged = 0
         self._running = False
         self._stopping = False
@@ -146,9 +150,22 @@ class Service:
         self.intake.report()
 
     def run(self) -> None:
-        """Loop until a signal or the packet limit stops it."""
+        """Loop until a signal or the packet limit stops it.
+
+        A machine without memory or descriptors to spare ends nothing: that passes.
+        """
         while not self._stopping:
-            self.turn()
+            try:
+                self.turn()
+            except (OSError, MemoryError) as error:
+                self._refused(error)
+
+    def _refused(self, error: OSError | MemoryError) -> None:
+        self._rest = FAULT_PAUSE_SECONDS
+        fault = f"The system refused fwknopd something: {str(error) or type(error).__name__}"
+        if fault != self._fault:
+            self._fault = fault
+            self.events.record(EventKind.ERROR, detail=fault)
 
     def turn(self) -> None:
         """Wait for something to happen and deal with it."""

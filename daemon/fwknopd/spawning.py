@@ -38,14 +38,22 @@ def open_memory_file() -> FileIO:
 def memory_file(content: str = "") -> closing[FileIO]:
     """A file without a name that holds ``content``, to be read from its beginning."""
     file = open_memory_file()
-    file.write(content.encode())
-    file.seek(0)
+    try:
+        file.write(content.encode())
+        file.seek(0)
+    except OSError:
+        file.close()
+        raise
     return closing(file)
 
 
 def text_of(file: FileIO, limit: int) -> str:
     """The first ``limit`` bytes of a memory file, as text."""
     return os.pread(file.fileno(), limit, 0).decode("utf-8", "replace")
+
+
+class ChildLost(OSError):
+    """A program was started, and had to be killed: it may have done its work by then, or not."""
 
 
 class Child:
@@ -66,7 +74,13 @@ class Child:
             setsigmask=(),
             setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM),
         )
-        self._descriptor = os.pidfd_open(self._pid)
+        try:
+            self._descriptor = os.pidfd_open(self._pid)
+        except OSError as error:
+            # Nobody would see its end.
+            self.kill()
+            os.waitpid(self._pid, 0)
+            raise ChildLost(error.errno, error.strerror) from error
 
     @property
     def pid(self) -> int:

@@ -26,11 +26,26 @@ def device_index(device: str) -> int:
     try:
         return socket.if_nametoindex(device)
     except (OSError, ValueError):
-        present = ", ".join(name for _, name in socket.if_nameindex())
+        # Which of the two does not tell why: it asks through a socket, and may have got none.
+        present = _numbers()
+    if device not in present:
         raise CaptureError(
             CaptureFault.NO_DEVICE,
             f"there is no network device {device!r}",
-            f"Set PCAP_INTF to one of: {present}; or wait until the device appears",
+            f"Set PCAP_INTF to one of: {', '.join(present)}; or wait until the device appears",
+        )
+    return present[device]
+
+
+def _numbers() -> dict[str, int]:
+    """All devices. Raises CaptureError."""
+    try:
+        return {name: number for number, name in socket.if_nameindex()}
+    except OSError as error:
+        raise CaptureError(
+            CaptureFault.OTHER,
+            f"the kernel can't be asked for its network devices: {error.strerror}",
+            "Close other programs, or restart the daemon",
         ) from None
 
 

@@ -103,7 +103,9 @@ class PcapCapture:
             raise gone(self.name, _text(self._handle.geterr()))
         try:
             index = device_index(self.name)
-        except CaptureError:
+        except CaptureError as error:
+            if error.fault is not CaptureFault.NO_DEVICE:
+                return  # that can't be told now, and is as it was until it can
             raise gone(self.name, "it was removed") from None
         if index != self._index:
             raise gone(self.name, "another device has taken its name")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -85,6 +86,14 @@ def _open(
             return None
         raise _listen_error(kind, address, port, error) from None
     return opened
+
+
+def new_epoll(kind: PortKind, port: int) -> select.epoll:
+    """One descriptor for several sockets: readable when one of them is. Raises CaptureError."""
+    try:
+        return select.epoll()
+    except OSError as error:
+        raise _listen_error(kind, ALL_ADDRESSES[0], port, error) from None
 
 
 def _listen_error(kind: PortKind, address: Address, port: int, error: OSError) -> CaptureError:

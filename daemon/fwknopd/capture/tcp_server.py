@@ -12,6 +12,7 @@ there are too many, the oldest goes, so that nobody can occupy them all.
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import struct
@@ -25,7 +26,7 @@ from math import inf
 from fwknopd.capture import CaptureStats
 from fwknopd.capture.bpf import MIN_PAYLOAD
 from fwknopd.capture.link_layer import TCP
-from fwknopd.capture.sockets import ALL_ADDRESSES, TCP_PORT, open_sockets
+from fwknopd.capture.sockets import ALL_ADDRESSES, TCP_PORT, new_epoll, open_sockets
 from fwknopd.capture.twins import LISTENER
 from fwknopd.policy.packet import Address, Packet
 from fwknopd.spa.http import is_request
@@ -79,22 +80,32 @@ class TcpServerCapture:
         self._received = self._dropped = 0
         self._listeners: dict[int, socket.socket] = {}
         self._connections: dict[int, _Connection] = {}
-        self._ready = select.epoll()
+        self._ready = new_epoll(TCP_PORT, port)
+        self._resume_at: float | None = None
         try:
             for opened in open_sockets(TCP_PORT, addresses, port, _set_options):
                 self._listeners[opened.fileno()] = opened
-                self._ready.register(opened, select.EPOLLIN)
+            self._listen()
         except BaseException:
             self.close()
             raise
+
+    def _listen(self) -> None:
+        self._resume_at = None
+        for opened in self._listeners.values():
+            self._ready.register(opened, select.EPOLLIN)
 
     def fileno(self) -> int:
         """Readable while a connection or data waits."""
         return -1 if self._ready.closed else self._ready.fileno()
 
     def due(self) -> float:
-        """Monotonic second at which a connection's time is over; infinite when there is none."""
-        return min((connection.due for connection in self._connections.values()), default=inf)
+        """Monotonic second at which a connection's time is over, or others are taken again.
+
+        Infinite when there is none.
+        """
+        dues = [connection.due for connection in self._connections.values()]
+        return min(*dues, inf, inf if self._resume_at is None else self._resume_at)
 
     def read(self, limit: int) -> list[Packet]:
         """At most ``limit`` knocks that have come to their end."""
@@ -107,6 +118,8 @@ class TcpServerCapture:
             elif len(packets) < limit:
                 packets += self._hear(descriptor)
         now = self._monotonic()
+        if self._resume_at is not None and self._resume_at <= now:
+            self._listen()
         over = [number for number, found in self._connections.items() if found.due <= now]
         for descriptor in over[: limit - len(packets)]:
             packets += self._finish(descriptor)
@@ -137,7 +150,9 @@ class TcpServerCapture:
         for _ in range(MAX_CONNECTIONS):
             try:
                 opened, peer = listener.accept()
-            except OSError:  # none is left, it went away again, or descriptors ran out
+            except OSError as error:  # none is left, it went away again, or descriptors ran out
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    self._pause()
                 return
             if len(self._connections) >= MAX_CONNECTIONS:
                 self._dropped += 1
@@ -151,6 +166,13 @@ class TcpServerCapture:
                 self._monotonic(),
             )
             self._ready.register(opened, select.EPOLLIN)
+
+    def _pause(self) -> None:
+        """Take no connection for a while: the one that waits would wake us again at once."""
+        if self._resume_at is None:
+            self._resume_at = self._monotonic() + QUIET
+            for opened in self._listeners.values():
+                self._ready.unregister(opened)
 
     def _hear(self, descriptor: int) -> list[Packet]:
         """Read on; the knock if this was its end."""

@@ -17,7 +17,7 @@ from math import inf
 
 from fwknopd.capture import CaptureStats
 from fwknopd.capture.link_layer import UDP
-from fwknopd.capture.sockets import ALL_ADDRESSES, UDP_PORT, open_sockets
+from fwknopd.capture.sockets import ALL_ADDRESSES, UDP_PORT, new_epoll, open_sockets
 from fwknopd.policy.packet import Address, Packet
 
 # The longest a knock may be (protocol notes 10); the kernel says when it cut a longer one.
@@ -45,7 +45,7 @@ class UdpServerCapture:
         self._dropped: dict[int, int] = {}
         self._sockets: dict[int, socket.socket] = {}
         # One descriptor for several sockets: an epoll is readable when one of them is.
-        self._ready = select.epoll()
+        self._ready = new_epoll(UDP_PORT, port)
         try:
             for opened in open_sockets(UDP_PORT, addresses, port, _set_options):
                 self._sockets[opened.fileno()] = opened

@@ -5,12 +5,19 @@ as the client takes them, and meanwhile no further request of that client is rea
 client that holds memory or a place without taking its answers is dropped, the longest
 silent one first, so that the next person who asks is always let in. Followers are silent
 by nature: they have places of their own, which nobody who only asks can take from them.
+
+One descriptor is kept in reserve, so that somebody can ask what is the matter even when the
+process has no other left.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import selectors
+import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from fwknopd.control.connection import Connection, LineTooLongError
@@ -39,6 +46,9 @@ MAX_BACKLOG = 4 * 1024 * 1024
 MAX_FOLLOW_LINES = 500
 """Events a follower may lag behind."""
 
+OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+"""The process, or the whole machine, has as many as it may."""
+
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -58,6 +68,8 @@ class ControlServer:
         self._selector: selectors.BaseSelector | None = None
         # Ordered by last sign of life, oldest first.
         self._connections: dict[Connection, None] = {}
+        self._reserve: int | None = None
+        self._reserve_descriptor()
         self.peer: Peer | None = None
         """Who asked for what is being handled, None in between."""
 
@@ -88,17 +100,46 @@ class ControlServer:
             self._selector.unregister(self._listener.socket)
             self._selector = None
         self._listener.close()
+        self._release_reserve()
 
     def _accept(self, _mask: int) -> None:
-        try:
-            connected, _ = self._listener.socket.accept()
-        except OSError:
-            return  # it hung up again before we looked
+        connected = self._next_client()
+        if connected is None:
+            return
         if len(self._connections) >= MAX_CLIENTS:
             self._drop(next(c for c in self._connections if not c.following))
         connection = Connection(connected)
         self._connections[connection] = None
         self._loop.register(connected, READ, lambda mask: self._serve(connection, mask))
+
+    def _next_client(self) -> socket.socket | None:
+        """None if it hung up again before we looked."""
+        try:
+            return self._listener.socket.accept()[0]
+        except OSError as error:
+            if error.errno not in OUT_OF_DESCRIPTORS:
+                return None
+        # Left waiting it would wake us again at once, and again.
+        asking = (c for c in self._connections if not c.following)
+        if silent := next(asking, None) or next(iter(self._connections), None):
+            self._drop(silent)
+        self._release_reserve()
+        try:
+            return self._listener.socket.accept()[0]
+        except OSError:
+            return None
+        finally:
+            self._reserve_descriptor()
+
+    def _reserve_descriptor(self) -> None:
+        if self._reserve is None:
+            with suppress(OSError):
+                self._reserve = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _release_reserve(self) -> None:
+        if self._reserve is not None:
+            os.close(self._reserve)
+            self._reserve = None
 
     @property
     def _loop(self) -> selectors.BaseSelector:
@@ -224,3 +265,4 @@ class ControlServer:
         del self._connections[connection]
         self._loop.unregister(connection.socket)
         connection.close()
+        self._reserve_descriptor()

@@ -93,8 +93,9 @@ class IptablesFirewall:
         """
         if not self._started:
             raise FirewallError("the firewall was not started: this is a mistake in fwknopd")
-        self._watch.listen()
+        # First of all: whoever stops this process makes no door last longer.
         wanted = planned(doors, self._monotonic(), self._wall(), self.settings)
+        self._watch.listen()
         replaced = [old for held in wanted for old in self._held.replaced_by(held.door)]
         changed: list[FamilyRules] = []
         try:

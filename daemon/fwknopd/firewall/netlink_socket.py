@@ -39,6 +39,10 @@ DUMP_ATTEMPTS = 5
 AT_ONCE = 64
 
 
+class FirstFault(OSError):
+    """What the kernel refused first, found among answers of which others were lost."""
+
+
 class NetlinkSocket:
     """Requests and their answers. Every method raises OSError."""
 
@@ -142,4 +146,5 @@ def _first_fault(full: socket.socket) -> OSError:
             messages = parse_messages(full.recv(DATAGRAM))
             faults += [message.error for message in messages if message.kind == NLMSG_ERROR]
     full.settimeout(TIME_LIMIT)
-    return os_error(next(filter(None, faults), errno.ENOBUFS))
+    fault = next(filter(None, faults), 0)
+    return FirstFault(fault, os.strerror(fault)) if fault else os_error(errno.ENOBUFS)

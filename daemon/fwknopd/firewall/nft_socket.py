@@ -6,7 +6,6 @@ put into words.
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import struct
@@ -19,6 +18,7 @@ from fwknopd.firewall.netlink_filter import only
 from fwknopd.firewall.netlink_socket import (
     DATAGRAM,
     SOL_NETLINK,
+    FirstFault,
     NetlinkSocket,
     open_socket,
     os_error,
@@ -74,10 +74,11 @@ class NftSocket(NetlinkSocket):
     def _answer(self) -> list[Message]:
         try:
             return self.receive()
-        except OSError as error:
-            if isinstance(error, TimeoutError) or error.errno in (errno.ENOBUFS, errno.EBADMSG):
-                raise OutcomeUnknown(error.errno, str(error)) from error
+        except FirstFault:
             raise
+        except OSError as error:
+            # Whatever it was: the request is with the kernel.
+            raise OutcomeUnknown(error.errno, str(error)) from error
 
 
 class NftNotices:

@@ -8,7 +8,8 @@ the rules that this kind needs.
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from math import isfinite
 
 from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
@@ -51,6 +52,8 @@ ATTEMPTS = 6
 FEW = 32
 # ms that may pass between a change and the look at what came of it.
 SLACK = 2000
+# So much later than asked a door may shut without being set again.
+LATE_SECONDS = 0.5
 
 
 class NftablesFirewall:
@@ -59,13 +62,19 @@ class NftablesFirewall:
     name = "nftables"
 
     def __init__(
-        self, mark: int = DEFAULT_MARK, table: str = DEFAULT_TABLE, *, forwards: bool = True
+        self,
+        mark: int = DEFAULT_MARK,
+        table: str = DEFAULT_TABLE,
+        *,
+        forwards: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.mark = check_mark(mark)
         self.forwards = forwards
         self._table = OwnTable(table)
         self._devices: tuple[str, ...] = ()
         self._lookups: frozenset[Lookup] = BASIC
+        self._monotonic = monotonic
 
     def start(self, devices: Sequence[str]) -> None:
         """Make the rules, or renew them for other devices; open doors stay open.
@@ -87,8 +96,20 @@ class NftablesFirewall:
         The time of an open door changes in one transaction, so that it isn't shut
         for a moment.
         """
-        wanted = elements_to_add(doors)
+        began = self._monotonic()
         self._provide(lookup for timed in doors for lookup in lookups_of(timed.door))
+        self._open(doors)
+        # The kernel counts from when it is told, which nft, or whoever stopped this process,
+        # may have delayed: no door may last longer for that.
+        while (late := self._monotonic() - began) > LATE_SECONDS:
+            began += late
+            doors = [TimedDoor(timed.door, timed.seconds - late) for timed in doors]
+            self.close([timed.door for timed in doors if timed.seconds <= 0])
+            doors = [timed for timed in doors if timed.seconds > 0]
+            self._open(doors)
+
+    def _open(self, doors: Sequence[TimedDoor]) -> None:
+        wanted = elements_to_add(doors)
         opposites = (o for timed in doors for o in opposites_of(timed.door, self._lookups))
         opening = Opening(wanted, opposites)
         for _ in range(ATTEMPTS):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fwknopd.firewall import FirewallError, FirewallStuck
-from fwknopd.spawning import Child, find_program, memory_file, text_of
+from fwknopd.spawning import Child, ChildLost, find_program, memory_file, text_of
 
 __all__ = ["TIME_LIMIT", "Answer", "find_program", "run_program", "watchers"]
 
@@ -47,12 +47,13 @@ def run_program(
     Of what it prints, ``output_limit`` bytes are read. Raises FirewallError if it can't
     be started or takes too long.
     """
-    with memory_file(script) as source, memory_file() as output, memory_file() as errors:
-        files = (source.fileno(), output.fileno(), errors.fileno())
-        child = _start(program, arguments, files)
-        status = _status(program, child, time_limit)
-        texts = (text_of(output, output_limit), text_of(errors, OUTPUT_LIMIT))
-        answer = Answer(status, *texts, child.pid)
+    try:
+        answer = _answer(program, arguments, script, time_limit, output_limit)
+    except ChildLost as error:
+        raise FirewallStuck(f"can't tell what became of {program}: {error.strerror}") from error
+    except OSError as error:
+        # Out of descriptors or memory, perhaps: that passes, and must not end the daemon.
+        raise FirewallError(f"can't run {program}: {error.strerror}") from error
     for say in watchers:
         _tell(say, [program, *arguments], script, answer)
     return answer
@@ -64,18 +65,27 @@ def _tell(say: Callable[[str], None], command: Sequence[str], script: str, answe
         say(f"  {line}")
 
 
-def _start(program: str, arguments: Sequence[str], files: Sequence[int]) -> Child:
-    try:
-        return Child(program, arguments, files)
-    except OSError as error:
-        raise FirewallError(f"can't run {program}: {error.strerror}") from error
+def _answer(
+    program: str, arguments: Sequence[str], script: str, time_limit: float, output_limit: int
+) -> Answer:
+    with memory_file(script) as source, memory_file() as output, memory_file() as errors:
+        child = Child(program, arguments, (source.fileno(), output.fileno(), errors.fileno()))
+        try:
+            status = _status(program, child, time_limit)
+            texts = (text_of(output, output_limit), text_of(errors, OUTPUT_LIMIT))
+        except OSError as error:
+            raise ChildLost(error.errno, error.strerror) from error
+    return Answer(status, *texts, child.pid)
 
 
 def _status(program: str, child: Child, time_limit: float) -> int:
-    ended = child.has_ended(time_limit)
-    if not ended:
-        child.kill()
-    status = child.reap()
+    ended = False
+    try:
+        ended = child.has_ended(time_limit)
+    finally:
+        if not ended:
+            child.kill()
+        status = child.reap()
     if not ended:
         raise FirewallStuck(
             f"{program.rpartition('/')[2]} did not finish within {time_limit:g} seconds and was "
