@@ -77,6 +77,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "busybox": cache(_missing_program("busybox", "busybox")),
     "systemd": cache(_missing_program("systemd-analyze", "systemd")),
     "shellcheck": cache(_missing_program("shellcheck", "shellcheck")),
+    "strace": cache(_missing_program("strace", "strace")),
 }
 
 

@@ -107,6 +107,7 @@ TEST_NEEDS = (
     program("busybox", "busybox", "tests of a router's scripts"),
     program("systemd-analyze", "systemd", "tests of the systemd unit"),
     program("shellcheck", "shellcheck", "tests of a router's scripts"),
+    program("strace", "strace", "tests of what happens when the system fails the daemon"),
 )
 
 
