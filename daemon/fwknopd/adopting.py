@@ -60,7 +60,7 @@ def adopted(
     for kept in left:
         by_door.setdefault(kept.door, []).append(kept)
     owners: dict[str, list[Stanza]] = {}
-    for stanza in stanzas:
+    for stanza in stanzas if by_door else ():
         owners.setdefault(check_of(stanza.identity), []).append(stanza)
     for timed in held:
         if isfinite(timed.seconds):

@@ -20,7 +20,7 @@ class Departures:
 
     def __init__(self) -> None:
         self._stanzas: list[Stanza] = []
-        self._names: dict[str, set[str]] = {}
+        self._names: dict[str, frozenset[str]] = {}
         self._fewer: set[str] = set()
         self._heirs: dict[str, str] = {}
 
@@ -30,9 +30,7 @@ class Departures:
         left = Counter(stanza.identity for stanza in before)
         left.subtract(stanza.identity for stanza in now)
         self._fewer |= {identity for identity, count in left.items() if count > 0}
-        self._stanzas, self._names = now, {}
-        for stanza in now:
-            self._names.setdefault(stanza.identity, set()).add(stanza.name)
+        self._stanzas, self._names = now, _names_by_identity(now)
         self._inherit(before, now)
 
     def _inherit(self, before: list[Stanza], now: list[Stanza]) -> None:
@@ -84,3 +82,14 @@ class Departures:
         while heir is not None and heir not in self._names:
             heir = self._heirs.get(heir)
         return heir is not None
+
+
+def _names_by_identity(stanzas: Iterable[Stanza]) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    # Thousands of clients without a name share one set.
+    alone: dict[str, frozenset[str]] = {}
+    for stanza in stanzas:
+        name = alone.setdefault(stanza.name, frozenset((stanza.name,)))
+        others = found.get(stanza.identity)
+        found[stanza.identity] = name if others is None else others | name
+    return found

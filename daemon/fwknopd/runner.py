@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 from contextlib import ExitStack
 from functools import partial
@@ -178,8 +179,18 @@ def _run_service(
         ending.callback(service.stop)
         service.start(control, signals)
         _confine(service, paths)
+        _look_for_garbage()
         starter.ready()
         service.run()
+
+
+def _look_for_garbage() -> None:
+    """From here on, but not among what is there already: it stays for as long as the daemon.
+
+    To look through all of it takes longer than a knock, and would happen in the middle of one.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 def _report(events: EventLog, text: str) -> None:
@@ -225,6 +236,7 @@ def _run_file(
         # First of all: by then it is known which packets gpg can't open.
         gpg.use(configuration.stanzas)
         workers.finish()
+        _look_for_garbage()
         judge_file(options, configuration, engine, workers.finish)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 
@@ -12,6 +13,9 @@ def main() -> int:
     lost: the configuration is read afterwards, and by then the daemon listens to signals.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Next to nothing of what is loaded is garbage, and to look for it again and again takes a
+    # tenth of the time. The daemon enables it when it has started.
+    gc.disable()
     from fwknopd.cli import main as run
 
     return run()

@@ -7,6 +7,7 @@ to make one longer should say in the commit what it costs, and raise it.
 
 from __future__ import annotations
 
+import gc
 import secrets
 import struct
 from base64 import b64encode
@@ -18,6 +19,7 @@ from itertools import count
 import pytest
 
 from fwknopd.capture.link_layer import DLT_EN10MB, parse_frame
+from fwknopd.config.access_conf import stanzas_from_access_conf
 from fwknopd.door_requests import DoorRequest
 from fwknopd.firewall.netlink import Request
 from fwknopd.firewall.nfnetlink import encode_batch
@@ -41,6 +43,7 @@ FRAME = (265, 8)
 JUNK = (228, 14)
 PER_CLIENT = (83, 9)
 REPLAY = (370, 14)
+STANZA = (3900, 105)
 ACCEPTED = (10000, 400)
 
 JUNK_LENGTH = 225
@@ -159,6 +162,33 @@ def test_a_knock_beside_a_thousand_open_doors(router: Rig, knock: Knock) -> None
     many = accepted(router, knock)
     # Some digits more in a number, and no more.
     assert many.instructions < few.instructions * 1.1, many.calls - few.calls
+
+
+def stanzas_of(number: int) -> str:
+    """An access.conf of so many clients."""
+    keys = [[b64encode(secrets.token_bytes(n)).decode() for n in (32, 64)] for _ in range(number)]
+    return "".join(
+        f"SOURCE ANY\nKEY_BASE64 {key}\nHMAC_KEY_BASE64 {hmac}\n"
+        "OPEN_PORTS tcp/22, tcp/8080\nFW_ACCESS_TIMEOUT 30\n"
+        for key, hmac in keys
+    )
+
+
+def test_a_client_of_a_long_file() -> None:
+    assert len(stanzas_from_access_conf(stanzas_of(LOT), "f")[0]) == LOT
+    assert within(work_of(partial(stanzas_from_access_conf, stanzas_of(LOT), "f")), STANZA, LOT)
+
+
+def test_reading_clients_leaves_nothing_to_the_garbage_collector() -> None:
+    text = stanzas_of(LOT)
+    stanzas_from_access_conf(text, "f")
+    gc.collect()
+    gc.disable()
+    try:
+        stanzas_from_access_conf(text, "f")
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_junk_is_forgotten(rig: Rig) -> None:

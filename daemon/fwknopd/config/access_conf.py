@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from fwknopd.config.access_stanza import StanzaText, build_stanza
 from fwknopd.config.command_values import ANY_ACCOUNT, Accounts
@@ -110,11 +111,6 @@ class _Parser:
         self.stanzas: list[RawStanza] = []
         self._reader = reader
         self._findings = findings
-        self._special: dict[str, Callable[[Directive, int, RawStanza | None], None]] = {
-            "%include": self._include,
-            "%include_folder": self._include_folder,
-            "%include_keys": self._include_keys,
-        }
 
     def read(self, text: str, file: str, depth: int) -> None:
         """Read one file. A stanza ends with its file: an include never adds to it."""
@@ -123,8 +119,8 @@ class _Parser:
             place = _directive(line, file)
             if self._is_broken(line, place):
                 continue
-            if place.name in self._special:
-                self._special[place.name](place, depth, current)
+            if place.name in self._SPECIAL:
+                self._SPECIAL[place.name](self, place, depth, current)
             elif place.name == "SOURCE":
                 current = self._open(place)
             elif current is None:
@@ -205,6 +201,13 @@ class _Parser:
                 )
             else:
                 current.directives.append(place)
+
+    # Of the class: as methods of the object they would keep it, and all it has read, in memory.
+    _SPECIAL: ClassVar[dict[str, Callable[[_Parser, Directive, int, RawStanza | None], None]]] = {
+        "%include": _include,
+        "%include_folder": _include_folder,
+        "%include_keys": _include_keys,
+    }
 
 
 def is_conf_name(name: str) -> bool:

@@ -108,7 +108,7 @@ def _build(
     keys = build_keys(text.head, values, placeholders, findings, gpg=gpg is not None)
     check_commands(values, accounts, findings)
     chosen: dict[str, Any] = {
-        field: values[name].value for name, field in _PLAIN_FIELDS.items() if name in values
+        _PLAIN_FIELDS[name]: typed.value for name, typed in values.items() if name in _PLAIN_FIELDS
     }
     chosen.update(_timeouts(values, findings))
     return Stanza(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from fwknopd.config.directive import Directive, Findings
@@ -47,15 +48,25 @@ def typed_values(
 
 
 def _typed(variable: Variable, place: Directive, findings: Findings) -> TypedValue | None:
-    leniencies = Leniencies()
+    read = _read if variable.secret else _read_once
     try:
-        value = parse_value(variable, place.value, leniencies)
+        value, leniencies = read(variable, place.value)
     except InvalidValue as error:
         findings.error(place, error.message, error.remedy)
         return None
-    for message, remedy in leniencies.found:
+    for message, remedy in leniencies:
         findings.warn(place, message, remedy)
     return TypedValue(value, place)
+
+
+def _read(variable: Variable, text: str) -> tuple[Any, Sequence[tuple[str, str]]]:
+    """The value, and what about it a person should know. Raises InvalidValue."""
+    leniencies = Leniencies()
+    return parse_value(variable, text, leniencies), tuple(leniencies.found)
+
+
+# Thousands of clients have the same few lines, but for their keys. No value can be changed.
+_read_once = lru_cache(maxsize=256)(_read)
 
 
 def _report_unknown(scope: Scope, place: Directive, findings: Findings) -> None:

@@ -66,13 +66,14 @@ class Restart(StrEnum):
     IPTABLES = "with iptables"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Variable:
-    """One variable. ``minimum`` and ``maximum`` are inclusive; ``default`` None means unset.
+    """One variable: a row of the table, and equal to no other.
 
-    ``unit`` is shown next to a number. ``status_note`` says why a variable is ignored or what
-    is missing; it is "" for one that is honoured. ``uci_only`` marks options of ours that the
-    classic files do not have.
+    ``minimum`` and ``maximum`` are inclusive; ``default`` None means unset. ``unit`` is shown
+    next to a number. ``status_note`` says why a variable is ignored or what is missing; it is
+    "" for one that is honoured. ``uci_only`` marks options of ours that the classic files do
+    not have.
     """
 
     name: str

@@ -124,18 +124,20 @@ class Stanza:
     cut_at_expiry: bool = False
     old_keys_of: str = ""
     end_at_first_use: bool = False
+    identity: str = field(init=False, repr=False, compare=False)
+    """Tells this client from others for as long as it has these keys, whatever its label.
 
-    @property
-    def identity(self) -> str:
-        """Tells this client from others for as long as it has these keys, whatever its label.
+    A digest, so that it gives nothing away; still nothing to show or to store. Made once: each
+    knock asks for it several times, and each reload several times of every client.
+    """
 
-        A digest, so that it gives nothing away; still nothing to show or to store.
-        """
+    def __post_init__(self) -> None:
         keys = self.keys
         material = b"\0".join((keys.encryption_key or b"", keys.hmac_key or b""))
         if self.gpg is not None:
             material += self.gpg.identity
-        return sha256(material + str(keys.mode).encode()).hexdigest()[:16]
+        digest = sha256(material + str(keys.mode).encode()).hexdigest()[:16]
+        object.__setattr__(self, "identity", digest)
 
     @property
     def label(self) -> str:

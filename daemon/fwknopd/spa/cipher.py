@@ -23,6 +23,8 @@ MAX_KEY_LENGTH = 32
 MAGIC = b"Salted__"
 _HEADER = len(MAGIC) + SALT_LENGTH
 _LEGACY_KEY_LENGTH = 16
+# To copy a state takes a tenth of the time OpenSSL takes to find the hash by its name.
+_MD5 = hashlib.md5(usedforsecurity=False)
 
 
 def encrypt(mode: EncryptionMode, passphrase: bytes, salt: bytes, text: bytes) -> bytes:
@@ -71,11 +73,16 @@ def _derive(mode: EncryptionMode, passphrase: bytes, salt: bytes) -> tuple[bytes
         )
     if mode is EncryptionMode.LEGACY:
         passphrase = passphrase.ljust(_LEGACY_KEY_LENGTH, b"0")
-    derived = part = b""
-    while len(derived) < MAX_KEY_LENGTH + BLOCK:
-        part = hashlib.md5(part + passphrase + salt, usedforsecurity=False).digest()
-        derived += part
-    return derived[:MAX_KEY_LENGTH], derived[MAX_KEY_LENGTH:]
+    secret = passphrase + salt
+    first = _md5(secret)
+    second = _md5(first + secret)
+    return first + second, _md5(second + secret)
+
+
+def _md5(data: bytes) -> bytes:
+    state = _MD5.copy()
+    state.update(data)
+    return state.digest()
 
 
 def _run(mode: EncryptionMode, key: bytes, iv: bytes, data: bytes, *, encrypting: bool) -> bytes:

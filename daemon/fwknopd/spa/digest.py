@@ -40,10 +40,9 @@ class DigestType(StrEnum):
 
 HmacType = DigestType
 
-_TEXT_LENGTHS = {
-    kind: len(base64.encode(hashlib.new(kind, usedforsecurity=False).digest()))
-    for kind in DigestType
-}
+# To copy a state takes a tenth of the time OpenSSL takes to find the hash by its name.
+_FRESH = {kind: hashlib.new(kind, usedforsecurity=False) for kind in DigestType}
+_TEXT_LENGTHS = {kind: len(base64.encode(fresh.digest())) for kind, fresh in _FRESH.items()}
 _BY_LENGTH = {
     length: tuple(kind for kind in DigestType if _TEXT_LENGTHS[kind] == length)
     for length in _TEXT_LENGTHS.values()
@@ -52,7 +51,13 @@ _BY_LENGTH = {
 
 def digest_text(kind: DigestType, data: bytes) -> bytes:
     """Base64 text of the hash of ``data``, as it ends a plaintext."""
-    return base64.encode(hashlib.new(kind, data, usedforsecurity=False).digest())
+    return base64.encode(_hashed(kind, data).digest())
+
+
+def _hashed(kind: DigestType, data: bytes) -> hashlib._Hash:
+    state = _FRESH[kind].copy()
+    state.update(data)
+    return state
 
 
 def verify_digest(data: bytes, digest: bytes) -> DigestType:
@@ -90,12 +95,12 @@ class Authenticator:
                 SpaErrorCode.INVALID_HMAC_KEY_LEN,
                 f"an HMAC key may have {MAX_HMAC_KEY_LENGTH} bytes, this one has {len(key)}",
             )
-        block_size = hashlib.new(hmac_type, usedforsecurity=False).block_size
+        block_size = _FRESH[hmac_type].block_size
         if len(key) > block_size:
-            key = hashlib.new(hmac_type, key, usedforsecurity=False).digest()
+            key = _hashed(hmac_type, key).digest()
         key = key.ljust(block_size, b"\0")
-        self._inner = hashlib.new(hmac_type, key.translate(_INNER) + prefix, usedforsecurity=False)
-        self._outer = hashlib.new(hmac_type, key.translate(_OUTER), usedforsecurity=False)
+        self._inner = _hashed(hmac_type, key.translate(_INNER) + prefix)
+        self._outer = _hashed(hmac_type, key.translate(_OUTER))
         self.mac_length = hmac_type.text_length
         """Characters a MAC takes at the end of the wire text."""
 
