@@ -224,5 +224,5 @@ def test_menu_of_a_row_closes_by_itself(page: Page, site: Site) -> None:
     page.keyboard.press("Escape")
     expect(menu.get_by_text("Clone")).to_be_hidden()
     menu.locator("summary").click()
-    page.locator("h2").click()
+    page.locator("h1").click()
     expect(menu.get_by_text("Clone")).to_be_hidden()

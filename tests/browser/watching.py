@@ -93,7 +93,7 @@ def overflow(page: Page) -> int:
 
 
 _AXE = files("axe_playwright_python").joinpath("axe.min.js")
-_SERIOUS = ("serious", "critical")
+_SERIOUS = ("moderate", "serious", "critical")
 _BY_AXE = """
 async (serious) => {
 	const found = await axe.run(document, { resultTypes: ["violations"] });
