@@ -216,6 +216,20 @@ def test_csv_has_times_for_spreadsheets_and_all_facts(visitor: Visitor, daemon: 
     assert first["count"] == "512"
 
 
+def test_end_of_a_door_is_a_time_and_no_bare_number(visitor: Visitor, daemon: StubDaemon) -> None:
+    end = f"access rule for 198.51.100.23 -> 0.0.0.0/0 tcp/22, expires at {int(NOW)}"
+    closed = verdict(event="expire", verdict=None, reason=None, expires=NOW, detail=f"{end} (why)")
+    daemon.events = [closed]
+    page = visitor.get("/logs")
+    assert "0.0.0.0/0 tcp/22, open until 2026-11-21 22:26:40 UTC (why)" in page.text
+    assert f'<time data-moment="{NOW}">' in page.html
+    assert str(int(NOW)) not in page.text
+    # Others' numbers stay what they are.
+    daemon.events = [closed | {"expires": "soon"}, closed | {"expires": NOW + 5}]
+    assert page.text.count("open until") == 1
+    assert visitor.get("/logs").text.count(f"expires at {int(NOW)}") == 2
+
+
 def test_json_download_is_the_daemon_s_own_words(visitor: Visitor, daemon: StubDaemon) -> None:
     daemon.events = several()
     answer = visitor.client.get("/logs.json")

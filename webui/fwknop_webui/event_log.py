@@ -108,7 +108,11 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event. Every text is one line. ``extras`` are facts of few kinds of events."""
+    """One event. Every text is one line. ``extras`` are facts of few kinds of events.
+
+    ``until``: epoch seconds of a door's end, 0 for none, which stands between ``detail`` and
+    ``rest``.
+    """
 
     id: int
     time: float
@@ -122,6 +126,8 @@ class Row:
     detail: str
     count: int
     extras: tuple[tuple[str, str], ...]
+    until: float = 0
+    rest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,7 @@ def more_of(event: Json) -> Iterator[tuple[str, str]]:
 
 def _row(event: Json) -> Row:
     verdict, kind = verdict_of(event), text(event, "event")
+    detail, until, rest = _around_end(event)
     return Row(
         id=int(number(event, "id")),
         time=number(event, "time"),
@@ -190,10 +197,19 @@ def _row(event: Json) -> Row:
         verdict=_(VERDICTS[verdict]) if verdict in VERDICTS else one_line(verdict),
         css=_CSS.get(verdict, ""),
         explanation=_explained(event) if verdict else None,
-        detail=one_line(text(event, "detail")),
+        detail=one_line(detail),
         count=max(1, int(number(event, "count"))),
         extras=tuple(item for item in more_of(event) if item[0] not in _TOLD),
+        until=until,
+        rest=one_line(rest),
     )
+
+
+def _around_end(event: Json) -> tuple[str, float, str]:
+    """The detail, parted at a door's end, which the C daemon's words have as a bare number."""
+    detail, expires = text(event, "detail"), number(event, "expires")
+    before, mark, after = detail.partition(f", expires at {int(expires)}")
+    return (before, expires, after) if mark and expires else (detail, 0, "")
 
 
 def _explained(event: Json) -> Explanation:

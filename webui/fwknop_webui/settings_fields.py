@@ -107,7 +107,7 @@ def groups(options: PortOptions) -> tuple[Group, ...]:
     """The form. A capture filter that is more than a port is shown as it is."""
     where = SPA_PORT if options.is_plain else FILTER
     return (
-        Group(N_("Enable Uci/Luci control"), (UCI_ENABLED,)),
+        Group(N_("Enable UCI/LuCI control"), (UCI_ENABLED,)),
         Group(N_("Listening for knocks"), (*_LISTENING, where, UDP_SERVER)),
         Group(N_("Checks of every knock"), _CHECKS),
         Group(N_("Times for new clients"), _NEW_CLIENTS),

@@ -184,7 +184,8 @@ def _port(item: str, variable: Variable, strict: bool, leniencies: Leniencies) -
     known = protocol in _PROTOCOLS
     if found is None or not known or int(found["port"]) > _MAX_PORT or (found["rest"] and strict):
         raise InvalidValue(
-            f"{shown(item)} is no port; expected tcp/ or udp/ and a number from 0 to {_MAX_PORT}",
+            # 0 is let through, as the C daemon does; nobody can knock for it.
+            f"{shown(item)} is no port; expected tcp/ or udp/ and a number from 1 to {_MAX_PORT}",
             f"Write one entry for each port, for example {variable.example}.",
         )
     port = PortSpec(Protocol(protocol), int(found["port"]))

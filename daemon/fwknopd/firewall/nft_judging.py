@@ -69,8 +69,13 @@ def judge(listing: str, ways: Ways) -> Diagnosis:
             "without a door",
             warnings,
         )
-    titles = " and ".join(dict.fromkeys(guard.title for guard in guards))
-    return Diagnosis(True, f"{titles} accept packets with mark {ways.mark:#010x}", warnings)
+    titles = list(dict.fromkeys(guard.title for guard in guards))
+    what = (
+        f"chain {titles[0]} accepts"
+        if len(titles) == 1
+        else f"chains {' and '.join(titles)} accept"
+    )
+    return Diagnosis(True, f"the {what} packets with mark {ways.mark:#010x}", warnings)
 
 
 def guards_input(listing: str, mark: int) -> bool:

@@ -46,7 +46,7 @@ def chain(*rules: str, base: str = "type filter hook input priority filter; poli
 def test_fw4_with_this_packages_includes_is_ready() -> None:
     diagnosis = judge(recorded("default-with-includes"), WAYS)
     assert diagnosis.ready
-    assert diagnosis.detail.startswith("inet fw4 input and inet fw4 forward accept")
+    assert diagnosis.detail.startswith("the chains inet fw4 input and inet fw4 forward accept")
     assert diagnosis.warnings == ()
 
 
