@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.13 ..." % sys.version_info[:2])' && $(PYTHON) package/dev/prepare.py
-# Most tests wait for something; several at a time halve the run. PYTEST_ARGS=-n0: one by one.
+# Most tests wait for something, so one more runs at a time than there are processors
+# (tests/conftest.py). PYTEST_ARGS=-n0: one by one.
 SIDE_BY_SIDE = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help

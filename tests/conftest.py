@@ -88,6 +88,15 @@ def _no_skips() -> bool:
     return not any(missing() for missing in REQUIREMENTS.values())
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many tests `-n auto` runs at a time: one more than there are processors.
+
+    Most tests wait for something: with one worker per processor half of the time is idle.
+    """
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, missing in REQUIREMENTS.items():
         if item.get_closest_marker(marker) and (reason := missing()):
