@@ -11,11 +11,11 @@ from pathlib import Path
 
 from fwknopd.config.access_conf import is_conf_name
 from fwknopd.config.directive import Findings
+from fwknopd.config.file_text import decode_text
 from fwknopd.config.fwknopd_conf import read_settings
 from fwknopd.config.includes import IncludeError
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import ServerSettings
-from fwknopd.config.uci_format import decode_text
 from fwknopd.regular_file import (
     FileError,
     open_regular,

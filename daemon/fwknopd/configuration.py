@@ -14,7 +14,6 @@ from fwknopd.config.fwknopd_conf import read_settings
 from fwknopd.config.problems import Problem
 from fwknopd.config.settings import Configuration
 from fwknopd.config.stanza_commands import without_commands
-from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
 from fwknopd.regular_file import FileError
 
 LOCK_SECONDS = 1.0
@@ -30,6 +29,7 @@ def load_uci(path: Path, savedir: Path | None = None) -> Configuration | None:
     problems.
     """
     # Not for who runs from the classic files.
+    from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
     from fwknopd.uci_store import DEFAULT_SAVEDIR, UciStore
 
     try:

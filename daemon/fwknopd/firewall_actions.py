@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from fwknopd.config.ipt_chain import IptChain
@@ -77,7 +78,7 @@ def flush(options: Options, settings: ServerSettings, control: Path) -> int:
 def _kind(options: Options, settings: ServerSettings) -> str:
     """The name of the firewall in use. Raises FirewallError if it can't be had."""
     asked = options.firewall or settings.firewall
-    name = choose_firewall(asked, settings.mark, iptables_settings(settings)).name
+    name = choose_firewall(asked, settings.mark, partial(iptables_settings, settings)).name
     if name == "log-only":
         print("The firewall is log-only: there are no rules.", file=sys.stderr)
     return name

@@ -16,15 +16,16 @@ from dataclasses import replace
 from hashlib import sha256
 from math import inf
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fwknopd.clock import SystemClock
 from fwknopd.config.problems import ConfigError
-from fwknopd.config.uci_config import configuration_from_uci
-from fwknopd.config.uci_model import UciPackage
 from fwknopd.engine import Engine
 from fwknopd.events import EventKind
 from fwknopd.policy.stanza import Stanza
+
+if TYPE_CHECKING:
+    from fwknopd.config.uci_model import UciPackage
 
 SETTLING_SECONDS = 120.0
 """The page takes a configuration back within 90 seconds, or never."""
@@ -212,6 +213,9 @@ def sections_over(
 
     ``ended`` are the marks of those that ended before their time. Raises ConfigError.
     """
+    # For who runs from UCI, and has old keys.
+    from fwknopd.config.uci_config import configuration_from_uci
+
     sections = package.of_type("access")
     return tuple(
         sections[stanza.number - 1].id

@@ -32,6 +32,7 @@ from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.choice import choose_connections, choose_firewall
 from fwknopd.firewall.unused import UnusedFirewall
 from fwknopd.gpg_support import GpgSupport
+from fwknopd.late_verbs import LateVerbs
 from fwknopd.log_lines import DEBUG
 from fwknopd.loop import Loop
 from fwknopd.name_lookup import look_up
@@ -51,7 +52,6 @@ from fwknopd.startup import (
     needs_firewall,
     policy_settings,
 )
-from fwknopd.verbs import Verbs
 from fwknopd.workers import Workers
 
 START_FAULTS = (
@@ -174,7 +174,7 @@ def _run_service(
         ending.callback(loop.close)
         ending.callback(gpg.close)
         ending.callback(workers.close)
-        control = ControlServer(paths.control, Verbs(service).table(), _group(options))
+        control = ControlServer(paths.control, LateVerbs(service), _group(options))
         ending.callback(control.close)
         ending.callback(service.stop)
         service.start(control, signals)
@@ -247,7 +247,7 @@ def _firewall(options: Options, settings: ServerSettings, *, needed: bool = True
     return choose_firewall(
         kind,
         settings.mark,
-        iptables_settings(settings),
+        partial(iptables_settings, settings),
         forwards=settings.enable_ipt_forwarding,
     )
 

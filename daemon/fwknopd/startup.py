@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fwknopd.capture.bpf import MAX_PAYLOAD, capture_filter
 from fwknopd.capture.device import ANY_DEVICE
@@ -16,11 +17,13 @@ from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.configuration import load_files, load_uci
 from fwknopd.engine import EngineSettings
-from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.option_table import DEFAULT_ACCESS, OPTIONS
 from fwknopd.options import Options
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.policy.stanza import Stanza
+
+if TYPE_CHECKING:
+    from fwknopd.firewall.iptables_rules import IptablesSettings
 
 FRAME_OVERHEAD = 22
 """Bytes of an Ethernet header with two VLAN tags, beside MAX_SNIFF_BYTES."""
@@ -197,6 +200,9 @@ def needs_firewall(configuration: Configuration | None) -> bool:
 
 def iptables_settings(settings: ServerSettings) -> IptablesSettings:
     """What of the settings the iptables backend looks at."""
+    # For who uses it.
+    from fwknopd.firewall.iptables_rules import IptablesSettings
+
     return IptablesSettings(
         input=parse_ipt_chain(settings.ipt_input_access, "IPT_INPUT_ACCESS"),
         output=parse_ipt_chain(settings.ipt_output_access, "IPT_OUTPUT_ACCESS"),

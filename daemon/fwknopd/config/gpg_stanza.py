@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fwknopd.config.directive import Directive, Findings
+from fwknopd.config.file_text import encode_text
 from fwknopd.config.settings import ServerSettings
 from fwknopd.config.stanza_keys import NoKeys
 from fwknopd.config.typed_values import TypedValue
-from fwknopd.config.uci_format import encode_text
 from fwknopd.policy.gpg import GpgAccess, GpgHome, Origin
 from fwknopd.policy.stanza import Stanza
 

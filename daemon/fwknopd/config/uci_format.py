@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fwknopd.config.file_text import decode_text, encode_text
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.uci_model import (
     UciOption,
@@ -48,19 +49,6 @@ class UciSyntaxError(ConfigError):
     def __init__(self, file: str, line: int, reason: str, remedy: str) -> None:
         self.line = line
         super().__init__([Problem(Severity.ERROR, file, line, "", reason, remedy)])
-
-
-def decode_text(data: bytes) -> str:
-    """File bytes as text in which no byte is lost."""
-    return data.decode("utf-8", "surrogateescape")
-
-
-def encode_text(text: str) -> bytes:
-    """The inverse of ``decode_text``; characters no file can hold become '?'."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace")
 
 
 def parse_uci(text: bytes | str, file: str) -> UciPackage:

@@ -16,10 +16,10 @@ from fwknopd.config.addresses import parse_host, parse_nat_ranges, parse_network
 from fwknopd.config.command_values import read_account, read_command, read_commands
 from fwknopd.config.dates import parse_date
 from fwknopd.config.device_names import DEVICE_NAME_RULE, is_device_name
+from fwknopd.config.file_text import encode_text
 from fwknopd.config.hours import parse_days, parse_hours
 from fwknopd.config.invalid import CONTROL, InvalidValue, Leniencies, shown
 from fwknopd.config.ipt_chain import parse_ipt_chain
-from fwknopd.config.uci_format import encode_text
 from fwknopd.config.variable import Kind, Variable
 from fwknopd.keys import KeyTextError, decode_key_base64
 from fwknopd.policy.schedule import HourRange

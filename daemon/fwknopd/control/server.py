@@ -19,6 +19,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from fwknopd.control.connection import Connection, LineTooLongError
 from fwknopd.control.listening import ControlSocketError, Listener, Peer
@@ -35,6 +36,14 @@ from fwknopd.control.protocol import (
 __all__ = ["ControlServer", "ControlSocketError", "Handler"]
 
 Handler = Callable[[Json], Json]
+
+
+class Handlers(Protocol):
+    """Handlers by verb, like a dict of them."""
+
+    def get(self, verb: str, /) -> Handler | None:
+        """Who answers this verb."""
+
 
 MAX_CLIENTS = 16
 MAX_FOLLOWERS = 12
@@ -60,9 +69,7 @@ class ControlServer:
     ControlSocketError.
     """
 
-    def __init__(
-        self, path: Path | str, handlers: Mapping[str, Handler], group: int | None = None
-    ) -> None:
+    def __init__(self, path: Path | str, handlers: Handlers, group: int | None = None) -> None:
         self._handlers = handlers
         self._listener = Listener(Path(path), group)
         self._selector: selectors.BaseSelector | None = None

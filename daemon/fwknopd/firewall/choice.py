@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fwknopd.connections import Connections, Counted, Cut, NoConnections
 from fwknopd.firewall import Firewall, FirewallError
-from fwknopd.firewall.iptables_process import FW4, Programs
-from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.firewall.log_only import LogOnlyFirewall
 from fwknopd.firewall.nft_process import MISSING, find_nft, list_rules
 from fwknopd.firewall.nft_ruleset import DEFAULT_MARK
 from fwknopd.firewall.nftables import NftablesFirewall
-from fwknopd.firewall.process import find_program
+from fwknopd.firewall.process import FW4, find_program
 from fwknopd.grants import Door
 
+if TYPE_CHECKING:
+    from fwknopd.firewall.iptables_process import Programs
+    from fwknopd.firewall.iptables_rules import IptablesSettings
+
 KINDS = ("auto", "nftables", "iptables", "log-only")
-_IPTABLES = Programs("iptables")
 
 
 def choose_firewall(
     kind: str = "auto",
     mark: int = DEFAULT_MARK,
-    iptables: IptablesSettings | None = None,
+    iptables: Callable[[], IptablesSettings | None] = lambda: None,
     *,
     forwards: bool = True,
     fw4: Path = FW4,
@@ -32,7 +34,8 @@ def choose_firewall(
 
     ``auto`` is nftables where the router has fw4, where only nft is installed, or where
     rules made with nft decide what comes in; else iptables, as with the C daemon.
-    ``forwards``: doors may lead through this router. Nothing is changed yet. Raises
+    ``iptables`` makes its settings, if it is to be iptables. ``forwards``: doors may lead
+    through this router. Nothing is changed yet. Raises
     FirewallError for a backend that can't be had.
     """
     if kind == "auto":
@@ -43,11 +46,10 @@ def choose_firewall(
         find_nft()
         return NftablesFirewall(mark, forwards=forwards)
     if kind == "iptables":
-        _IPTABLES.require()
-        # Most routers have nftables, and no memory to spare for the other.
+        _iptables().require()
         from fwknopd.firewall.iptables import IptablesFirewall
 
-        return IptablesFirewall(iptables)
+        return IptablesFirewall(iptables())
     raise FirewallError(f"no firewall is called {kind!r}: use one of {', '.join(KINDS)}")
 
 
@@ -93,15 +95,22 @@ class LateConntrack:
         return self._loaded
 
 
+def _iptables() -> Programs:
+    # Most routers have nftables, and no memory to spare for the other.
+    from fwknopd.firewall.iptables_process import Programs
+
+    return Programs("iptables")
+
+
 def _best_kind(fw4: Path, mark: int) -> str:
     # iptables may be installed beside fw4, whose drops it can't overrule.
     if fw4.exists():
         return "nftables"
     if find_program("nft") is None:
-        if _IPTABLES.is_installed:
+        if _iptables().is_installed:
             return "iptables"
         raise FirewallError(f"{MISSING}. There is no iptables either")
-    if _IPTABLES.is_installed and not _nft_guards_input(mark):
+    if _iptables().is_installed and not _nft_guards_input(mark):
         return "iptables"
     return "nftables"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fwknopd.config.ipt_chain import IptChain
 from fwknopd.firewall import Diagnosis
-from fwknopd.firewall.iptables_process import FW4
 from fwknopd.firewall.iptables_reading import expiry_of
 from fwknopd.firewall.iptables_rules import IptablesSettings
 from fwknopd.firewall.iptables_saved import Saved
+from fwknopd.firewall.process import FW4
 
 
 def diagnosed(saved: Saved, settings: IptablesSettings, fault6: str = "") -> Diagnosis:

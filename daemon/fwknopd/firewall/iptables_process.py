@@ -10,9 +10,6 @@ from pathlib import Path
 from fwknopd.firewall import FirewallBarred, FirewallError
 from fwknopd.firewall.process import Answer, find_program, run_program
 
-FW4 = Path("/sbin/fw4")
-"""Where a router whose firewall is fw4 has it; platform notes 5."""
-
 LOCK_SECONDS = 5
 """How long to wait while another program changes rules: fw3 reloads take about one."""
 

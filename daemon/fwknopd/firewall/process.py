@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from fwknopd.firewall import FirewallError, FirewallStuck
 from fwknopd.spawning import Child, ChildLost, find_program, memory_file, text_of
 
-__all__ = ["TIME_LIMIT", "Answer", "find_program", "run_program", "watchers"]
+__all__ = ["FW4", "TIME_LIMIT", "Answer", "find_program", "run_program", "watchers"]
+
+FW4 = Path("/sbin/fw4")
+"""Where a router whose firewall is fw4 has it; platform notes 5."""
 
 TIME_LIMIT = 10.0
 # A memory file can be read to its end, but a listing of fw4's has no business here.
