@@ -1,33 +1,46 @@
-"""Old keys of a client that has new ones: sections of their own, which follow the client's rules.
-
-What the client may do, its old keys may do, no more and no less; so whatever changes the
-client changes them too. The daemon ends and removes them.
-"""
+"""Old keys of a client that has new ones, as the page tells of them; and names for new sections."""
 
 from __future__ import annotations
 
 import secrets
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from fwknop_webui.client_keys import KEY_FIELDS
 from fwknop_webui.i18n import _
-from fwknopd.config.dates import parse_date
-from fwknopd.config.invalid import InvalidValue, Leniencies
-from fwknopd.config.uci_format import UciOption, UciPackage, UciSection
+from fwknopd.config import old_key_sections
+from fwknopd.config.old_key_sections import (
+    END,
+    FIRST_USE,
+    MAX_NAME,
+    OWNER,
+    end_of,
+    ended,
+    follow,
+    is_shared,
+    name_of,
+    owners,
+    without,
+)
+from fwknopd.config.uci_format import UciPackage, UciSection
 from fwknopd.config.values import TRUE_WORDS
 
-ACCESS = "access"
-OWNER = "old_keys_of"
-FIRST_USE = "end_at_first_use"
-END = "ACCESS_EXPIRE_EPOCH"
-ENDS = ("ACCESS_EXPIRE", END)
-OF_KEYS = frozenset({*KEY_FIELDS, "HMAC_DIGEST_TYPE", "ENCRYPTION_MODE"})
-OWN = OF_KEYS | {"name", "note", OWNER, FIRST_USE, *ENDS}
-"""Options that old keys have for themselves, beside all about GPG."""
-
-MAX_NAME = 64
+__all__ = [
+    "END",
+    "FIRST_USE",
+    "MAX_NAME",
+    "OWNER",
+    "OldKeys",
+    "described",
+    "end_of",
+    "ended",
+    "follow",
+    "is_shared",
+    "made_from",
+    "name_fault",
+    "name_of",
+    "owners",
+    "without",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +56,11 @@ class OldKeys:
     over: bool
 
 
-def name_of(section: UciSection) -> str:
-    """By what old keys know their client: as the daemon calls it; "" if by its number only."""
-    return section.get("name") or section.name or ""
-
-
-def is_shared(package: UciPackage, name: str) -> bool:
-    """Whether several have this name: then nobody can tell whose the old keys are."""
-    return sum(1 for section in package.of_type(ACCESS) if name and name_of(section) == name) > 1
-
-
 def name_fault(package: UciPackage, name: str, former: str = "") -> str:
     """What to say of a client's new name when another one has it; "" when it is fine."""
     if name == former or not is_shared(package, name):
         return ""
     return _("Another client has this name already. Choose a different one.")
-
-
-def owners(package: UciPackage) -> dict[str, list[UciSection]]:
-    """The sections of old keys by their client's name, of clients that are there.
-
-    Those of a name that several have are nobody's.
-    """
-    sections = package.of_type(ACCESS)
-    names = Counter(map(name_of, sections))
-    found: dict[str, list[UciSection]] = {
-        name_of(section): []
-        for section in sections
-        if name_of(section) and names[name_of(section)] == 1 and not _of(section)
-    }
-    for section in sections:
-        if _of(section) in found:
-            found[_of(section)].append(section)
-    return found
 
 
 def described(
@@ -95,112 +80,12 @@ def described(
 def made_from(
     package: UciPackage, client: UciSection, keys: UciSection, until: int, *, first_use: bool
 ) -> UciPackage:
-    """Keep the keys of ``keys`` beside the client's own, ``until`` epoch seconds.
-
-    They become a named section at the end of the file, so that its removal moves no other.
-    """
-    name = name_of(client)
-    own = [
-        UciOption("name", _free_name(package, name)),
-        UciOption(OWNER, name),
-        UciOption(END, str(until)),
-        *([UciOption(FIRST_USE, "1")] if first_use else []),
-        *(o for o in keys.options if o.name in OF_KEYS or o.name.startswith("GPG_")),
-    ]
-    section_id = _free_id(package)
-    section = UciSection(ACCESS, section_id, section_id, (*_rules(client), *own))
-    return UciPackage((*package.sections, section))
-
-
-def follow(package: UciPackage, section_id: str, former_name: str) -> UciPackage:
-    """The package with the client's rules, and its name, also at its old keys.
-
-    Nothing is done for a client that shares its name: the old keys may be the other one's.
-    """
-    client = package.section(section_id)
-    if client is None or client.type != ACCESS or not former_name or _of(client):
-        return package
-    name = name_of(client)
-    if is_shared(package, name) or _has_another(package, section_id, former_name):
-        return package
-    for old in _old_of(package, former_name):
-        own = tuple(_renamed(o, former_name, name) for o in old.options if not _is_rule(o))
-        followed = replace(old, options=(*_rules(client), *own))
-        until = _earlier(end_of(client), end_of(old))
-        if until != end_of(old):
-            followed = followed.with_option(UciOption(END, str(until)))
-        package = _put(package, followed)
-    return package
-
-
-def ended(package: UciPackage, name: str) -> UciPackage:
-    """The package without the old keys of this client."""
-    return without(package, {section.id for section in owners(package).get(name, ())})
-
-
-def without(package: UciPackage, section_ids: Collection[str]) -> UciPackage:
-    """The package less these sections."""
-    return UciPackage(tuple(item for item in package.sections if item.id not in section_ids))
-
-
-def end_of(section: UciSection) -> int:
-    """When its access ends, in epoch seconds; 0 when never, or when nobody can tell."""
-    found = [option for option in section.options if option.name in ENDS]
-    if not found:
-        return 0
-    text = found[-1].text.strip()
-    if found[-1].name == END:
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 13 else 0
-    try:
-        return parse_date(text, Leniencies())
-    except InvalidValue:
-        return 0
-
-
-def _earlier(one: int, other: int) -> int:
-    return min(one, other) if one and other else one or other
-
-
-def _old_of(package: UciPackage, name: str) -> list[UciSection]:
-    return [s for s in package.of_type(ACCESS) if name and _of(s) == name]
-
-
-def _has_another(package: UciPackage, section_id: str, name: str) -> bool:
-    return any(s.id != section_id and name_of(s) == name for s in package.of_type(ACCESS))
-
-
-def _of(section: UciSection) -> str:
-    return section.get(OWNER)
-
-
-def _is_rule(option: UciOption) -> bool:
-    return option.name not in OWN and not option.name.startswith("GPG_")
-
-
-def _rules(client: UciSection) -> tuple[UciOption, ...]:
-    return tuple(option for option in client.options if _is_rule(option))
-
-
-def _renamed(option: UciOption, former: str, name: str) -> UciOption:
-    if option.name == OWNER:
-        return replace(option, value=name)
-    if option.name == "name":
-        return replace(option, value=option.text.replace(former, name, 1)[:MAX_NAME])
-    return option
-
-
-def _put(package: UciPackage, section: UciSection) -> UciPackage:
-    return UciPackage(tuple(section if s.id == section.id else s for s in package.sections))
-
-
-def _free_name(package: UciPackage, name: str) -> str:
-    taken = {section.get("name") for section in package.of_type(ACCESS)}
-    for number in range(1, len(taken) + 2):
-        ending = _("(old keys)") if number == 1 else _("(old keys {n})").format(n=number)
-        made = f"{name[: MAX_NAME - len(ending) - 1]} {ending}"
-        if made not in taken:
-            break
-    return made
+    """Keep the keys of ``keys`` beside the client's own, ``until`` epoch seconds."""
+    names = (_("(old keys)"), _("(old keys {n})"))
+    made = _free_id(package)
+    return old_key_sections.made_from(
+        package, client, keys, until, made, first_use=first_use, names=names
+    )
 
 
 def _free_id(package: UciPackage) -> str:

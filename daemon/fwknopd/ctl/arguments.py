@@ -5,18 +5,11 @@ What runs is imported when it is asked for: showing the doors must not load cryp
 
 from __future__ import annotations
 
-import os
-from argparse import SUPPRESS, ArgumentParser, Namespace, _SubParsersAction
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from typing import TypeAlias
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 
-DEFAULT_CONTROL = "/var/run/fwknop/control.sock"
-DEFAULT_UCI = "/etc/config/fwknopd"
-DEFAULT_CONFIG = "/etc/fwknop/fwknopd.conf"
-
-Verbs: TypeAlias = "_SubParsersAction[ArgumentParser]"
-Run = Callable[[Namespace], int]
+from fwknopd.ctl.file_verbs import client_verbs, conversion_verbs
+from fwknopd.ctl.verb import DEFAULT_UCI, Verbs, add_common, add_verb
 
 
 def parse(arguments: Sequence[str]) -> Namespace:
@@ -30,7 +23,7 @@ def _parser() -> ArgumentParser:
         description="Look after a running fwknopd, make keys, and knock.",
         epilog="The socket may also be named in the environment variable FWKNOP_CONTROL.",
     )
-    _common(parser, for_verb=False)
+    add_common(parser, for_verb=False)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _status_verbs(verbs)
     _event_verb(verbs)
@@ -38,56 +31,23 @@ def _parser() -> ArgumentParser:
     _explain_verb(verbs)
     _knock_verb(verbs)
     _key_verbs(verbs)
-    _conversion_verbs(verbs)
+    conversion_verbs(verbs)
+    client_verbs(verbs)
     _rpc_verb(verbs)
     return parser
 
 
-def _common(parser: ArgumentParser, *, for_verb: bool) -> None:
-    """Options that may stand before the verb and after it; the later one counts."""
-    parser.add_argument(
-        "--control",
-        metavar="SOCKET",
-        default=SUPPRESS if for_verb else os.environ.get("FWKNOP_CONTROL") or DEFAULT_CONTROL,
-        help=f"the daemon's control socket (default: {DEFAULT_CONTROL})",
-    )
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        default=SUPPRESS if for_verb else False,
-        help="print JSON, errors too",
-    )
-
-
-def _verb(verbs: Verbs, name: str, help: str, place: str) -> ArgumentParser:
-    """A verb run by the function at ``place``, written module:function."""
-    parser = verbs.add_parser(name, help=help, description=f"{help}.")
-    _common(parser, for_verb=True)
-    parser.set_defaults(run=_lazily(place))
-    return parser
-
-
-def _lazily(place: str) -> Run:
-    module, _, function = place.partition(":")
-
-    def run(options: Namespace) -> int:
-        found: Run = getattr(import_module(f"fwknopd.ctl.{module}"), function)
-        return found(options)
-
-    return run
-
-
 def _status_verbs(verbs: Verbs) -> None:
-    _verb(verbs, "status", "Show how the daemon is", "status:show_status")
-    _verb(verbs, "grants", "List the open doors", "doors:show_grants")
-    _verb(verbs, "reload", "Make the daemon read its configuration anew", "doors:reload")
-    _verb(
+    add_verb(verbs, "status", "Show how the daemon is", "status:show_status")
+    add_verb(verbs, "grants", "List the open doors", "doors:show_grants")
+    add_verb(verbs, "reload", "Make the daemon read its configuration anew", "doors:reload")
+    add_verb(
         verbs, "version", "Show the versions of this program and the daemon", "status:show_version"
     )
 
 
 def _event_verb(verbs: Verbs) -> None:
-    parser = _verb(verbs, "events", "Show what happened", "events:show_events")
+    parser = add_verb(verbs, "events", "Show what happened", "events:show_events")
     parser.add_argument("--follow", "-f", action="store_true", help="go on as things happen")
     parser.add_argument(
         "--limit", "-n", type=int, default=50, metavar="N", help="at most N past events (50)"
@@ -98,7 +58,7 @@ def _event_verb(verbs: Verbs) -> None:
 
 
 def _revoke_verb(verbs: Verbs) -> None:
-    parser = _verb(verbs, "revoke", "Close open doors now", "doors:revoke")
+    parser = add_verb(verbs, "revoke", "Close open doors now", "doors:revoke")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("id", nargs="?", help="the door with this id (see grants)")
     which.add_argument("--client", metavar="NAME", help="all doors of this client")
@@ -112,7 +72,7 @@ def _revoke_verb(verbs: Verbs) -> None:
 
 
 def _explain_verb(verbs: Verbs) -> None:
-    parser = _verb(
+    parser = add_verb(
         verbs,
         "explain",
         "Tell step by step what becomes of a packet, and why; nothing happens",
@@ -145,7 +105,7 @@ def _file_options(parser: ArgumentParser, what: str) -> None:
 
 
 def _knock_verb(verbs: Verbs) -> None:
-    parser = _verb(verbs, "knock", "Send a knock", "knock:send_knock")
+    parser = add_verb(verbs, "knock", "Send a knock", "knock:send_knock")
     parser.epilog = (
         "Without --rc, --stanza and --client the keys are asked for, or read from stdin."
     )
@@ -172,92 +132,21 @@ def _knock_verb(verbs: Verbs) -> None:
 
 
 def _key_verbs(verbs: Verbs) -> None:
-    keygen = _verb(verbs, "keygen", "Make a new pair of keys", "keygen:show_keys")
+    keygen = add_verb(verbs, "keygen", "Make a new pair of keys", "keygen:show_keys")
     keygen.add_argument(
         "--hmac-digest-type",
         default="sha256",
         metavar="TYPE",
         help="length of the HMAC key fits this type (sha256)",
     )
-    qr = _verb(verbs, "qr", "Show a client's keys as a QR code", "keygen:show_qr")
+    qr = add_verb(verbs, "qr", "Show a client's keys as a QR code", "keygen:show_qr")
     qr.add_argument("--client", metavar="NAME", required=True, help="by name or #number")
     qr.add_argument("--uci", metavar="FILE", help=f"({DEFAULT_UCI})")
     qr.add_argument("--svg", metavar="FILE", help="write a picture only you can read")
 
 
-def _conversion_verbs(verbs: Verbs) -> None:
-    taken = _verb(
-        verbs,
-        "import",
-        "Turn fwknopd.conf and access.conf into UCI; shows the difference, writes with --apply",
-        "import_:import_files",
-    )
-    taken.add_argument("-c", "--config-file", metavar="FILE", help=f"({DEFAULT_CONFIG})")
-    taken.add_argument("-a", "--access-file", metavar="FILE", help="(what fwknopd.conf names)")
-    taken.add_argument("--access-folder", metavar="DIR", help="a folder of access files instead")
-    taken.add_argument(
-        "-O",
-        "--override-config",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="read this after fwknopd.conf; may be given again",
-    )
-    taken.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
-    taken.add_argument(
-        "--netjson",
-        metavar="FILE",
-        help="take a NetJSON document of OpenWISP instead, which is the whole configuration",
-    )
-    taken.add_argument(
-        "--variables", metavar="FILE", help="what that document's variables are, as JSON"
-    )
-    taken.add_argument("--apply", action="store_true", help="write the UCI file")
-    taken.add_argument("--force", action="store_true", help="replace what the UCI file says now")
-    ready = _verb(
-        verbs,
-        "migrate",
-        "Make a UCI configuration of the stock packages, or a fresh one, ready for use",
-        "migrate:migrate_file",
-    )
-    ready.epilog = (
-        "Keys that are keys stay as they are. Running it again changes nothing. The packages do "
-        "it when they are installed."
-    )
-    ready.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
-    ready.add_argument("--dry-run", action="store_true", help="only show what would change")
-    ready.add_argument(
-        "--network",
-        metavar="NAME",
-        default="wan",
-        help="the network to watch where nothing says which (wan)",
-    )
-    given = _verb(
-        verbs,
-        "export",
-        "Turn UCI into fwknopd.conf and access.conf; shows the difference, writes with --output",
-        "export:export_files",
-    )
-    given.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
-    given.add_argument(
-        "--interface", metavar="DEVICE", default="", help="the device of the network UCI names"
-    )
-    given.add_argument(
-        "--netjson",
-        action="store_true",
-        help="turn it into one NetJSON document for OpenWISP instead; shows it with masked keys",
-    )
-    given.add_argument(
-        "--output",
-        metavar="DIR",
-        help="write both files into this folder, or the document to a file of this name ('-': "
-        "to standard output, with its keys)",
-    )
-    given.add_argument("--force", action="store_true", help="replace files that exist")
-
-
 def _rpc_verb(verbs: Verbs) -> None:
-    called = _verb(
+    called = add_verb(
         verbs,
         "rpc",
         "Answer a call of the ubus object fwknopd; its arguments come as JSON on standard input",

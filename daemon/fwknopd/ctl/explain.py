@@ -13,12 +13,12 @@ from fwknopd.config.problems import ConfigError
 from fwknopd.config.settings import Configuration
 from fwknopd.control.protocol import MAX_PACKET
 from fwknopd.ctl.answers import Json, child, children, number, text
-from fwknopd.ctl.arguments import DEFAULT_CONFIG
 from fwknopd.ctl.daemon import ask
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import GREEN, RED, clean, colour, print_json, print_note
 from fwknopd.ctl.packet_input import plausible, read_packets
 from fwknopd.ctl.problems import config_error, note_warnings
+from fwknopd.ctl.verb import DEFAULT_CONFIG
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.verdict import Reason
 from fwknopd.regular_file import FileError

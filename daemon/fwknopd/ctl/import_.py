@@ -11,11 +11,11 @@ from fwknopd.config.convert import masked_uci, uci_secrets
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import apply
 from fwknopd.config.uci_model import UciPackage
-from fwknopd.ctl.arguments import DEFAULT_CONFIG
 from fwknopd.ctl.conversion import difference, show
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.netjson import import_document
 from fwknopd.ctl.problems import config_error
+from fwknopd.ctl.verb import DEFAULT_CONFIG
 from fwknopd.regular_file import FileError
 from fwknopd.uci_store import Loaded, UciStore
 

@@ -1,0 +1,229 @@
+"""A UCI package as somebody wants it: the same again when it is so already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from fwknopd.config import old_key_sections as old_keys
+from fwknopd.config.problems import ConfigError, Problem, Severity
+from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
+from fwknopd.config.uci_config import configuration_from_uci
+from fwknopd.config.uci_edit import new_section_id
+from fwknopd.config.uci_model import UciOption, UciPackage, UciSection, UciValue
+from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS
+from fwknopd.config.variables import is_secret
+from fwknopd.config.wanted import State, Wanted, WantedClient
+
+ACCESS = old_keys.ACCESS
+HOUR = 3600
+_HEAD = ("name", "enabled", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """``now`` is epoch seconds; ``section_id`` makes a name nobody else makes."""
+
+    now: int
+    section_id: Callable[[], str]
+
+
+def as_wanted(package: UciPackage, wanted: Wanted, moment: Moment, file: str) -> UciPackage:
+    """The package with everything that is wanted.
+
+    Raises ConfigError when a client has several sections, when the daemon could not use the
+    result, or when a client that is to be there could not knock.
+    """
+    package = _with_switch(package, wanted.enabled)
+    if wanted.network is not None:
+        package = _with_option(package, "network", "network", wanted.network)
+    for name, value in wanted.settings.items():
+        package = _with_option(package, "config", name, value)
+    for client in wanted.clients:
+        package = _with_client(package, client, moment, file)
+    if wanted.exclusive:
+        package = _without_others(package, wanted)
+    _check(package, wanted, file)
+    return package
+
+
+def find(package: UciPackage, name: str, file: str) -> UciSection | None:
+    """A client by its name. Raises ConfigError when several have it."""
+    found = [s for s in package.of_type(ACCESS) if old_keys.name_of(s) == name]
+    if len(found) > 1:
+        _refuse(file, found[1], f"several clients are called {name}", "Give one another name.")
+    return found[0] if found else None
+
+
+def _refuse(file: str, section: UciSection, message: str, remedy: str) -> None:
+    place = (section.line, "name", message, remedy, section.id)
+    raise ConfigError([Problem(Severity.ERROR, file, *place)])
+
+
+# Settings
+
+
+def _with_switch(package: UciPackage, enabled: bool | None) -> UciPackage:
+    """Any section that says so switches it on, so all have to say no."""
+    sections = package.of_type("global")
+    is_on = any(s.get("uci_enabled").strip() in TRUE_WORDS for s in sections)
+    if enabled is None or enabled == is_on:
+        return package
+    if not sections:
+        return _with_option(package, "global", "uci_enabled", "1")
+    for section in sections if not enabled else sections[:1]:
+        new = section.with_option(UciOption("uci_enabled", str(int(enabled))))
+        package = _put(package, new)
+    return package
+
+
+def _with_option(package: UciPackage, kind: str, name: str, value: UciValue) -> UciPackage:
+    """The option where it is said last, which counts; in the first section when nowhere."""
+    sections = package.of_type(kind)
+    having = [section for section in sections if section.option(name)]
+    if not value:
+        for section in having:
+            package = _put(package, _without_option(section, name))
+        return package
+    if sections:
+        place = (having or [sections[0]])[-1]
+        return _put(package, place.with_option(UciOption(name, value)))
+    made = UciSection(kind, None, new_section_id(package, kind), (UciOption(name, value),))
+    return UciPackage((*package.sections, made))
+
+
+def _put(package: UciPackage, section: UciSection) -> UciPackage:
+    return UciPackage(tuple(section if s.id == section.id else s for s in package.sections))
+
+
+def _without_option(section: UciSection, name: str) -> UciSection:
+    return replace(section, options=tuple(o for o in section.options if o.name != name))
+
+
+# Clients
+
+
+def _with_client(
+    package: UciPackage, wanted: WantedClient, moment: Moment, file: str
+) -> UciPackage:
+    section = find(package, wanted.name, file)
+    if wanted.state is State.ABSENT:
+        return package if section is None else _deleted(package, section)
+    if section is None:
+        return package if wanted.state is State.REVOKED else _added(package, wanted)
+    if wanted.state is State.REVOKED:
+        package = old_keys.ended(package, wanted.name)
+        off = section.get("enabled").strip() in FALSE_WORDS
+        return package if off else _put(package, section.with_option(UciOption("enabled", "0")))
+    return _changed(package, section, wanted, moment)
+
+
+def _deleted(package: UciPackage, section: UciSection) -> UciPackage:
+    package = old_keys.ended(package, old_keys.name_of(section))
+    return old_keys.without(package, {section.id})
+
+
+def _added(package: UciPackage, wanted: WantedClient) -> UciPackage:
+    empty = UciSection(ACCESS, None, new_section_id(package, ACCESS))
+    made = _rules(empty, wanted.name, wanted.options or {})
+    return UciPackage((*package.sections, _with_keys(made, wanted.keys)))
+
+
+def _changed(
+    package: UciPackage, section: UciSection, wanted: WantedClient, moment: Moment
+) -> UciPackage:
+    new = _without_option(section, "enabled")
+    if wanted.options is not None:
+        new = _rules(new, wanted.name, wanted.options)
+    new = _with_keys(new, wanted.keys)
+    package = _put(package, new)
+    if dict(_keys(new)) != dict(_keys(section)):
+        package = _with_overlap(package, new, section, wanted, moment)
+    return old_keys.follow(package, section.id, wanted.name)
+
+
+def _rules(section: UciSection, name: str, options: Mapping[str, UciValue]) -> UciSection:
+    """These rules and no others; keys, and what people call it, stay."""
+    rules = {"SOURCE": "ANY", **options}
+    kept = tuple(o for o in section.options if _is_kept(o) or o.name in rules)
+    section = replace(section, options=kept)
+    if not old_keys.name_of(section):
+        section = section.with_option(UciOption("name", name))
+    for option, value in rules.items():
+        section = section.with_option(UciOption(option, value))
+    return section
+
+
+def _is_kept(option: UciOption) -> bool:
+    return option.name in _HEAD or is_secret(option.name)
+
+
+def _with_keys(section: UciSection, keys: Mapping[str, str]) -> UciSection:
+    """These keys; of two ways to write one, the other goes."""
+    for names in (ENCRYPTION_NAMES, HMAC_NAMES):
+        if any(name in keys for name in names):
+            for name in set(names) - keys.keys():
+                section = _without_option(section, name)
+    for name, value in keys.items():
+        section = section.with_option(UciOption(name, value))
+    return section
+
+
+def _keys(section: UciSection) -> Iterator[tuple[str, str]]:
+    return ((option.name, option.text) for option in section.options if option.name in KEY_NAMES)
+
+
+def _with_overlap(
+    package: UciPackage,
+    new: UciSection,
+    old: UciSection,
+    wanted: WantedClient,
+    moment: Moment,
+) -> UciPackage:
+    """Old keys that are the new ones again must not end with the overlap they belonged to."""
+    again = {
+        section.id
+        for section in old_keys.owners(package).get(wanted.name, ())
+        if dict(_keys(section)) == dict(_keys(new))
+    }
+    package = old_keys.without(package, again)
+    if not wanted.overlap_hours or not any(True for _ in _keys(old)):
+        return package
+    until = moment.now + wanted.overlap_hours * HOUR
+    end = old_keys.end_of(new)
+    return old_keys.made_from(
+        package,
+        new,
+        old,
+        min(until, end) if end else until,
+        moment.section_id(),
+        first_use=wanted.end_at_first_use,
+    )
+
+
+def _without_others(package: UciPackage, wanted: Wanted) -> UciPackage:
+    names = {client.name for client in wanted.clients}
+    kept = [s for s in package.of_type(ACCESS) if old_keys.name_of(s) in names]
+    of_kept = {s.id for name in names for s in old_keys.owners(package).get(name, ())}
+    kept_ids = of_kept | {section.id for section in kept}
+    others = {s.id for s in package.of_type(ACCESS) if s.id not in kept_ids}
+    return old_keys.without(package, others)
+
+
+def _check(package: UciPackage, wanted: Wanted, file: str) -> None:
+    """Raises ConfigError, with the daemon's own words."""
+    found = configuration_from_uci(package, file)
+    usable = {stanza.number for stanza in found.stanzas}
+    names = {client.name for client in wanted.clients if client.state is State.PRESENT}
+    for number, section in enumerate(package.of_type(ACCESS), start=1):
+        if old_keys.name_of(section) in names and number not in usable:
+            name = old_keys.name_of(section)
+            told = [
+                (f"client {name}: {p.message}", p.remedy, p.option)
+                for p in found.problems
+                if p.section == section.id
+            ] or [(f"client {name} could not knock", "Look at its options and keys.", "")]
+            raise ConfigError(
+                Problem(Severity.ERROR, file, None, option, message, remedy, section.id)
+                for message, remedy, option in told
+            )

@@ -1,0 +1,89 @@
+"""``fwknopctl apply``: make the UCI file what a tool wants it to be, and say what changed."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from fwknopd.config.convert import masked_uci, uci_secrets
+from fwknopd.config.problems import ConfigError, Problem
+from fwknopd.config.uci_config import configuration_from_uci
+from fwknopd.config.uci_differences import differences
+from fwknopd.config.uci_model import UciPackage
+from fwknopd.config.wanted import Wanted, wanted_from_json
+from fwknopd.config.wanted_package import Moment, as_wanted
+from fwknopd.ctl.conversion import difference, problem_json, show
+from fwknopd.ctl.errors import CtlError
+from fwknopd.ctl.output import print_json
+from fwknopd.ctl.problems import config_error
+from fwknopd.regular_file import FileError
+from fwknopd.uci_store import MAX_FILE_SIZE, UciStore
+
+STANDARD_INPUT = "standard input"
+
+
+def apply_wanted(options: Namespace) -> int:
+    """The verb ``apply``. Keys come by standard input, never in the command line."""
+    text = sys.stdin.buffer.read(MAX_FILE_SIZE).decode("utf-8", "replace")
+    try:
+        wanted = wanted_from_json(text, STANDARD_INPUT)
+    except ConfigError as error:
+        raise config_error(error) from None
+    return make(wanted, options)
+
+
+def make(wanted: Wanted, options: Namespace, hint: str = "") -> int:
+    """Change the file, or with --check only tell. Raises CtlError; then nothing was written."""
+    try:
+        return _make(wanted, options, hint)
+    except ConfigError as error:
+        raise config_error(error) from None
+    except FileError as error:
+        raise CtlError(error.message, error.remedy) from None
+
+
+def _make(wanted: Wanted, options: Namespace, hint: str) -> int:
+    store = UciStore(Path(options.uci))
+    loaded = store.load()
+    old = loaded.package
+    new = as_wanted(old, wanted, Moment(int(time.time()), _section_id), str(store.path))
+    changes = differences(old, new)
+    if changes and not options.check:
+        # What somebody has yet to decide on is not ours to commit.
+        store.commit(changes, loaded.etag, include_pending=False)
+    problems = configuration_from_uci(new, str(store.path)).problems
+    _tell(old, new, bool(changes), problems, options, hint)
+    return 0
+
+
+def _section_id() -> str:
+    return f"old_keys_{secrets.token_hex(4)}"
+
+
+def _tell(
+    old: UciPackage,
+    new: UciPackage,
+    changed: bool,
+    problems: tuple[Problem, ...],
+    options: Namespace,
+    hint: str,
+) -> None:
+    before, after = masked_uci(old), masked_uci(new, uci_secrets(old.sections))
+    written = changed and not options.check
+    if options.json:
+        print_json(
+            {
+                "changed": changed,
+                "written": written,
+                "before": before if changed else [],
+                "after": after if changed else [],
+                "problems": [problem_json(problem) for problem in problems],
+            }
+        )
+        return
+    lines = difference(before, after, options.uci) if changed else []
+    summary = "Nothing is written." if not written else f"{options.uci} is written. {hint}"
+    show(lines, (), problems, summary.strip(), written=written, as_json=False)

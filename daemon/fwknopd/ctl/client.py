@@ -1,0 +1,163 @@
+"""``fwknopctl client``: what the web page does to clients, for people and scripts."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from fwknopd.config.old_key_sections import FIRST_USE, OWNER, name_of, owners
+from fwknopd.config.problems import ConfigError
+from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
+from fwknopd.config.uci_model import UciPackage, UciSection
+from fwknopd.config.values import FALSE_WORDS
+from fwknopd.config.wanted import State, wanted_from_json
+from fwknopd.config.wanted_package import find
+from fwknopd.ctl.answers import Json
+from fwknopd.ctl.apply import make
+from fwknopd.ctl.errors import CtlError
+from fwknopd.ctl.key_sources import digest_type, stdin_settings
+from fwknopd.ctl.output import print_json, table
+from fwknopd.ctl.problems import config_error
+from fwknopd.keys import (
+    encode_key_base64,
+    generate_encryption_key,
+    generate_hmac_key,
+    is_placeholder,
+)
+from fwknopd.regular_file import FileError
+from fwknopd.uci_store import UciStore
+
+RELOAD = "To use it now: fwknopctl reload"
+
+
+def list_clients(options: Namespace) -> int:
+    """The action ``list``."""
+    found = _described(_package(options))
+    if options.json:
+        print_json({"clients": found})
+        return 0
+    rows = [(item["name"], item["state"], _keys_told(item)) for item in found]
+    print(table(("CLIENT", "STATE", "KEYS"), rows))
+    return 0
+
+
+def add(options: Namespace) -> int:
+    """The action ``add``."""
+    if find(_package(options), options.name, options.uci) is not None:
+        raise CtlError(
+            f"there is a client {options.name!r} already",
+            "Choose another name, or give that one fresh keys: fwknopctl client rotate",
+            "exists",
+        )
+    rules = dict(map(_rule, options.set))
+    kind = str(rules.get("HMAC_DIGEST_TYPE", ""))
+    keys = _keys_read() if options.stdin else _fresh(KEY_NAMES, kind)
+    shown = f"fwknopctl qr --client {options.name!r}"
+    return _make(options, {"options": rules, "keys": keys}, f"{RELOAD}. Its keys: {shown}")
+
+
+def rotate(options: Namespace) -> int:
+    """The action ``rotate``."""
+    section = _existing(options)
+    used = [o.name for o in section.options if o.name in KEY_NAMES and not is_placeholder(o.text)]
+    keys = _keys_read() if options.stdin else _fresh(used, section.get("HMAC_DIGEST_TYPE"))
+    overlap = {"overlap_hours": options.overlap, FIRST_USE: options.until_used}
+    return _make(options, {"keys": keys, **overlap}, RELOAD)
+
+
+def revoke(options: Namespace) -> int:
+    """The action ``revoke``."""
+    _existing(options)
+    return _make(options, {"state": State.REVOKED}, f"{RELOAD}, which closes its doors")
+
+
+def restore(options: Namespace) -> int:
+    """The action ``restore``."""
+    _existing(options)
+    return _make(options, {}, RELOAD)
+
+
+def delete(options: Namespace) -> int:
+    """The action ``delete``."""
+    _existing(options)
+    return _make(options, {"state": State.ABSENT}, f"{RELOAD}, which closes its doors")
+
+
+def _make(options: Namespace, client: Json, hint: str) -> int:
+    """By way of the document that ``apply`` reads, so that the same rules hold."""
+    text = json.dumps({"clients": [{"name": options.name, **client}]})
+    try:
+        wanted = wanted_from_json(text, "the command line")
+    except ConfigError as error:
+        raise config_error(error) from None
+    return make(wanted, options, hint)
+
+
+def _package(options: Namespace) -> UciPackage:
+    try:
+        return UciStore(Path(options.uci)).load().package
+    except ConfigError as error:
+        raise config_error(error) from None
+    except FileError as error:
+        raise CtlError(error.message, error.remedy) from None
+
+
+def _existing(options: Namespace) -> UciSection:
+    package = _package(options)
+    try:
+        section = find(package, options.name, options.uci)
+    except ConfigError as error:
+        raise config_error(error) from None
+    if section is None:
+        known = ", ".join(item["name"] for item in _described(package)) or "none"
+        raise CtlError(f"{options.uci} has no client {options.name!r}", f"It has: {known}")
+    return section
+
+
+def _described(package: UciPackage) -> list[Json]:
+    old = owners(package)
+    return [
+        {
+            "name": name_of(section),
+            "state": _state(section),
+            "has_keys": any(section.get(name) for name in KEY_NAMES),
+            "old_keys": len(old.get(name_of(section), ())),
+        }
+        for section in package.of_type("access")
+        if not section.get(OWNER)
+    ]
+
+
+def _state(section: UciSection) -> State:
+    off = section.get("enabled").strip().lower() in FALSE_WORDS
+    return State.REVOKED if off else State.PRESENT
+
+
+def _keys_told(client: Json) -> str:
+    told = "yes" if client["has_keys"] else "none"
+    return f"{told}, and old ones" if client["old_keys"] else told
+
+
+def _rule(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise CtlError(
+            f"--set {name}: the value is missing", "Write OPTION=VALUE, as in OPEN_PORTS=tcp/22"
+        )
+    return name, value
+
+
+def _keys_read() -> dict[str, str]:
+    return {name: value for name, value in stdin_settings().items() if name in KEY_NAMES}
+
+
+def _fresh(used: list[str] | tuple[str, ...], hmac_type: str) -> dict[str, str]:
+    """A key for each there is: who knocks with GPG has none but the HMAC key."""
+    kind = digest_type({"TYPE": hmac_type} if hmac_type else {}, "TYPE")
+    keys = {}
+    if set(used) & set(ENCRYPTION_NAMES):
+        keys["KEY_BASE64"] = encode_key_base64(generate_encryption_key())
+    if set(used) & set(HMAC_NAMES):
+        keys["HMAC_KEY_BASE64"] = encode_key_base64(generate_hmac_key(kind))
+    return keys

@@ -1,0 +1,307 @@
+"""fwknopctl apply and client: what tools of fleets and people change in UCI, and what not."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fwknopd.config.old_key_sections import OWNER, end_of, owners
+from fwknopd.config.uci_config import uci_enabled
+from fwknopd.config.uci_model import UciPackage, UciSection
+from fwknopd.configuration import load_uci
+from fwknopd.ctl import main
+from fwknopd.uci_store import UciStore
+from tests.interop.example_keys import HMAC_KEY_BASE64, KEY_BASE64
+
+Capsys = pytest.CaptureFixture[str]
+
+OTHER_KEY = "B" * 43 + "="
+KEYS = {"KEY_BASE64": KEY_BASE64, "HMAC_KEY_BASE64": HMAC_KEY_BASE64}
+NEW_KEYS = {"KEY_BASE64": OTHER_KEY, "HMAC_KEY_BASE64": HMAC_KEY_BASE64}
+ANNA = {"name": "anna", "options": {"OPEN_PORTS": ["tcp/22", "udp/53"]}, "keys": KEYS}
+FILE = f"""
+config access
+\toption name 'bob'
+\toption note 'his old phone'
+\toption SOURCE '192.0.2.0/24'
+\toption FW_ACCESS_TIMEOUT '60'
+\toption KEY 'bobs own words'
+\toption HMAC_KEY_BASE64 '{HMAC_KEY_BASE64}'
+
+config config
+\toption ENABLE_IPT_FORWARDING 'Y'
+"""
+
+
+class Router:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
+        self.uci = folder / "fwknopd_test"
+        self.uci.touch(mode=0o600)
+        self.uci.write_text(FILE)
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+
+    def run(self, *arguments: str, said: str = "") -> tuple[int, str]:
+        stdin = io.TextIOWrapper(io.BytesIO(said.encode()))
+        self._monkeypatch.setattr(sys, "stdin", stdin)
+        code = main([*arguments, "--uci", str(self.uci)])
+        captured = self._capsys.readouterr()
+        told = captured.out + captured.err
+        assert not any(key in told for key in (KEY_BASE64, OTHER_KEY, HMAC_KEY_BASE64, "bobs own"))
+        return code, told
+
+    def apply(self, document: object, *arguments: str) -> dict[str, Any]:
+        code, told = self.run("apply", "--json", *arguments, said=json.dumps(document))
+        assert code == 0, told
+        answer: dict[str, Any] = json.loads(told)
+        return answer
+
+    def refused(self, document: object) -> str:
+        before = self.uci.read_bytes()
+        code, told = self.run("apply", said=json.dumps(document))
+        assert (code, self.uci.read_bytes()) == (1, before)
+        return told
+
+    @property
+    def package(self) -> UciPackage:
+        return UciStore(self.uci).load().package
+
+    def client(self, name: str) -> UciSection | None:
+        found = [s for s in self.package.of_type("access") if s.get("name") == name]
+        return found[0] if found else None
+
+    def old_keys(self, name: str) -> list[UciSection]:
+        return owners(self.package).get(name, [])
+
+
+@pytest.fixture
+def router(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> Router:
+    return Router(tmp_path, monkeypatch, capsys)
+
+
+def test_what_is_wanted_is_made_once(router: Router) -> None:
+    document = {
+        "enabled": True,
+        "network": "uplink",
+        "settings": {"ENABLE_IPT_SNAT": False, "MAX_SPA_PACKET_AGE": 60},
+        "clients": [ANNA],
+    }
+    before = router.uci.read_bytes()
+    looked = router.apply(document, "--check")
+    assert (looked["changed"], looked["written"]) == (True, False)
+    assert router.uci.read_bytes() == before
+    made = router.apply(document)
+    assert (made["changed"], made["written"]) == (True, True)
+    assert made["after"] == looked["after"]
+    assert "\toption KEY_BASE64 '******** (new)'" in made["after"]
+    again = router.apply(document)
+    assert (again["changed"], again["written"], again["after"]) == (False, False, [])
+    loaded = load_uci(router.uci)
+    assert loaded is not None
+    assert loaded.network == "uplink"
+    assert loaded.settings.max_spa_packet_age == 60
+    assert not loaded.settings.enable_ipt_snat
+    assert [stanza.name for stanza in loaded.stanzas] == ["bob", "anna"]
+    assert sorted(map(str, loaded.stanzas[1].open_ports or ())) == ["tcp/22", "udp/53"]
+
+
+def test_a_clients_options_are_all_its_rules_and_keep_what_people_wrote(router: Router) -> None:
+    router.apply({"clients": [{"name": "bob", "options": {"REQUIRE_SOURCE_ADDRESS": True}}]})
+    bob = router.client("bob")
+    assert bob is not None
+    assert {option.name: option.text for option in bob.options} == {
+        "name": "bob",
+        "note": "his old phone",
+        "SOURCE": "ANY",
+        "KEY": "bobs own words",
+        "HMAC_KEY_BASE64": HMAC_KEY_BASE64,
+        "REQUIRE_SOURCE_ADDRESS": "Y",
+    }
+
+
+def test_other_keys_replace_the_old_ones_at_once_or_with_an_overlap(router: Router) -> None:
+    router.apply({"clients": [ANNA]})
+    rotated = {**ANNA, "keys": NEW_KEYS, "overlap_hours": 2, "end_at_first_use": True}
+    router.apply({"clients": [rotated]})
+    [old] = router.old_keys("anna")
+    assert (old.get("KEY_BASE64"), old.get("end_at_first_use")) == (KEY_BASE64, "1")
+    assert 7190 < end_of(old) - time.time() <= 7200
+    assert not router.apply({"clients": [rotated]})["changed"]
+    narrowed = {**rotated, "options": {"OPEN_PORTS": "tcp/22"}}
+    router.apply({"clients": [narrowed]})
+    assert router.old_keys("anna")[0].get("OPEN_PORTS") == "tcp/22"
+    # Who takes the rotation back gets no end for the keys that are in force again.
+    router.apply({"clients": [{**ANNA, "overlap_hours": 2}]})
+    [old] = router.old_keys("anna")
+    assert old.get("KEY_BASE64") == OTHER_KEY
+    bob = {"name": "bob", "keys": {"KEY_BASE64": OTHER_KEY}}
+    router.apply({"clients": [bob]})
+    section = router.client("bob")
+    assert section is not None
+    assert (section.get("KEY"), router.old_keys("bob")) == ("", [])
+    assert section.get("FW_ACCESS_TIMEOUT") == "60"
+
+
+@pytest.mark.parametrize("state", ["revoked", "absent"])
+def test_a_client_is_revoked_or_deleted_with_its_old_keys(router: Router, state: str) -> None:
+    router.apply({"clients": [ANNA]})
+    router.apply({"clients": [{**ANNA, "keys": NEW_KEYS, "overlap_hours": 24}]})
+    document = {"clients": [{"name": "anna", "state": state}]}
+    assert router.apply(document)["changed"]
+    assert not router.apply(document)["changed"]
+    assert not [s for s in router.package.of_type("access") if s.get(OWNER)]
+    anna = router.client("anna")
+    assert (anna is None) == (state == "absent")
+    assert anna is None or anna.get("enabled") == "0"
+    router.apply({"clients": [ANNA]})
+    back = router.client("anna")
+    assert back is not None and back.option("enabled") is None
+    assert not router.apply({"clients": [{"name": "nobody", "state": state}]})["changed"]
+
+
+def test_an_exclusive_list_leaves_nobody_else(router: Router) -> None:
+    router.apply({"clients": [ANNA]})
+    router.apply({"clients": [{**ANNA, "keys": NEW_KEYS, "overlap_hours": 1}], "exclusive": True})
+    assert router.client("bob") is None
+    assert len(router.old_keys("anna")) == 1
+    router.apply({"exclusive": True})
+    assert router.package.of_type("access") == ()
+
+
+def test_what_is_not_wanted_any_more_is_taken_away(router: Router) -> None:
+    router.apply({"settings": {"ENABLE_IPT_FORWARDING": None}, "enabled": True})
+    assert router.package.of_type("config")[0].options == ()
+    assert uci_enabled(router.package)
+    router.apply({"enabled": False})
+    assert not uci_enabled(router.package)
+    assert not router.apply({"enabled": False})["changed"]
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        pytest.param([], "no object", id="a list"),
+        pytest.param({"client": []}, "client: there is no such member", id="member"),
+        pytest.param({"clients": [{}]}, "clients[0].name: the client has no name", id="no name"),
+        pytest.param({"clients": [ANNA, ANNA]}, "anna is there twice", id="twice"),
+        pytest.param({"clients": {"name": "a"}}, "this is no list", id="no list"),
+        pytest.param({"clients": [{**ANNA, "state": "gone"}]}, "this is no state", id="state"),
+        pytest.param(
+            {"clients": [{**ANNA, "options": {"OPEN_PORT": "tcp/22"}}]},
+            "clients[0].options.OPEN_PORT: there is no such option",
+            id="misspelt",
+        ),
+        pytest.param({"clients": [{**ANNA, "options": KEYS}]}, "Put it under keys", id="secret"),
+        pytest.param({"clients": [{**ANNA, "keys": {"SOURCE": "ANY"}}]}, "is no key", id="no key"),
+        pytest.param(
+            {"clients": [{**ANNA, "options": {"enabled": "1"}}]}, "not for options", id="enabled"
+        ),
+        pytest.param(
+            {"clients": [{**ANNA, "overlap_hours": -1}]}, "no number of hours", id="hours"
+        ),
+        pytest.param({"enabled": "yes"}, "neither true nor false", id="enabled by a word"),
+        pytest.param({"network": ""}, "no network's name", id="network"),
+        pytest.param({"settings": {"X": "1"}}, "settings.X: there is no such", id="setting"),
+        pytest.param({"settings": {"MAX_SPA_PACKET_AGE": {}}}, "no value", id="value"),
+        pytest.param({"settings": {"MAX_SPA_PACKET_AGE": "x"}}, "MAX_SPA_PACKET_AGE", id="number"),
+        pytest.param({"clients": [{"name": "eve"}]}, "client eve: there is no key", id="no keys"),
+        pytest.param(
+            {"clients": [{**ANNA, "keys": {"KEY_BASE64": "***"}}]}, "KEY_BASE64", id="no base64"
+        ),
+        pytest.param(
+            {"clients": [{**ANNA, "options": {"OPEN_PORTS": "22"}}]}, "OPEN_PORTS", id="port"
+        ),
+    ],
+)
+def test_what_cant_be_is_refused_and_changes_nothing(
+    router: Router, document: object, said: str
+) -> None:
+    assert said in router.refused(document)
+
+
+def test_a_name_that_two_have_is_nobodys(router: Router) -> None:
+    router.uci.write_text(FILE + FILE)
+    assert "several clients are called bob" in router.refused({"clients": [{"name": "bob"}]})
+
+
+def test_changes_of_others_that_wait_are_not_committed(
+    router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    savedir = tmp_path / "savedir"
+    savedir.mkdir(mode=0o700)
+    monkeypatch.setattr("fwknopd.uci_store.UciStore.__init__.__defaults__", (savedir, 1.0))
+    (savedir / "fwknopd_test").write_text("fwknopd_test.new='other'\n")
+    (savedir / "fwknopd_test").chmod(0o600)
+    assert "not committed yet" in router.refused({"clients": [ANNA]})
+
+
+# By hand
+
+
+def test_a_client_is_added_rotated_revoked_restored_and_deleted(router: Router) -> None:
+    code, told = router.run("client", "add", "anna", "--set", "OPEN_PORTS=tcp/22")
+    assert code == 0 and "fwknopctl qr --client 'anna'" in told
+    first = router.client("anna")
+    assert first is not None and len(first.get("HMAC_KEY_BASE64")) == 88
+    assert router.run("client", "add", "anna")[0] == 1
+    assert router.run("client", "rotate", "anna", "--overlap", "3", "--until-used")[0] == 0
+    second = router.client("anna")
+    assert second is not None and second.get("KEY_BASE64") != first.get("KEY_BASE64")
+    assert router.old_keys("anna")[0].get("KEY_BASE64") == first.get("KEY_BASE64")
+    assert "yes, and old ones" in router.run("client", "list")[1]
+    code, told = router.run("client", "revoke", "anna", "--check")
+    assert code == 0 and "Nothing is written." in told and router.old_keys("anna")
+    assert router.run("client", "revoke", "anna")[0] == 0
+    answer = json.loads(router.run("client", "list", "--json")[1])
+    states = {item["name"]: (item["state"], item["old_keys"]) for item in answer["clients"]}
+    assert states == {"bob": ("present", 0), "anna": ("revoked", 0)}
+    assert router.run("client", "restore", "anna")[0] == 0
+    assert json.loads(router.run("client", "delete", "anna", "--json")[1])["changed"]
+    assert router.client("anna") is None
+    code, told = router.run("client", "delete", "anna")
+    assert code == 1 and "It has: bob" in told
+
+
+def test_keys_come_from_standard_input_and_never_from_the_command_line(router: Router) -> None:
+    said = "".join(f"{name}: {value}\n" for name, value in KEYS.items())
+    assert router.run("client", "add", "anna", "--stdin", said=said)[0] == 0
+    anna = router.client("anna")
+    assert anna is not None and anna.get("KEY_BASE64") == KEY_BASE64
+    said = said.replace(KEY_BASE64, OTHER_KEY)
+    assert router.run("client", "rotate", "anna", "--stdin", "--overlap", "0", said=said)[0] == 0
+    anna = router.client("anna")
+    assert anna is not None and anna.get("KEY_BASE64") == OTHER_KEY
+    assert router.old_keys("anna") == []
+
+
+def test_rotating_makes_keys_of_the_kind_there_is(router: Router) -> None:
+    assert router.run("client", "rotate", "bob", "--overlap", "0")[0] == 0
+    bob = router.client("bob")
+    assert bob is not None
+    assert (bob.get("KEY"), len(bob.get("KEY_BASE64"))) == ("", 44)
+    assert re.fullmatch(r"[A-Za-z0-9+/]{86}==", bob.get("HMAC_KEY_BASE64"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("add", "eve", "--set", "OPEN_PORTS"), "the value is missing"),
+        (("add", "eve", "--set", "OPEN_PORT=tcp/22"), "there is no such option"),
+        (("rotate", "eve"), "It has: bob"),
+        (("rotate", "bob", "--overlap", "-1"), "no number of hours"),
+    ],
+    ids=["no value", "misspelt", "nobody", "hours"],
+)
+def test_mistakes_at_the_keyboard_are_told(
+    router: Router, arguments: tuple[str, ...], said: str
+) -> None:
+    before = router.uci.read_bytes()
+    code, told = router.run("client", *arguments)
+    assert (code, router.uci.read_bytes()) == (1, before)
+    assert said in told
