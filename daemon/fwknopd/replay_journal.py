@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from fwknopd.file_systems import is_volatile
 from fwknopd.replay import ReplayEntry
 from fwknopd.replay_format import (
     TORN,
@@ -37,9 +38,6 @@ and a file of ours is made anew before it has more."""
 
 MIN_LINES = 256
 """A shorter file isn't worth rewriting."""
-
-VOLATILE = frozenset({"tmpfs", "ramfs"})
-"""File systems that a reboot empties."""
 
 _REMEDIES = {
     errno.ENOSPC: "free some space there, or set DIGEST_FILE to another place",
@@ -143,20 +141,26 @@ class ReplayJournal:
         self.close()
         self._lines, self._size = data.count(b"\n"), len(data)
 
-    def empty(self, *, make: bool = False) -> None:
-        """Empty the file as far as that can be done, so that nobody believes it is complete.
+    def empty(self, *, make: bool = False) -> bool:
+        """Empty the file if that can be done, so that nobody believes it is complete.
 
-        With ``make`` it is made when there is none.
+        With ``make`` it is made when there is none. False if it is as it was.
         """
         self.close()
         self._size = 0
         flags = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         with suppress(OSError):
             os.close(os.open(self.path, flags | (os.O_CREAT if make else 0), 0o600))
+            return True
+        return False
 
     def is_volatile(self) -> bool:
         """Does a reboot take the file away?"""
-        return _file_system(self.path.parent) in VOLATILE
+        return is_volatile(self.path.parent)
+
+    def is_frozen(self) -> bool:
+        """Is there a file that can't be changed, as on a flash that has become read-only?"""
+        return self.path.exists() and not os.access(self.path, os.W_OK)
 
     def close(self) -> None:
         """Close the file; the next `append` opens it again."""
@@ -277,20 +281,6 @@ def _still_there(path: Path, fd: int, size: int) -> bool:
         status = os.fstat(fd)
         return os.path.samestat(path.lstat(), status) and status.st_size >= size
     return False
-
-
-def _file_system(folder: Path) -> str:
-    """The kind of file system a folder, or the nearest one above it that exists, lies on."""
-    while not folder.exists():
-        folder = folder.parent
-    device = folder.stat().st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    with suppress(OSError), Path("/proc/self/mountinfo").open() as mounts:
-        for mount in mounts:
-            fields = mount.split(" ")
-            if fields[2] == wanted:
-                return fields[fields.index("-") + 1]
-    return ""
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,6 +11,8 @@ the journal at start                                   packets count as used if 
 =====================================================  ===============================
 whole                                                  never, but for what it holds
 empty, damaged, or larger than we ever make it         before this start + age
+left with gaps by an earlier run, which its trace      before this start + age
+says, or not to be written, as by that run perhaps
 missing, and a daemon ran here before: the trace it
 leaves in the run directory, or its open doors         before this start + age
 missing from a file system that a reboot empties       before the boot + age, and
@@ -46,7 +48,7 @@ from fwknopd.policy.settings import PolicySettings
 from fwknopd.replay import ReplayCache, ReplayEntry
 from fwknopd.replay_blindness import Blindness
 from fwknopd.replay_journal import JournalError, LoadedJournal, ReplayJournal
-from fwknopd.run_file import leave_trace
+from fwknopd.run_file import leave_trace, note_gaps, tells_of_gaps
 
 UNBOUNDED_AGE = 120
 """Seconds taken for the age while packets don't age: the default of MAX_SPA_PACKET_AGE."""
@@ -84,6 +86,7 @@ class ReplayMemory:
         self._complete = False
         self._failing = False
         self._unsynced = False
+        self._gaps = False
 
     @property
     def _age(self) -> int:
@@ -104,6 +107,8 @@ class ReplayMemory:
             self._settings = settings
             self.cache.max_age = settings.max_age
         if self._settings.enable_digest_persistence:
+            if not self._settings.test:
+                self._gaps = tells_of_gaps(self._trace)
             ran_before = not self._settings.test and leave_trace(self._trace)
             self._take_over(self._found(ran_before=ran_before), ran_before=ran_before)
         elif not self._settings.test:
@@ -131,7 +136,7 @@ class ReplayMemory:
 
     def _found(self, *, ran_before: bool) -> LoadedJournal:
         loaded = self._journal.load()
-        self._complete = not loaded.missing and not loaded.fault
+        self._complete = not (loaded.missing or loaded.fault or self._gaps)
         if loaded.missing and not ran_before and self._former is not None:
             return ReplayJournal(self._former).load()
         return loaded
@@ -158,6 +163,10 @@ class ReplayMemory:
             self._lose(max(now, self._age + 1), "is gone since this machine was started")
         elif loaded.missing:
             self._lose(now)
+        elif self._gaps:
+            self._lose(self._latest(), "could not be written by an earlier run, and has gaps")
+        elif self._journal.is_frozen() and not self._settings.test:
+            self._lose(self._latest(), "can't be written, so an earlier run may have left gaps")
         elif loaded.blind_before:
             self._blindness.restore(loaded.blind_before, self._wall(), now, self._age)
             self._why = "was lost by an earlier run"
@@ -245,8 +254,16 @@ class ReplayMemory:
         self._complete = self._try(self._replace, quiet=True)
         if not self._complete:
             # The old file is in the way on a full disk, and would be believed after a restart.
-            self._journal.empty(make=True)
+            emptied = self._journal.empty(make=True)
             self._complete = self._try(self._replace)
+            self._note_gaps(gaps=not (emptied or self._complete))
+        elif self._gaps:
+            self._note_gaps(gaps=False)
+
+    def _note_gaps(self, *, gaps: bool) -> None:
+        if gaps != self._gaps:
+            self._gaps = gaps
+            note_gaps(self._trace, gaps=gaps)
 
     def _replace(self) -> None:
         self._journal.replace(self.cache.entries(), self._before())

@@ -52,6 +52,19 @@ def leave_trace(path: Path) -> bool:
     return there
 
 
+def note_gaps(trace: Path, *, gaps: bool) -> None:
+    """Have the trace say that the list of used packets lacks some, or that it lacks none."""
+    with suppress(OSError):
+        replace_own(trace, b"gaps\n" if gaps else b"")
+
+
+def tells_of_gaps(trace: Path) -> bool:
+    """Did an earlier run leave a list that lacks packets, and could not even say so in it?"""
+    with suppress(OSError):
+        return trace.stat().st_size > 0
+    return False
+
+
 def _not_ours(found: os.stat_result, limit: int) -> str:
     """Why the file may be somebody else's; "" when it can't be."""
     if not stat.S_ISREG(found.st_mode):

@@ -1,8 +1,9 @@
-"""The real daemon on a file system that is full: knocks work, and stay spent over a crash."""
+"""The real daemon on a full or read-only file system: knocks work, and stay spent over a crash."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ class Flash:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
+        self._folder = folder
         mount = f"mount -t tmpfs -o size={SIZE} tmpfs {folder}"
         self._holder = subprocess.Popen(
             ["unshare", "--mount", "sh", "-ec", f"{mount}; echo mounted; exec sleep 600"],
@@ -47,6 +49,11 @@ class Flash:
     def make_room(self) -> None:
         """Delete what filled it."""
         (self.path / "others").unlink()
+
+    def remount(self, how: str) -> None:
+        """`ro` or `rw`."""
+        mount = ["mount", "-o", f"remount,{how}", str(self._folder)]
+        subprocess.run([*self.inside, *mount], check=True)
 
     def close(self) -> None:
         """Take it away."""
@@ -136,4 +143,58 @@ def test_a_full_flash_stops_no_first_start(router: Router) -> None:
         daemon.end(signal.SIGKILL)
     with router.foreground() as daemon:
         refused(router, daemon, packet)
+        enter(router, daemon)
+
+
+@pytest.fixture
+def crashed(router: Router) -> list[bytes]:
+    """What was used before and while the flash was read-only; then the daemon crashed."""
+    with router.foreground() as daemon:
+        packets = [enter(router, daemon)]
+        daemon.end()
+    with router.foreground() as daemon:
+        # As an open file keeps tmpfs from it, before the first knock.
+        router.flash.remount("ro")
+        packets.append(enter(router, daemon))
+        assert "is read-only" in daemon.wait_for("can't write the list of used packets")
+        daemon.end(signal.SIGKILL)
+    return packets
+
+
+def assert_spent(router: Router, packets: list[bytes], why: str) -> None:
+    with router.foreground() as daemon:
+        assert why in daemon.wait_for("The list of used packets")
+        for packet in packets:
+            refused(router, daemon, packet)
+        daemon.end(signal.SIGKILL)
+
+
+def test_a_list_that_stayed_behind_on_a_read_only_flash_is_not_believed_after_a_crash(
+    router: Router, crashed: list[bytes]
+) -> None:
+    """Not even that it has gaps could be written there."""
+    router.flash.remount("rw")
+    assert_spent(router, crashed, "has gaps")
+
+
+def test_a_list_on_a_read_only_flash_is_not_believed_after_a_reboot(
+    router: Router, crashed: list[bytes]
+) -> None:
+    """The list is old, looks whole, and the run directory is gone."""
+    shutil.rmtree(router.run_dir)
+    assert_spent(router, crashed, "can't be written")
+
+
+def test_a_flash_that_can_be_written_again_needs_no_restart(router: Router) -> None:
+    router.has_run_before()
+    with router.foreground() as daemon:
+        router.flash.remount("ro")
+        packets = [enter(router, daemon)]
+        router.flash.remount("rw")
+        packets.append(enter(router, daemon))
+        daemon.end(signal.SIGKILL)
+    with router.foreground() as daemon:
+        for packet in packets:
+            refused(router, daemon, packet)
+        # Nothing is missing, so nobody is kept waiting.
         enter(router, daemon)

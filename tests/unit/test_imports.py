@@ -46,7 +46,7 @@ ADAPTERS = (
     ("control",),
     ("events", "event_sinks", "log_lines", "command_lines"),
     ("uci_store", "uci_files", "classic_files", "regular_file"),
-    ("replay_journal",),
+    ("replay_journal", "file_systems"),
     ("cycle_journal", "owner_journal", "ended_keys", "run_file"),
     ("clock", "time_sources", "time_zone"),
     ("commands",),
