@@ -1,6 +1,6 @@
 """Build packages for OpenWrt out of the recipes in package/, without its build tree.
 
-Usage: python -m package.dev.ipk [--output FOLDER] [--download] [NAME ...]
+Usage: python -m package.dev.ipk [--output FOLDER] [--sources] [--download] [NAME ...]
 
 Writes NAME_VERSION_all.ipk for opkg (OpenWrt up to 24.10) into dist/ipk, and what apk
 (25.12 and later) needs into dist/apk: the package itself where `apk mkpkg` is installed, and
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.download:
             download(names)
             return 0
-        for path in build_all(names, options.output):
+        for path in build_all(names, options.output, sources=options.sources):
             print(path)
     except (RecipeError, OSError) as error:
         print(f"ipk: {error}", file=sys.stderr)
@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=Path, default=ROOT / "dist", metavar="FOLDER", help="where to (dist)"
     )
+    parser.add_argument(
+        "--sources", action="store_true", help="build the packages with the sources (NAME-src) too"
+    )
     parser.add_argument("--download", action="store_true", help="fetch archives, build nothing")
     return parser
 
@@ -66,7 +69,7 @@ def download(names: Iterable[str]) -> None:
             make(Build(RECIPES / name, Path(folder, name), downloads()), "download")
 
 
-def build_all(names: Iterable[str], output: Path) -> list[Path]:
+def build_all(names: Iterable[str], output: Path, *, sources: bool = False) -> list[Path]:
     """Build these recipes into ``output``/ipk and ``output``/apk; the files that came about.
 
     Raises RecipeError.
@@ -75,7 +78,7 @@ def build_all(names: Iterable[str], output: Path) -> list[Path]:
     made: list[Path] = []
     with _public_files(), tempfile.TemporaryDirectory(prefix="ipk-") as folder:
         for name in names:
-            build = Build(RECIPES / name, Path(folder, name), downloads())
+            build = Build(RECIPES / name, Path(folder, name), downloads(), sources=sources)
             for package in stage(build):
                 made += write(package, output, epoch)
     return made

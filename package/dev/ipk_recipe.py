@@ -22,12 +22,16 @@ class RecipeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One recipe's build: where it is, a folder for what is made, and one for archives."""
+    """One recipe's build: where it is, a folder for what is made, and one for archives.
+
+    ``sources``: also the packages with the sources of what is in the others.
+    """
 
     recipe: Path
     out: Path
     downloads: Path
     python: str = sys.executable
+    sources: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ def _command(build: Build) -> list[str]:
         "OUT": build.out,
         "DL_DIR": build.downloads,
         "PYTHON": build.python,
+        "SOURCES": "1" if build.sources else "",
     }
     # A `make ipk` around this hands its own flags and variables down; none of them is meant here.
     clean = ["env", "-u", "MAKEFLAGS", "-u", "MFLAGS", "-u", "MAKELEVEL", "-u", "MAKEOVERRIDES"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from package.dev.packing import DAEMON, PAGE
 from tests.lab.configs import client_section
 from tests.package.built import Packages, install
 from tests.package.feed import PythonRoot
@@ -23,15 +24,22 @@ SOURCES = {"fwknop-wrt": PROJECT / "daemon", "fwknop-wrt-webui": PROJECT / "webu
 OPTIONAL = {"fwknop-wrt": {"gnupg", "qrcode", "ubus", "uci"}, "fwknop-wrt-webui": {"ubus", "uci"}}
 
 _IMPORT_ALL = """\
-import importlib, json, pkgutil, sys
-package = importlib.import_module({package!r})
-for module in pkgutil.walk_packages(package.__path__, {package!r} + "."):
-    if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
-for name in {others!r}:
+import importlib, json, sys
+for name in {names!r}:
     importlib.import_module(name)
 ours = [m.__file__ for n, m in sys.modules.items() if n.partition(".")[0] == {package!r}]
 json.dump(ours, sys.stdout)
+"""
+# What a program needs is read in few pieces: importing all of it leaves nothing over.
+_PIECES = """\
+import importlib, sys
+for name in {names!r}:
+    importlib.import_module(name)
+for packs in sys.meta_path:
+    if type(packs).__name__ == "Packs":
+        print(packs._waiting, packs._unpacked)
+        used = [piece.pack for name, piece in packs._pieces.items() if name in sys.modules]
+        print(*sorted({{pack.rpartition("/")[2] for pack in used}}))
 """
 
 
@@ -91,8 +99,16 @@ def others(package: str) -> list[str]:
     return sorted(n for n in names if n.partition(".")[0] not in OPTIONAL[package])
 
 
+def modules(package: str) -> list[str]:
+    """What the sources of a package have, by the names they are imported by."""
+    folder = SOURCES[package]
+    found = [".".join(p.relative_to(folder).with_suffix("").parts) for p in folder.rglob("*.py")]
+    return sorted(name.removesuffix(".__init__") for name in found if "__main__" not in name)
+
+
 def import_all(root: PythonRoot, package: str, module: str) -> list[str]:
-    done = root.run(_IMPORT_ALL.format(package=module, others=others(package)))
+    names = [*modules(package), *others(package)]
+    done = root.run(_IMPORT_ALL.format(package=module, names=names))
     assert not done.returncode, done.stderr
     found: list[str] = json.loads(done.stdout)
     return found
@@ -127,6 +143,13 @@ def test_a_python_of_pieces_lacks_those_not_asked_for(root: PythonRoot) -> None:
 
 def test_the_daemons_dependencies_suffice(root: PythonRoot) -> None:
     assert_from_byte_code(import_all(root, "fwknop-wrt", "fwknopd"), root, 200)
+
+
+def test_what_a_daemon_needs_is_read_at_once(root: PythonRoot) -> None:
+    done = root.run(_PIECES.format(names=[*PAGE, *DAEMON]))
+    waiting, packs = done.stdout.splitlines()
+    assert waiting == "{} {}", done.stderr
+    assert packs == "common.pack daemon.pack"
 
 
 def test_the_programs_run(root: PythonRoot) -> None:

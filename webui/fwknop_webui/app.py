@@ -6,8 +6,10 @@ from io import BytesIO
 from typing import IO
 
 from flask import Flask, Request
+from jinja2 import FunctionLoader
 
 from fwknop_webui.applied import settle
+from fwknop_webui.data import template
 from fwknop_webui.errors import set_up_errors
 from fwknop_webui.i18n import CHOSEN
 from fwknop_webui.luci_language import LuciLanguage
@@ -42,6 +44,7 @@ class LimitedRequest(Request):
 def create_app(config: WebConfig, parts: Services | None = None) -> Flask:
     """The web page. ``parts`` replace the ones built from ``config`` (rpcd, tests)."""
     app = Flask("fwknop_webui", static_folder=None)
+    app.jinja_loader = FunctionLoader(template)
     app.request_class = LimitedRequest
     app.config.update(
         # Set outright, so that no environment variable can switch the debugger on.

@@ -1,7 +1,6 @@
 """Static files under names that carry their hash, so browsers may keep them for ever.
 
-They are few and small: read once, compressed once, served from memory. importlib finds
-them also where packages are installed without sources.
+They are few and small: read once, compressed once, served from memory.
 """
 
 from __future__ import annotations
@@ -9,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from dataclasses import dataclass, field
-from importlib.resources import files
+
+from fwknop_webui.data import data
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -32,8 +32,9 @@ class Assets:
     """All files of ``static/``."""
 
     def __init__(self) -> None:
-        folder = files("fwknop_webui").joinpath("static")
-        found = [_asset(item.name, item.read_bytes()) for item in folder.iterdir()]
+        found = [
+            _asset(item.name, item.read_bytes()) for item in data().joinpath("static").iterdir()
+        ]
         self._by_hashed = {asset.name: asset for asset in found if asset}
         self._hashed = {asset.name.split("-", 1)[1]: asset.name for asset in found if asset}
 

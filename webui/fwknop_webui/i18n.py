@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import gettext as _gettext
 from functools import cache
-from importlib.resources import files
 
 from flask import current_app, g, has_request_context, request
+
+from fwknop_webui.data import data
 
 DOMAIN = "fwknop_webui"
 SOURCE_LANGUAGE = "en"
@@ -50,7 +51,7 @@ def language() -> str:
 @cache
 def languages() -> tuple[str, ...]:
     """The languages there are, English first: it also stands for those there are not."""
-    folder = files("fwknop_webui").joinpath("translations")
+    folder = data().joinpath("translations")
     found = [item.name for item in folder.iterdir() if item.is_dir()] if folder.is_dir() else []
     return (SOURCE_LANGUAGE, *sorted(found))
 
@@ -63,6 +64,6 @@ def _translations() -> _gettext.NullTranslations:
 def _catalog(name: str) -> _gettext.NullTranslations:
     if name == SOURCE_LANGUAGE:
         return _gettext.NullTranslations()
-    compiled = files("fwknop_webui").joinpath("translations", name, "LC_MESSAGES", f"{DOMAIN}.mo")
+    compiled = data().joinpath("translations", name, "LC_MESSAGES", f"{DOMAIN}.mo")
     with compiled.open("rb") as file:
         return _gettext.GNUTranslations(file)

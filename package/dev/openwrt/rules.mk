@@ -1,7 +1,8 @@
 # Stand-in for OpenWrt's file of this name, so that `make ipk` can evaluate the recipes
 # of this repository without a build tree. Only what they use is here.
 #
-# package/dev/ipk_recipe.py gives: OUT (everything goes there), DL_DIR, PYTHON.
+# package/dev/ipk_recipe.py gives: OUT (everything goes there), DL_DIR, PYTHON,
+# and SOURCES for the packages with sources, too.
 
 empty :=
 space := $(empty) $(empty)

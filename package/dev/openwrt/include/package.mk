@@ -43,9 +43,9 @@ build: download
 	$(Build/Prepare)
 	$(Build/Compile)
 
-# A package with the sources goes beside each Python package of the feed; here it does not.
+# A package with the sources goes beside each Python package of the feed; here on demand.
 define BuildPackage
-$(if $(filter %-src,$(1)),,$(call StagePackage,$(1)))
+$(if $(filter-out %-src,$(1))$(SOURCES),$(call StagePackage,$(1)))
 endef
 
 # A rule's text is expanded, and with it the files written, before its commands run.

@@ -52,10 +52,28 @@ endef
 define Py3Package
 Py3Package/$(1)/filespec ?= $$(Py3Package/filespec/Default)
 Py3Package/$(1)/install ?= $$(Py3Package/install/Default)
+ifndef Package/$(1)/install
 define Package/$(1)/install
 	$$(file >$$(1).filespec,$$(Py3Package/$(1)/filespec))
 	$$(call Py3Package/$(1)/install,$$(1))
 	$$(call Py3Package/CopyFiles,$$(1))
 	$$(call Py3Package/Compile,$$(1))
 endef
+endif
+define Package/$(1)-src
+  $$(call Package/$(1))
+  DEPENDS:=
+  CONFLICTS:=
+  PROVIDES:=
+  USERID:=
+  TITLE+= (sources)
+endef
+ifndef Package/$(1)-src/install
+define Package/$(1)-src/install
+	$$(file >$$(1).filespec,$$(Py3Package/$(1)/filespec))
+	$$(call Py3Package/CopyFiles,$$(1))
+	$(FIND) $$(1) -not -type d -not -name '*.py' -delete
+	$(FIND) $$(1) -mindepth 1 -type d -empty -delete
+endef
+endif
 endef

@@ -1,0 +1,153 @@
+"""Byte code in packs: the same program, without what no program looks at."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from fwknop_webui.data import data_of
+from package.dev import packing
+
+DAEMON = Path(__file__).parents[2] / "daemon"
+MODULES = {
+    "__init__": '"""The package."""\nNAME = __name__\n',
+    "cli": '''\
+"""What is read at once."""
+from __future__ import annotations
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+from fwknop_webui.part import deep
+if TYPE_CHECKING:
+    from nowhere import Nothing
+LIMIT: int = 3
+"""How many."""
+
+class Pair(NamedTuple):
+    left: int
+    right: Nothing
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Has a documentation."""
+    x: int
+    y: list[int] = field(default_factory=list)
+
+class Bare:
+    """Nothing but this."""
+
+def total(point: Point, *rest: Nothing, **others: Nothing) -> Nothing:
+    """Has another one."""
+    later: Nothing
+    result: int = point.x + LIMIT
+    return result
+
+async def only_documented() -> None:
+    """Does nothing."""
+
+def late():
+    from fwknop_webui import alone
+    return alone.fail()
+''',
+    "part/__init__": "",
+    "part/deep": "WHERE = __name__, __package__, __file__\n",
+    "alone": "\n\ndef fail():\n    x = 1\n    return (\n        x / 0)\n",
+    "__main__": "print('run as', __name__)\n",
+}
+_USE = """\
+import sys, traceback
+from fwknop_webui import NAME, cli, part
+print(NAME, cli.total(cli.Point(4)), cli.Pair(1, 2), cli.Point(1) == cli.Point(1), part.__path__)
+print(cli.__doc__, cli.total.__doc__, cli.Point.__doc__, cli.Bare.__doc__, end=" ")
+print(cli.total.__annotations__)
+print(*cli.deep.WHERE)
+print("fwknop_webui.alone" in sys.modules)
+try:
+    cli.late()
+except ZeroDivisionError:
+    traceback.print_exc(file=sys.stdout)
+try:
+    import fwknop_webui.part.nothing
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a router would have the small package, packed."""
+    source = tmp_path_factory.mktemp("source") / "fwknop_webui"
+    for name, text in MODULES.items():
+        path = source / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (source / "templates").mkdir()
+    (source / "templates/a.html").write_text("<p>")
+    (source / "a.po").write_text("for translators")
+    site = tmp_path_factory.mktemp("site")
+    assert not packing.main([str(source), str(site / source.name)])
+    return site
+
+
+def run(site: Path, *arguments: str) -> list[str]:
+    """What Python says of it, on either stream."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={"PYTHONPATH": f"{site}:{DAEMON}", "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout.splitlines()
+
+
+def test_a_packed_package_does_what_its_sources_do(site: Path) -> None:
+    results, documented, where, early, *failure, missing = run(site, "-c", _USE)
+    assert results == "fwknop_webui 7 Pair(left=1, right=2) True []"
+    assert documented == "None None . None {}"
+    file = site / "fwknop_webui/part/deep.pyc"
+    assert where == f"fwknop_webui.part.deep fwknop_webui.part {file}"
+    assert early == "False"
+    assert missing == "No module named 'fwknop_webui.part.nothing'"
+    # A function's first line, and the name of its module's source.
+    assert failure[-2].strip() == 'File "fwknop_webui/alone.py", line 3, in fail'
+    assert failure[-1] == "ZeroDivisionError: division by zero"
+
+
+def test_a_packed_module_is_run_by_its_name(site: Path) -> None:
+    assert run(site, "-m", "fwknop_webui") == ["run as __main__"]
+
+
+def test_a_router_gets_few_files(site: Path) -> None:
+    files = {path.name for path in (site / "fwknop_webui").iterdir()}
+    assert files == {"__init__.pyc", "page.pack", "others.pack", "data.z"}
+
+
+def test_templates_are_read_from_the_archive_or_their_folder(site: Path, tmp_path: Path) -> None:
+    packed = site / "fwknop_webui"
+    archive = zipfile.ZipFile(BytesIO(zlib.decompress((packed / "data.z").read_bytes())))
+    assert archive.namelist() == ["templates/a.html"]
+    assert data_of(packed).joinpath("templates", "a.html").read_text() == "<p>"
+    assert not data_of(packed).joinpath("templates", "b.html").is_file()
+    # Sources that somebody installed beside it are what he wants to try.
+    (tmp_path / "templates").mkdir()
+    assert data_of(tmp_path) is tmp_path
+
+
+def test_what_is_imported_at_once_is_found_without_importing_it() -> None:
+    modules = dict(packing._modules(DAEMON / "fwknopd"))
+    together = packing.imported_with(packing.DAEMON, modules)
+    assert {"fwknopd.__init__", "fwknopd.spa.__init__", "fwknopd.engine"} <= together
+    # Only functions import these.
+    assert not {"fwknopd.firewall.iptables", "fwknopd.gpg_jobs"} & together
+
+
+def test_usage_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert packing.main([]) == 2
+    assert capsys.readouterr().err.startswith("usage: ")
