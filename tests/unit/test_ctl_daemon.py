@@ -195,8 +195,8 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) ->
     return captured.out
 
 
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert main(arguments) == 1
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 1) -> str:
+    assert main(arguments) == code
     captured = capsys.readouterr()
     assert not captured.out
     return captured.err
@@ -207,7 +207,7 @@ pytestmark = pytest.mark.usefixtures("running")
 
 
 def test_status_at_one_glance(capsys: Capsys) -> None:
-    assert shown(capsys, "status").splitlines() == [
+    assert shown(capsys, "status", code=4).splitlines() == [
         "fwknopd 1.2.3 is running, up 3 h 12 min (process 4321)",
         "",
         "  Configuration   /etc/config/fwknopd (UCI), loaded 1 min 15 s ago",
@@ -230,7 +230,7 @@ def test_status_of_an_idle_daemon(
     idle = {"source": "none", "detail": "tick Enable config overwrite", "last_error": "a:1: bad"}
     monkeypatch.setitem(STATUS, "configuration", idle)
     monkeypatch.setitem(STATUS, "captures", [])
-    text = shown(capsys, "status")
+    text = shown(capsys, "status", code=4)
     assert "  Configuration   none: tick Enable config overwrite\n" in text
     assert "not loaded: a:1: bad" in text
     assert "  Capture         none: no knock can arrive\n" in text
@@ -241,7 +241,7 @@ def test_status_tells_what_others_do_to_our_mark(
 ) -> None:
     firewall = {"backend": "nftables", "ready": True, "detail": "", "warnings": ["pbr", 3, "x"]}
     monkeypatch.setitem(STATUS, "firewall", firewall)
-    text = shown(capsys, "status")
+    text = shown(capsys, "status", code=4)
     shows = "  Firewall        nftables: ready\n                  warning: pbr\n"
     assert f"{shows}                  warning: x\n" in text
 
@@ -253,8 +253,34 @@ def test_status_of_another_version_is_shown_as_far_as_it_goes(
     tmp_path: Path, capsys: Capsys, answer: Json
 ) -> None:
     with RunningServer(tmp_path / "other.sock", {"status": lambda _: answer}):
-        text = shown(capsys, "status", "--control", str(tmp_path / "other.sock"))
+        text = shown(capsys, "status", "--control", str(tmp_path / "other.sock"), code=4)
     assert "is running" in text
+
+
+READY: Json = {**STATUS, "clock": {"ok": True, "detail": ""}}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, 0),
+        ({"configuration": {"source": "files"}}, 0),
+        ({"configuration": {"source": "none"}}, 4),
+        ({"captures": STATUS["captures"][1:]}, 4),
+        ({"captures": []}, 4),
+        ({"firewall": {"ready": False}}, 4),
+        ({"clock": STATUS["clock"]}, 4),
+        ({"test": True}, 4),
+    ],
+    ids=repr,
+)
+def test_status_ends_with_0_where_a_knock_would_be_honoured(
+    capsys: Capsys, monkeypatch: pytest.MonkeyPatch, change: Json, code: int
+) -> None:
+    for name, value in {**READY, **change}.items():
+        monkeypatch.setitem(STATUS, name, value)
+    shown(capsys, "status", code=code)
+    assert json.loads(shown(capsys, "status", "--json", code=code))["pid"] == 4321
 
 
 def test_grants_as_a_table(capsys: Capsys) -> None:
@@ -424,7 +450,6 @@ def test_version_names_both(capsys: Capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["status"], STATUS),
         (["grants"], GRANTS),
         (["events"], {"events": EVENTS, "last": 3}),
         (["revoke", "--all"], {"revoked": 2, "cut": None}),
@@ -439,13 +464,13 @@ def test_json_is_the_daemons_answer(capsys: Capsys, arguments: list[str], expect
 
 
 def test_no_daemon_says_how_to_start_it(capsys: Capsys) -> None:
-    text = complaint(capsys, "status", "--control", "/nowhere/control.sock")
+    text = complaint(capsys, "status", "--control", "/nowhere/control.sock", code=3)
     assert "the daemon is not running: nobody listens at /nowhere/control.sock" in text
     assert "/etc/init.d/fwknopd start" in text
 
 
 def test_errors_as_json(capsys: Capsys) -> None:
-    out = shown(capsys, "status", "--json", "--control", "/nowhere/control.sock", code=1)
+    out = shown(capsys, "status", "--json", "--control", "/nowhere/control.sock", code=3)
     error = json.loads(out)["error"]
     assert error["code"] == "not-running"
     assert error["remedy"]

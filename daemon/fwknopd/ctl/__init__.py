@@ -17,14 +17,17 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run fwknopctl; returns the exit code: 0 done, 1 any error, 2 wrong usage."""
+    """Run fwknopctl; returns the exit code: 0 done, 1 any error, 2 wrong usage.
+
+    ``status`` has two more, see fwknopd.ctl.status.
+    """
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
     except CtlError as error:
         print_error(error, as_json=options.json)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

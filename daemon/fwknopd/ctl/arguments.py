@@ -38,7 +38,12 @@ def _parser() -> ArgumentParser:
 
 
 def _status_verbs(verbs: Verbs) -> None:
-    add_verb(verbs, "status", "Show how the daemon is", "status:show_status")
+    status = add_verb(verbs, "status", "Show how the daemon is", "status:show_status")
+    status.epilog = (
+        "Exit status: 0 it is ready for knocks; 3 no daemon runs; 4 one runs, but no knock would "
+        "open anything now (nothing configured, no capture, a firewall that is not ready, a clock "
+        "not to be believed yet, --test); 1 it could not be asked."
+    )
     add_verb(verbs, "grants", "List the open doors", "doors:show_grants")
     add_verb(verbs, "reload", "Make the daemon read its configuration anew", "doors:reload")
     add_verb(

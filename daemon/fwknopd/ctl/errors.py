@@ -4,7 +4,12 @@ from __future__ import annotations
 
 
 class CtlError(Exception):
-    """The command failed: ``message`` says why, ``remedy`` what to do, ``code`` is for programs."""
+    """The command failed: ``message`` says why, ``remedy`` what to do, ``code`` is for programs.
+
+    ``exit_code`` is what the program ends with.
+    """
+
+    exit_code = 1
 
     def __init__(self, message: str, remedy: str, code: str = "failed") -> None:
         super().__init__(message)

@@ -11,16 +11,48 @@ from fwknopd.ctl.daemon import ask
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import GREEN, RED, YELLOW, ago, clean, colour, duration, print_json
 
+NOT_RUNNING = 3
+"""How the verb ``status`` ends without a daemon; so do init scripts (Linux Standard Base)."""
+
+NOT_READY = 4
+"""How it ends while a daemon runs, but no knock would open anything."""
+
 _LABEL_WIDTH = 15
 _SOURCES = {"uci": "UCI", "files": "classic files"}
 
 
 def show_status(options: Namespace) -> int:
     """The verb ``status``."""
-    status = ask(options, "status")
+    status = _asked(options)
     if options.json:
         print_json(status)
-        return 0
+    else:
+        _show(status)
+    return 0 if _is_ready(status) else NOT_READY
+
+
+def _asked(options: Namespace) -> Json:
+    try:
+        return ask(options, "status")
+    except CtlError as error:
+        if error.code == "not-running":
+            error.exit_code = NOT_RUNNING
+        raise
+
+
+def _is_ready(status: Json) -> bool:
+    """Would a knock be honoured? One capture of several will do: a network may well be down."""
+    captures = [text(capture, "state") for capture in children(status, "captures")]
+    return (
+        text(child(status, "configuration"), "source") in _SOURCES
+        and "capturing" in captures
+        and flag(child(status, "firewall"), "ready")
+        and flag(child(status, "clock"), "ok")
+        and not flag(status, "test")
+    )
+
+
+def _show(status: Json) -> None:
     uptime = duration(number(status, "uptime"))
     print(
         f"fwknopd {clean(text(status, 'version'))} is running, up {uptime} "
@@ -28,7 +60,6 @@ def show_status(options: Namespace) -> int:
     )
     for label, value in _lines(status):
         print(f"  {label:<{_LABEL_WIDTH}} {value}")
-    return 0
 
 
 def show_version(options: Namespace) -> int:
