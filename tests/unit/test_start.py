@@ -1,4 +1,4 @@
-"""A reload asked for while the daemon is still being loaded does not end it."""
+"""Signals while the daemon is still being loaded: a reload does not end it, an end does."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROUTERS = (ROOT / "package/fwknop-wrt/files/usr/sbin/fwknopd").read_text()
-HANG_UP = """
+SIGNAL = """
 import os, signal, sys
 
-class HangUp:
+class Signal:
     def find_spec(self, name, path=None, target=None):
         if name == "fwknopd.cli":
-            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.{})
 
-sys.meta_path.insert(0, HangUp())
+sys.meta_path.insert(0, Signal())
 sys.argv = ["fwknopd", "--version"]
 """
 
@@ -31,9 +31,29 @@ def servers() -> str:
     return f"from {module} import {function}\nraise SystemExit({function}())\n"
 
 
-@pytest.mark.parametrize("program", [ROUTERS, servers()], ids=["router", "server"])
+def run(program: str, signal: str, *before: str) -> subprocess.CompletedProcess[str]:
+    command = [*before, sys.executable, "-c", SIGNAL.format(signal) + program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+both = pytest.mark.parametrize("program", [ROUTERS, servers()], ids=["router", "server"])
+
+
+@both
 def test_a_hangup_while_it_is_loaded_does_no_harm(program: str) -> None:
-    command = [sys.executable, "-c", HANG_UP + program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = run(program, "SIGHUP")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("fwknopd server")
+
+
+@both
+def test_an_end_while_it_is_loaded_is_its_end(program: str) -> None:
+    done = run(program, "SIGTERM")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.root
+def test_so_it_is_for_the_first_process_of_a_jail() -> None:
+    # The kernel keeps signals from it for which it has no handler.
+    done = run(ROUTERS, "SIGTERM", "unshare", "--pid", "--fork")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
