@@ -186,6 +186,12 @@ def patience(router: Router, seconds: int) -> Iterator[None]:
         yield
     finally:
         relay.write_text(text)
+        failed_at(router).unlink(missing_ok=True)
+
+
+def failed_at(router: Router) -> Path:
+    """Where the script notes that the page could not be started."""
+    return router.path("/tmp/run/fwknop-webui.failed")
 
 
 @pytest.mark.parametrize("wrong", ["another process", "damaged", "a link", "a pipe"])
@@ -214,6 +220,26 @@ def test_who_did_not_write_the_door_is_not_spoken_to(
     assert b"logread -e fwknop-webui" in answer.body
     assert not recorder.requests
     assert router.path("/tmp/asked").exists()
+    router.path("/tmp/asked").unlink()
+
+
+def test_what_just_failed_is_not_tried_again_at_once(front: Front) -> None:
+    router, failed = front.router, failed_at(front.router)
+    router.program(SCRIPT, "#!/bin/sh\necho >>/tmp/asked\n")
+    with patience(router, 0):
+        answer = front.ask()
+        when = float(failed.read_text())
+    assert answer.status == "504 Gateway Timeout"
+    assert b"10 seconds from now" in answer.body
+    assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - when < 60
+    # With all the patience there is, the others are answered without a new try.
+    failed.write_text(f"{time.clock_gettime(time.CLOCK_BOOTTIME):.0f}\n")
+    assert front.ask() == answer
+    assert router.read("/tmp/asked") == "\n"
+    with patience(router, 0):
+        failed.write_text(f"{when - 10:.0f}\n")
+        assert front.ask() == answer
+    assert router.read("/tmp/asked") == "\n\n"
     router.path("/tmp/asked").unlink()
 
 
