@@ -52,7 +52,8 @@ def running(*options: str) -> Iterator[subprocess.Popen[str]]:
 def test_serves_until_it_is_told_to_stop(tmp_path: Path, uci: Path, password_file: Path) -> None:
     port = free_port()
     options = [f"--uci={uci}", f"--control={tmp_path / 'c.sock'}"]
-    options += [f"--password-file={password_file}", f"--listen=127.0.0.1:{port}"]
+    options += [f"--password-file={password_file}"]
+    uci.write_text(f"config global\n\toption listen '127.0.0.1:{port}'\n")
     with running(*options) as process:
         assert process.stderr
         assert f"http://127.0.0.1:{port}" in process.stderr.readline()

@@ -144,11 +144,11 @@ def test_use_is_over_when_nobody_asked_for_long() -> None:
 
 def test_unsaved_changes_keep_the_page_awake(app: Flask, visitor: Visitor) -> None:
     sessions: SessionStore = app.extensions["fwknop"].sessions
-    assert not sessions.has_unsaved()
+    assert not sessions.is_needed()
     page = visitor.get("/settings")
     visitor.press(page.main_form(), "Save", MAX_SPA_PACKET_AGE="77")
     assert visitor.get("/").staged
-    assert sessions.has_unsaved()
+    assert sessions.is_needed()
 
 
 def test_the_signal_that_looks_never_waits_for_what_it_interrupted() -> None:
@@ -156,11 +156,11 @@ def test_the_signal_that_looks_never_waits_for_what_it_interrupted() -> None:
     found: list[bool] = []
 
     def now() -> float:
-        found.append(sessions.has_unsaved())
+        found.append(sessions.is_needed())
         return 0.0
 
     sessions = SessionStore(now)
-    assert not sessions.has_unsaved()
+    assert not sessions.is_needed()
     assert found == [True]
 
 

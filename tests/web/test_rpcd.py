@@ -102,6 +102,17 @@ def test_root_logs_in_with_the_routers_password(browser: RouterVisitor, rpcd: St
     assert cookie and sid not in cookie.value
 
 
+def test_the_router_s_session_lasts_as_long_as_is_set(
+    browser: RouterVisitor, rpcd: StandIn
+) -> None:
+    rpcd.text = rpcd.text.replace("config global\n", "config global\n\toption session_idle '5'\n")
+    browser.enter()
+    timeouts = [given["timeout"] for _, method, given in rpcd.calls if method == "login"]
+    assert timeouts == [3600, 3600, 300]
+    assert len(rpcd.sessions) == 1, "the first is ended"
+    assert browser.get("/settings").form("/settings").value("session_idle") == "5"
+
+
 @pytest.mark.parametrize(
     ("user", "password"),
     [("root", "wrong"), ("nobody", ROOT), ("root\n", ROOT), ("root", ROOT + "\0"), ("", "")],

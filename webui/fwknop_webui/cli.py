@@ -11,8 +11,8 @@ from pathlib import Path
 
 from fwknop_webui import defaults
 from fwknop_webui.hidden import hidden, left_out
+from fwknop_webui.listen_address import listen_address
 
-DEFAULT_LISTEN = "127.0.0.1:8080"
 BEHIND = "127.0.0.1:0"
 """Behind the relay: any free port."""
 
@@ -34,7 +34,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("fwknop-webui", description="The web page of fwknop-wrt.")
     parser.add_argument("--uci", type=Path, default=defaults.UCI, metavar="FILE")
     parser.add_argument("--control", type=Path, default=defaults.CONTROL, metavar="SOCKET")
-    parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT")
+    parser.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help=f"where to listen; else as option listen in FILE says, or at {defaults.LISTEN}",
+    )
     parser.add_argument("--password-file", type=Path, default=defaults.PASSWORDS, metavar="F")
     parser.add_argument("--allowed-host", action="append", default=[], metavar="H")
     parser.add_argument(
@@ -83,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     if options.rpcd and options.relay is None:
         raise UsageError("--rpcd needs --relay: rpcd is asked through the server in front")
-    listen = options.listen if options.relay is None else BEHIND
-    host, port = _address(listen)
+    if options.listen is not None:
+        _address(options.listen)
     # TLS is the business of the server in front; without it we are a megabyte smaller. Of OpenSSL
     # only password files need something; without it that is three megabytes and a half. Without
     # Werkzeug's own server, with all of HTTP it brings, and its test client it is another one.
@@ -95,6 +99,8 @@ def _serve(options: argparse.Namespace) -> int:
         left_out("werkzeug.test", "Client"),
     ):
         from fwknop_webui import serving
+    listen = BEHIND if options.relay else options.listen or serving.configured_listen(options)
+    host, port = _address(listen)
     try:
         listener = serving.listen(host, port)
     except OSError as error:
@@ -109,16 +115,17 @@ def _serve(options: argparse.Namespace) -> int:
 def _why_not(listen: str, error: OSError) -> str:
     return (
         f"can't listen on {listen}: {error.strerror or error}. Another program may use this "
-        f"port, or the address is not one of this machine: choose another with --listen HOST:PORT."
+        f"port, or the address is not one of this machine: choose another with --listen HOST:PORT, "
+        f"or by option listen in the section global."
     )
 
 
 def _address(text: str) -> tuple[str, int]:
-    host, separator, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not (separator and host and port.isascii() and port.isdigit() and int(port) <= 65535):
-        raise UsageError(f"--listen: expected HOST:PORT such as {DEFAULT_LISTEN}, not {text!r}")
-    return host, int(port)
+    try:
+        return listen_address(text)
+    except ValueError as error:
+        expected = f"expected HOST:PORT such as {defaults.LISTEN}, not {text!r}"
+        raise UsageError(f"--listen: {expected}") from error
 
 
 def _set_password(options: argparse.Namespace) -> int:

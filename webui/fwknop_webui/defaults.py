@@ -11,6 +11,8 @@ CLASSIC = Path("/etc/fwknop")
 SERVICE = Path("/etc/init.d/fwknopd")
 START_COMMAND = f"{SERVICE} start"
 
+LISTEN = "127.0.0.1:8080"
+
 CONFIRM_SECONDS = 90.0
 """How long applied changes wait for the browser to confirm that it still reaches the page."""
 LUCI = Path("/www/cgi-bin/luci")

@@ -12,6 +12,7 @@ from fwknop_webui.rpcd import DENIED, NOBODY, AccessDenied, Rpcd, RpcdError, Rpc
 from fwknop_webui.sessions import IDLE_SECONDS
 from fwknop_webui.store import SessionOver
 from fwknop_webui.untyped import child, flag, text
+from fwknop_webui.web_settings import GLOBAL, IDLE, idle_seconds
 
 PACKAGE = "fwknopd"
 
@@ -35,12 +36,34 @@ class RpcdLogin:
             login = self._log_in(username, password)
             if login is not None:
                 self._check(login, username)
+                login = self._lasting(login, username, password)
         except RpcdError as error:
             raise AuthError(str(error)) from error
         return login
 
-    def _log_in(self, username: str, password: str) -> Login | None:
-        message = {"username": username, "password": password, "timeout": int(IDLE_SECONDS)}
+    def _lasting(self, login: Login, username: str, password: str) -> Login | None:
+        """A login for as long as the configuration says, which only who is logged in can read."""
+        seconds = self._idle_seconds(login)
+        if seconds == IDLE_SECONDS:
+            return login
+        self.end(login)
+        return self._log_in(username, password, seconds)
+
+    def _idle_seconds(self, login: Login) -> float:
+        try:
+            answer = self._rpcd.call(login.rpcd, "uci", "get", {"config": PACKAGE})
+        except RpcdError:
+            # A file that can't be read is told on the pages.
+            return IDLE_SECONDS
+        sections = child(answer, "values").values()
+        set_to = [
+            text(s, IDLE) for s in sections if isinstance(s, dict) and s.get(".type") == GLOBAL
+        ]
+        wanted = idle_seconds(next(filter(None, reversed(set_to)), ""))
+        return IDLE_SECONDS if wanted is None else wanted
+
+    def _log_in(self, username: str, password: str, seconds: float = IDLE_SECONDS) -> Login | None:
+        message = {"username": username, "password": password, "timeout": int(seconds)}
         try:
             answer = self._rpcd.call(NOBODY, "session", "login", message)
         except RpcdStatus as error:

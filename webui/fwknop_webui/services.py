@@ -26,10 +26,18 @@ from fwknop_webui.login_history import LoginHistory
 from fwknop_webui.login_memory import LoginMemory, memory_file
 from fwknop_webui.rollback import Rollback
 from fwknop_webui.service_control import NoControl, ServiceControl, control_for
-from fwknop_webui.sessions import Session, SessionStore
+from fwknop_webui.sessions import (
+    ABSOLUTE_SECONDS,
+    IDLE_SECONDS,
+    Limits,
+    Session,
+    SessionStore,
+)
 from fwknop_webui.staging import Draft
 from fwknop_webui.store import FileStore, Store
 from fwknop_webui.versions import Versions
+from fwknop_webui.web_settings import web_settings
+from fwknopd.config.uci_format import UciPackage
 from fwknopd.uci_store import DEFAULT_SAVEDIR
 
 if TYPE_CHECKING:
@@ -62,6 +70,9 @@ class WebConfig:
 
     any_address: bool = False
     """Whether the page may be asked for by any address, as behind uhttpd."""
+
+    is_behind: bool = False
+    """Whether a web server in front decides address and certificate."""
 
     service: Path = defaults.SERVICE
     """The daemon's init script."""
@@ -193,4 +204,15 @@ def current_draft() -> Draft:
     draft = require_session().staging.on(services().store.load())
     # Pages say so, see shell.html.
     g.outdated = bool(draft.changes) and draft.is_stale
+    services().sessions.limits = limits_of(draft.current.package)
     return draft
+
+
+def limits_of(package: UciPackage) -> Limits:
+    """How long a login lasts by this configuration."""
+    found = web_settings(package)
+    return Limits(
+        IDLE_SECONDS if found.idle is None else found.idle,
+        ABSOLUTE_SECONDS if found.length is None else found.length,
+        is_promised=found.idle is not None,
+    )

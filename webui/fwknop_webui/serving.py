@@ -12,16 +12,31 @@ from types import FrameType
 
 from flask import Flask
 
+from fwknop_webui import defaults
 from fwknop_webui.app import MAX_REQUEST_BYTES, create_app
 from fwknop_webui.hosts import host_name
 from fwknop_webui.http_server import forbid_core_dumps, make_server
 from fwknop_webui.services import WebConfig
+from fwknop_webui.web_settings import web_settings
+from fwknopd.config.problems import ConfigError
+from fwknopd.uci_store import StoreError, UciStore
+
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to compare with
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family)
+
+
+def configured_listen(options: Namespace) -> str:
+    """Where to listen by the configuration. One that can't be read says nothing."""
+    try:
+        package = UciStore(options.uci).load().package
+    except (StoreError, ConfigError):
+        return defaults.LISTEN
+    return web_settings(package).listen or defaults.LISTEN
 
 
 def serve(listener: socket.socket, host: str, options: Namespace) -> None:
@@ -58,7 +73,9 @@ def _config(options: Namespace, host: str) -> WebConfig:
         confirm_seconds=options.confirm_seconds,
         rpcd=options.rpcd,
         service=options.service,
-        any_address=options.relay is not None,
+        # Nobody types 0.0.0.0, but the address of a network it stands for.
+        any_address=options.relay is not None or host in ANYWHERE,
+        is_behind=options.relay is not None,
         # In memory: it outlives this process, and no wrong password wears out flash.
         login_state=options.relay / "logins" if options.relay else None,
     )

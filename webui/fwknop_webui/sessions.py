@@ -19,6 +19,18 @@ FRESH_SECONDS = 600.0
 MAX_SESSIONS = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a login lasts, in seconds: without anything done, and at most.
+
+    ``is_promised``: somebody has set the first, so the page has to be there for as long.
+    """
+
+    idle: float = IDLE_SECONDS
+    length: float = ABSOLUTE_SECONDS
+    is_promised: bool = False
+
+
 def _token() -> str:
     return secrets.token_urlsafe(32)
 
@@ -92,6 +104,9 @@ class SessionStore:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
+        self.limits = Limits()
+        """As the configuration had them when it was read last."""
+
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
 
@@ -140,8 +155,8 @@ class SessionStore:
         with self._lock:
             self._sessions.pop(session_id, None)
 
-    def has_unsaved(self) -> bool:
-        """Whether a live session has changes that are not applied.
+    def is_needed(self) -> bool:
+        """Whether a live session has changes that are not applied, or a time it was promised.
 
         Never waits, for a signal asks, perhaps in the middle of what holds the lock: while
         somebody is at the sessions, it may be.
@@ -150,7 +165,8 @@ class SessionStore:
             return True
         try:
             self._drop_expired(self._now())
-            return any(session.staging for session in self._sessions.values())
+            promised = self.limits.is_promised
+            return any(promised or session.staging for session in self._sessions.values())
         finally:
             self._lock.release()
 
@@ -164,6 +180,6 @@ class SessionStore:
 
     def _drop_expired(self, now: float) -> None:
         for session in list(self._sessions.values()):
-            idle = now - session.last_used >= IDLE_SECONDS
-            if idle or now - session.created >= ABSOLUTE_SECONDS:
+            idle = now - session.last_used >= self.limits.idle
+            if idle or now - session.created >= self.limits.length:
                 del self._sessions[session.id]

@@ -87,7 +87,13 @@ _FORWARDING = (
     server_field("ENABLE_IPT_LOCAL_NAT", N_("Allow local NAT"), Widget.FLAG),
     server_field("ENABLE_NAT_DNS", N_("Host names as targets"), Widget.FLAG),
 )
+_PAGE = (
+    _uci("session_idle", N_("Logged in without doing anything"), Widget.NUMBER),
+    _uci("session_length", N_("Logged in at most"), Widget.NUMBER),
+    _uci("listen", N_("Address of this page")),
+)
 _TYPES = {
+    **dict.fromkeys((item.option for item in _PAGE), "global"),
     "uci_enabled": "global",
     "fw_access_timeout": "global",
     "max_fw_timeout": "global",
@@ -115,6 +121,7 @@ def groups(options: PortOptions) -> tuple[Group, ...]:
         Group(N_("Forwarding to inside hosts"), _FORWARDING),
         Group(N_("Knocks over TCP and HTTP"), _OTHER_WAYS),
         Group(N_("GPG"), _GPG),
+        Group(N_("This page"), _PAGE),
     )
 
 

@@ -27,6 +27,7 @@ from fwknop_webui.settings_fields import (
 )
 from fwknop_webui.spa_port import PortOptions, port_fault
 from fwknop_webui.staging import Draft
+from fwknop_webui.web_settings import web_faults
 from fwknopd.config.device_names import is_device_name
 from fwknopd.config.problems import Problem
 from fwknopd.config.uci_changes import UciChange
@@ -168,6 +169,7 @@ def _faults(typed: Mapping[str, str]) -> dict[str, str]:
         errors.setdefault("PCAP_INTF", _("Expecting: a device name, such as eth0."))
     if not all(map(_NETWORK.fullmatch, typed["network"].split())):
         errors.setdefault("network", _("Expecting: a network's name, such as wan."))
+    errors = {**web_faults(typed), **errors}
     for name, item in _DEFAULT_TIMES.items():
         if not _is_time(name, typed[item.option]):
             errors.setdefault(item.option, _("Expecting: a whole number of seconds, such as 30."))

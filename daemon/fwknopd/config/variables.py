@@ -48,6 +48,41 @@ UCI_VARIABLES: tuple[Variable, ...] = (
         default="wan",
         example="wan",
     ),
+    Variable(
+        "session_idle",
+        Scope.UCI,
+        Kind.INTEGER,
+        "How long somebody stays logged in here without doing anything.",
+        "Web page",
+        default=60,
+        minimum=5,
+        maximum=1440,
+        unit="minutes",
+        example="60",
+    ),
+    Variable(
+        "session_length",
+        Scope.UCI,
+        Kind.INTEGER,
+        "After this time everybody has to log in again, however busy.",
+        "Web page",
+        default=720,
+        minimum=5,
+        maximum=10080,
+        unit="minutes",
+        example="720",
+    ),
+    Variable(
+        "listen",
+        Scope.UCI,
+        Kind.TEXT,
+        "The address and port of this page, where it has no web server in front. Counts when it "
+        "is started the next time, unless its command line says otherwise. It speaks plain HTTP: "
+        "at any other address than 127.0.0.1, passwords and keys can be read on their way.",
+        "Web page",
+        default="127.0.0.1:8080",
+        example="127.0.0.1:8080",
+    ),
 )
 
 _INDEX: dict[tuple[Scope, str], Variable] = {

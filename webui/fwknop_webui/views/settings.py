@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from typing import NamedTuple
 
 from flask import g, request
 from flask.typing import ResponseReturnValue
@@ -27,6 +28,16 @@ from fwknop_webui.saving import Combined, combine, conflict_texts
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.settings_form import SettingsForm
 from fwknop_webui.staging import Draft
+from fwknop_webui.web_settings import stored_faults
+
+
+class OwnAddress(NamedTuple):
+    """Where this page is, and whether a web server in front decides that."""
+
+    origin: str
+    is_secure: bool
+    is_behind: bool
+
 
 COMMON_NETWORKS = ("wan", "wan6", "lan")
 
@@ -35,7 +46,7 @@ def settings() -> ResponseReturnValue:
     """The form."""
     draft = current_draft()
     checked = check(draft.package, services().store.file)
-    warnings = [*problem_notices(draft, checked), *_network_notices(draft)]
+    warnings = [*problem_notices(draft, checked), *_network_notices(draft), *_web_notices(draft)]
     return _page(settings_form.stored_form(draft.package), draft, warnings)
 
 
@@ -81,6 +92,7 @@ def _page(form: SettingsForm, draft: Draft, warnings: list[Notice]) -> str:
         ticks=[(name, device, name in chosen) for name, device in networks.items()],
         other_networks=" ".join(name for name in chosen if name not in networks),
         devices=_devices(),
+        own=_own_address(),
         has_classic_files=not Folder(services().config.classic).trouble,
     )
 
@@ -109,6 +121,20 @@ def _network_notices(draft: Draft) -> list[Notice]:
     title = _("There is no network “{name}” in /etc/config/network").format(name=names)
     text = _("Unless another program makes it, no knock is heard. There are: {names}.")
     return [Notice(Level.WARNING, title, text.format(names=", ".join(known)))]
+
+
+def _web_notices(draft: Draft) -> list[Notice]:
+    """What was written into the file by other means and makes no sense."""
+    title = _("“{option}” of this page makes no sense and counts as unset")
+    return [
+        Notice(Level.WARNING, title.format(option=option), text)
+        for option, text in stored_faults(draft.package).items()
+    ]
+
+
+def _own_address() -> OwnAddress:
+    config = services().config
+    return OwnAddress(request.host_url.rstrip("/"), request.is_secure, config.is_behind)
 
 
 def _devices() -> list[str]:
