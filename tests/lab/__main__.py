@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab.client import Ask
-from tests.lab.configs import packaged_config
+from tests.lab.configs import first_boot_config
 from tests.lab.errors import LabError
 from tests.lab.folder import running_lab
 from tests.lab.knock import knock, lan_ask
 from tests.lab.lab import LabOptions
 from tests.lab.process import SYSTEM_PATH
 from tests.lab.ruleset import PROJECT
-from tests.lab.run import run
+from tests.lab.run import run, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8080, help="of the web page (8080)")
     parser.add_argument("--scenario", default="wan-drop", help="fw4 configuration (wan-drop)")
     parser.add_argument(
-        "--fresh", action="store_true", help="as first installed: nothing on, no client with keys"
+        "--fresh", action="store_true", help="as after a router's first boot: nothing switched on"
     )
     parser.set_defaults(action=_run)
 
@@ -60,7 +60,10 @@ def _add_knock(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    config = packaged_config() if given.fresh else None
+    config = None
+    if given.fresh:
+        config, told = first_boot_config()
+        say(f"As after a router's first boot: nothing is switched on. Its log says:\n{told}")
     return run(
         given.folder.absolute(),
         LabOptions(config=config, scenario=given.scenario, port=given.port),

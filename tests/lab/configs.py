@@ -6,7 +6,10 @@ import base64
 import secrets
 import socket
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from tests.lab.commands import run_checked
+from tests.lab.process import installed_program
 from tests.lab.ruleset import PROJECT
 
 SPA_PORT = 62201
@@ -41,6 +44,19 @@ config config
 def packaged_config() -> str:
     """The file as the package installs it: nothing on, no usable client."""
     return PACKAGED.read_text()
+
+
+def first_boot_config() -> tuple[str, str]:
+    """What a router's first boot makes of that file (uci-defaults), and what it says it did.
+
+    Raises LabError.
+    """
+    with TemporaryDirectory(prefix="fwlab-") as folder:
+        uci = Path(folder, "fwknopd")
+        write_private(uci, packaged_config())
+        program = str(installed_program("fwknopctl"))
+        told = run_checked([program, "migrate", "--uci", str(uci), "--network", "wan"])
+        return uci.read_text(), told
 
 
 def ready_config(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -103,7 +104,14 @@ class Process:
 
     def died(self) -> LabError:
         """The error that tells how the program ended, with the last lines it wrote."""
-        return LabError(f"{self.name} ended with status {self.wait(0)}{self.last_words()}")
+        return LabError(f"{self.name} {self.how_it_ended()}{self.last_words()}")
+
+    def how_it_ended(self) -> str:
+        """ "was killed by SIGKILL", or "ended with status 1". Raises LabError while it runs."""
+        status = self.wait(0)
+        if status < 0:
+            return f"was killed by {signal.Signals(-status).name}"
+        return f"ended with status {status}"
 
     def last_words(self) -> str:
         """The end of its log, indented, or nothing."""

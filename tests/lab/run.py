@@ -16,6 +16,9 @@ from tests.lab.lab import Lab, LabOptions
 from tests.lab.process import SYSTEM_PATH, wait_for_end
 from tests.lab.stop import StopRequest
 
+RESPAWN_SECONDS = 1.0
+"""On a router procd waits for five."""
+
 NEEDED = {"ip": "iproute2", "nsenter": "util-linux", "nft": "nftables"}
 
 
@@ -33,15 +36,33 @@ def run(folder: Path, options: LabOptions) -> int:
         try:
             with Lab(folder, replace(options, listener=print_event)) as lab:
                 tell(lab, missing)
-                ended = wait_for_end([lab.daemon.process, lab.page.process], stop.fileno())
-                if ended is not None:
-                    raise ended.died()
+                _stay(lab, stop)
                 say("\nTaking the lab down ...")
         except LabStopped:
             say("\nStopped while starting; nothing is left.")
             return 0
     say("Nothing is left.")
     return 0
+
+
+def _stay(lab: Lab, stop: StopRequest) -> None:
+    """Until we are to stop. A daemon or page that ends is started again, as procd does it."""
+    while True:
+        ended = wait_for_end([lab.daemon.process, lab.page.process], stop.fileno())
+        if ended is None:
+            return
+        say(
+            f"\n{ended.name} {ended.how_it_ended()}{ended.last_words()}\n"
+            f"It is started again, as procd does on a router ..."
+        )
+        if stop.wait(RESPAWN_SECONDS):
+            return
+        if ended is lab.daemon.process:
+            lab.daemon.restart()
+        else:
+            lab.page.close()
+            lab.page.start()
+        say(f"{ended.name} runs again.")
 
 
 def missing_for_namespaces() -> str | None:

@@ -27,9 +27,13 @@ class StopRequest:
         """Descriptor that becomes readable when we are to stop."""
         return self._read
 
+    def wait(self, seconds: float) -> bool:
+        """Wait no longer than that for it: are we to stop?"""
+        return bool(select.select([self._read], [], [], seconds)[0])
+
     def check(self) -> None:
         """Raise LabStopped if we are to stop."""
-        if select.select([self._read], [], [], 0)[0]:
+        if self.wait(0):
             raise LabStopped("stopped while starting")
 
     def _asked(self, number: int, frame: FrameType | None) -> None:

@@ -170,13 +170,18 @@ def test_run_and_knock_as_a_user_does(start: Start) -> None:
 
 
 @pytest.mark.root
-def test_a_fresh_lab_has_nothing_to_knock_with(start: Start) -> None:
+@pytest.mark.client
+def test_a_fresh_lab_is_a_router_after_its_first_boot(start: Start, tmp_path: Path) -> None:
     lab = start("run", "--port=0", "--fresh")
-    lab.wait_for("none with keys yet")
+    lab.wait_for("password")
+    # The first boot has made keys for a client, and says so; nothing is switched on.
+    assert "phone" in lab.wait_for("Clients")
     knock = start("knock")
     assert knock.end() == 1
-    assert "no usable client" in knock.shown
-    assert "Add one in the browser" in knock.shown
+    assert "Is Enable config overwrite on, and applied?" in knock.shown
+    uci = tmp_path / "lab/config/fwknopd"
+    assert "KEY_BASE64" in uci.read_text()
+    assert "keys" in lab.shown[: lab.shown.index("Starting: ")]
 
 
 @pytest.mark.root
@@ -229,13 +234,23 @@ def test_a_configuration_the_daemon_refuses_ends_the_lab(
 
 
 @pytest.mark.root
-def test_a_daemon_that_dies_ends_the_lab_and_is_named(start: Start) -> None:
+def test_what_dies_is_named_and_started_again(start: Start, tmp_path: Path) -> None:
     lab = start("run", "--port=0")
-    lab.wait_for("password")
-    (daemon,) = [line for line in children_of(lab.pid) if "--events" in line[1]]
-    os.kill(daemon[0], signal.SIGKILL)
+    lab.wait_for("End")
+    for name, option in (("fwknop-webui", "--listen"), ("fwknopd", "--events")):
+        kill_child(lab.pid, option)
+        lab.wait_for(f"{name} was killed by SIGKILL")
+        lab.wait_for(f"{name} runs again")
+    # What can't be started again ends the lab.
+    (tmp_path / "lab/config/fwknopd").write_text("config global\n\toption uci_enabled '1\n")
+    kill_child(lab.pid, "--events")
     assert lab.end() == 1
-    assert "fwknopd ended with status -9" in lab.shown
+    assert "fwknopd did not start" in lab.shown
+
+
+def kill_child(pid: int, option: str) -> None:
+    (child,) = [child for child, line in children_of(pid) if option in line]
+    os.kill(child, signal.SIGKILL)
 
 
 def children_of(pid: int) -> list[tuple[int, str]]:
