@@ -8,7 +8,7 @@ PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Pyt
 SIDE_BY_SIDE = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run knock test lint matrix bench ipk translations compatibility pins clean
+.PHONY: help setup run knock test lint matrix soak bench ipk translations compatibility pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,10 @@ test: ## run every test; PYTEST_ARGS="tests/unit -k replay" for some of them
 matrix: ## every door with every firewall through every trouble, not only the everyday choice; half an hour
 	@$(PREPARE) test
 	@MATRIX=complete $(VENV_PYTHON) -m pytest tests/netns/matrix $(PYTEST_ARGS)
+
+soak: ## a day's life in a hurry, and faults at every system call; SOAK_MINUTES=30 for each firewall
+	@$(PREPARE) test
+	@SOAK_MINUTES=$${SOAK_MINUTES:-30} FAULTS=complete nice -n 19 $(VENV_PYTHON) -m pytest -s tests/netns/soak tests/netns/faults $(PYTEST_ARGS)
 
 lint: ## check style, format and types
 	@$(PREPARE) lint

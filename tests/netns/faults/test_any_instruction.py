@@ -24,6 +24,7 @@ pytestmark = [
     pytest.mark.nft,
     pytest.mark.iptables,
     pytest.mark.strace,
+    pytest.mark.timeout(900),
     pytest.mark.parametrize("arena", ARENAS, ids=lambda arena: arena.name),
 ]
 

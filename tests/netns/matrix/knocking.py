@@ -40,16 +40,19 @@ def config_text(
     kinds: Iterable[Kind], server: dict[str, str], disabled: frozenset[str] = frozenset()
 ) -> str:
     """The UCI file with a client for each kind and IP version."""
-    sections = ["config global\n\toption uci_enabled '1'\n", _section("config", server)]
+    sections = ["config global\n\toption uci_enabled '1'\n", section("config", server)]
     for kind in kinds:
         for version in kind.versions:
             client = kind.client(version)
             enabled = {"enabled": "0"} if client in disabled else {}
-            sections.append(_section("access", _client(client) | kind.section(version) | enabled))
+            sections.append(
+                section("access", client_section(client) | kind.section(version) | enabled)
+            )
     return "\n".join(sections)
 
 
-def _client(name: str) -> dict[str, str]:
+def client_section(name: str) -> dict[str, str]:
+    """The options every client has."""
     keys = keys_of(name)
     assert keys.encryption_key is not None and keys.hmac_key is not None
     return {
@@ -60,7 +63,8 @@ def _client(name: str) -> dict[str, str]:
     }
 
 
-def _section(kind: str, options: dict[str, str]) -> str:
+def section(kind: str, options: dict[str, str]) -> str:
+    """A section of a UCI file."""
     lines = [f"\toption {name} '{value}'\n" for name, value in options.items()]
     return f"config {kind}\n{''.join(lines)}"
 
@@ -75,6 +79,11 @@ def _message_type(kind: Kind) -> MessageType:
 
 def packet(kind: Kind, home: Home, seconds: int) -> bytes:
     """What a phone sends to have its door open for ``seconds``."""
+    return packet_of(kind.client(home.version), kind, home, seconds)
+
+
+def packet_of(client: str, kind: Kind, home: Home, seconds: int) -> bytes:
+    """The same, with the keys of any client."""
     named = home.address(kind.names) if kind.names else home.phone
     # A packet can't name an IPv6 address: it means whoever sent it.
     address = named if home.version == 4 else "0.0.0.0"
@@ -86,7 +95,7 @@ def packet(kind: Kind, home: Home, seconds: int) -> bytes:
         message=f"{address},{kind.ports}",
         nat_access=kind.target(home.version),
         client_timeout=seconds,
-        keys=keys_of(kind.client(home.version)),
+        keys=keys_of(client),
         salt=secrets.token_bytes(8),
     )
 
