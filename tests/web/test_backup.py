@@ -321,12 +321,64 @@ def test_old_preview_restores_nothing_it_did_not_show(visitor: Visitor) -> None:
     assert page.staged == 0
 
 
-def test_changed_file_is_compared_anew(visitor: Visitor, write_uci: Callable[[str], None]) -> None:
+def test_other_change_meanwhile_is_put_beside_the_backup(
+    visitor: Visitor, write_uci: Callable[[str], None], uci: Path
+) -> None:
     page = restore(visitor, content(FILE.replace("'Anna'", "'Zoe'")))
-    write_uci(FILE.replace("VERBOSE '1'", "VERBOSE '2'"))
+    third = "config access\n\toption SOURCE 'ANY'\n\toption name 'Nojs'\n\toption KEY 'k'\n\n"
+    write_uci(FILE.replace("VERBOSE '1'", "VERBOSE '2'") + third)
+    page = confirm(visitor, page)
+    assert "Your changes were put beside those" in page.text
+    apply(visitor)
+    for text in ("'Zoe'", "VERBOSE '2'", "'Nojs'"):
+        assert text in uci.read_text()
+
+
+@pytest.mark.parametrize("button", ["Have the backup's", "Keep theirs"])
+def test_what_both_changed_is_shown_with_both_values(
+    button: str, visitor: Visitor, write_uci: Callable[[str], None], uci: Path
+) -> None:
+    page = restore(visitor, content(FILE.replace("'Anna'", "'Zoe'")))
+    write_uci(FILE.replace("'Anna'", "'Yan'"))
     page = confirm(visitor, page)
     assert page.status == 409
     assert page.staged == 0
+    assert "name Zoe Yan" in page.text
+    old = page.form("/backup/confirm")
+    write_uci(FILE.replace("'Anna'", "'Xenia'"))
+    page = visitor.press(old, button)
+    assert "name Zoe Xenia" in page.text
+    staged = visitor.press(page.form("/backup/confirm"), button).staged
+    assert bool(staged) == (button != "Keep theirs")
+    if staged:
+        apply(visitor)
+    assert ("'Xenia'" if button == "Keep theirs" else "'Zoe'") in uci.read_text()
+
+
+def test_page_nobody_remembers_is_shown_anew(visitor: Visitor) -> None:
+    form = restore(visitor, content(FILE.replace("'Anna'", "'Zoe'"))).form("/backup/confirm")
+    form.fields = [(key, "old" if key == "base" else old) for key, old in form.fields]
+    page = visitor.press(form, "Restore")
+    assert page.status == 409
+    assert "the configuration changed since this page was opened" in page.text
+    assert confirm(visitor, page).staged > 0
+
+
+def test_restoring_without_the_first_client_changes_no_other(
+    visitor: Visitor, write_uci: Callable[[str], None], uci: Path
+) -> None:
+    # Anonymous sections are called by their places.
+    nameless = FILE.replace("access 'bert'", "access")
+    write_uci(nameless)
+    anna = nameless[nameless.index("config access") : nameless.rindex("config access")]
+    page = restore(visitor, content(nameless.replace(anna, "")))
+    assert "name='Bert'" not in page.text
+    form = page.form("/backup/confirm")
+    write_uci(nameless.replace("name 'Bert'", "name 'Bert'\n\toption note 'theirs'"))
+    page = visitor.press(form, "Restore")
+    apply(visitor)
+    assert "note 'theirs'" in uci.read_text()
+    assert "Anna" not in uci.read_text()
 
 
 def test_nothing_is_compared_with_a_file_that_is_no_more(
@@ -346,10 +398,34 @@ def test_nothing_is_compared_with_a_file_that_is_no_more(
     page = restore(visitor, new)
     assert first in page.text
     assert page.staged == staged
-    visitor.press(page.form("/changes/apply"), "Keep my changes")
-    confirm(visitor, restore(visitor, new))
+    page = visitor.press(page.form("/changes/apply"), "Keep my changes")
+    # The way back.
+    assert "Go on with the backup" in page.text
+    assert "/backup/preview" in page.links
+    confirm(visitor, visitor.get("/backup/preview"))
     apply(visitor)
     assert uci.read_text().count("name 'Nojs'") == 1
+
+
+def test_way_back_is_one_of_the_pages_own(visitor: Visitor) -> None:
+    page = visitor.get("/changes?after=//evil.example")
+    assert "evil" not in page.html
+    page = visitor.get("/changes?after=clients")
+    assert "Go on" not in page.text
+
+
+def test_restored_client_that_somebody_added_meanwhile_is_there_once(
+    visitor: Visitor, write_uci: Callable[[str], None], uci: Path
+) -> None:
+    third = "config access\n\toption SOURCE 'ANY'\n\toption name 'Nojs'\n\toption KEY 'k'\n\n"
+    confirm(visitor, restore(visitor, content(FILE + third)))
+    write_uci(FILE + third.replace("'ANY'", "'192.0.2.0/24'"))
+    page = visitor.get("/changes")
+    assert "(Nojs) SOURCE ANY 192.0.2.0/24" in page.text
+    visitor.press(page.form("/changes/apply"), "Keep theirs")
+    # Nothing of it is left: theirs is there already.
+    assert uci.read_text().count("name 'Nojs'") == 1
+    assert visitor.get("/changes").staged == 0
 
 
 def test_cancel_forgets_the_backup(visitor: Visitor) -> None:

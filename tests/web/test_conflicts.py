@@ -221,14 +221,27 @@ def test_button_of_an_old_tab_does_not_hit_a_new_client(visitor: Visitor, uci: P
     assert "Carla" in visitor.get("/clients").text
 
 
-def test_import_and_restore_show_again_what_is_there_now(visitor: Visitor, uci: Path) -> None:
-    page = visitor.get("/backup/reset")
-    form = page.form("/backup/reset")
+@pytest.mark.parametrize("button", ["Factory reset", "Keep these, reset the rest"])
+def test_reset_says_what_came_since_its_page_was_opened(
+    button: str, visitor: Visitor, uci: Path
+) -> None:
+    form = visitor.get("/backup/reset").form("/backup/reset")
     add(visitor, "Save", name="Carla")
-    text = next(text for text, *_ in form.buttons)
-    page = visitor.press(form, text)
-    assert "the configuration changed since this page was opened" in page.text
-    assert page.staged == 6
+    edit(uci, "MAX_SPA_PACKET_AGE '90'", "MAX_SPA_PACKET_AGE '80'")
+    page = visitor.press(form, "Factory reset")
+    assert "First decide what becomes of your unsaved changes" in page.text
+    page = visitor.press(page.form("/changes/apply"), "Keep my changes")
+    assert "/backup/reset" in page.links
+    page = visitor.press(form, "Factory reset")
+    assert page.status == 409
+    assert "MAX_SPA_PACKET_AGE='80'" in page.text
+    assert "name='Carla'" in page.text
+    visitor.press(page.form("/backup/reset"), button)
+    apply(visitor)
+    kept = button != "Factory reset"
+    assert ("Carla" in uci.read_text()) is kept
+    assert ("MAX_SPA_PACKET_AGE '80'" in uci.read_text()) is kept
+    assert "Anna" not in uci.read_text()
 
 
 def stage_on_old(visitor: Visitor, uci: Path) -> Page:

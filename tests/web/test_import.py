@@ -400,13 +400,42 @@ def test_old_preview_confirms_nothing_it_did_not_show(visitor: Visitor) -> None:
     assert "Anna" in page.html
 
 
-def test_changed_file_is_compared_anew(visitor: Visitor, write_uci: Callable[[str], None]) -> None:
+def test_client_somebody_added_meanwhile_is_a_conflict(
+    visitor: Visitor, write_uci: Callable[[str], None], uci: Path
+) -> None:
     page = paste(visitor, ANNA)
     write_uci(FILE)
     page = confirm(visitor, page)
     assert page.status == 409
+    assert "OPEN_PORTS tcp/22 tcp/22, tcp/80" in page.text
     assert "conflict" in page.text
     assert page.staged == 0
+    confirm(visitor, page, take_1="replace")
+    apply(visitor)
+    assert clients(uci)["Anna's phone"]["OPEN_PORTS"] == "tcp/22"
+
+
+def test_other_change_meanwhile_is_put_beside_the_import(
+    visitor: Visitor, write_uci: Callable[[str], None], uci: Path
+) -> None:
+    write_uci(FILE)
+    page = paste(visitor, BOB)
+    write_uci(FILE.replace("note 'hers'", "note 'changed'"))
+    page = confirm(visitor, page)
+    assert "Your changes were put beside those" in page.text
+    apply(visitor)
+    assert clients(uci)["Anna's phone"]["note"] == "changed"
+    assert clients(uci)["Bob"]["KEY"] == "bobs passphrase"
+
+
+def test_same_client_imported_by_two_people_is_there_once(
+    visitor: Visitor, second: Visitor, uci: Path
+) -> None:
+    page = paste(visitor, ANNA)
+    confirm(second, paste(second, ANNA))
+    apply(second)
+    assert confirm(visitor, page).staged == 0
+    assert uci.read_text().count(KEY) == 1
 
 
 def test_preview_belongs_to_one_session(visitor: Visitor, second: Visitor) -> None:

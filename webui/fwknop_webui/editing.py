@@ -85,17 +85,18 @@ def apply_and_go(target: str) -> ResponseReturnValue:
     return redirect(url_for(endpoint) if endpoint else target, 303)
 
 
-def unsettled(draft: Draft) -> ResponseReturnValue | None:
+def unsettled(draft: Draft, endpoint: str) -> ResponseReturnValue | None:
     """Where to go before all is replaced or added to, when the file is not what pages show.
 
-    Seen from an older file, what somebody else saved since would be missing, or there twice.
+    There nobody could tell what would become of what somebody else saved since. From where
+    that is decided a link leads back to ``endpoint``.
     """
     if not draft.changes or not draft.is_stale:
         return None
     title = _("First decide what becomes of your unsaved changes")
-    text = _("The file was changed since you made them. Keep or revert them, then do this again.")
+    text = _("The file was changed since you made them. Keep or revert them; then you can go on.")
     notify(Level.ERROR, title, text)
-    return redirect(url_for("changes"), 303)
+    return redirect(url_for("changes", after=endpoint), 303)
 
 
 def outdated_notice() -> Notice:

@@ -8,7 +8,9 @@ clients apart (label and keys), and by their place only when none was added or t
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 
+from fwknopd.config.uci_changes import new_section_id
 from fwknopd.config.uci_format import UciPackage, UciSection
 from fwknopd.config.variables import is_secret
 
@@ -16,19 +18,55 @@ ACCESS = "access"
 PLACEHOLDERS = frozenset({"CHANGEME", "__CHANGEME__"})
 
 
-def matched(before: UciPackage, after: UciPackage) -> dict[str, str]:
-    """Ids in ``after`` by those in ``before``, of the sections that are in both."""
+def matched(before: UciPackage, after: UciPackage, *, certain: bool = False) -> dict[str, str]:
+    """Ids in ``after`` by those in ``before``, of the sections that are in both.
+
+    ``certain``: without clients that only stand in the same place.
+    """
     found: dict[str, str] = {}
     for section_type in dict.fromkeys(item.type for item in before.sections):
-        found |= _matched(before.of_type(section_type), after.of_type(section_type))
+        by_place = section_type != ACCESS or not certain
+        olds, news = before.of_type(section_type), after.of_type(section_type)
+        found |= _matched(olds, news, by_place=by_place)
     return found
 
 
-def _matched(before: Sequence[UciSection], after: Sequence[UciSection]) -> dict[str, str]:
+def twins(mine: Sequence[UciSection], theirs: Sequence[UciSection]) -> dict[str, str]:
+    """Ids in ``theirs`` by those in ``mine``, of sections two people added that are one.
+
+    What is alike is, and so is a client that has the same name or the same keys.
+    """
+    found: dict[str, str] = {}
+    for section_type in dict.fromkeys(item.type for item in mine):
+        ours = [item for item in mine if item.type == section_type]
+        others = [item for item in theirs if item.type == section_type]
+        for trait in (_name, _content, *((_called, _any_keys) if section_type == ACCESS else ())):
+            _pair(found, ours, others, trait)
+    return found
+
+
+def aligned(package: UciPackage, to: UciPackage) -> UciPackage:
+    """The package with the ids that its sections have in ``to``; the others get new ones.
+
+    So what differs from ``to`` is told of the section it differs in, not of its place.
+    """
+    known = {new: old for old, new in matched(to, package, certain=True).items()}
+    names = UciPackage(tuple(item for item in package.sections if item.name))
+    used, sections = UciPackage((*to.sections, *names.sections)), []
+    for item in package.sections:
+        made = known.get(item.id) or item.name or new_section_id(used, item.type)
+        sections.append(replace(item, id=made))
+        used = UciPackage((*used.sections, sections[-1]))
+    return UciPackage(tuple(sections))
+
+
+def _matched(
+    before: Sequence[UciSection], after: Sequence[UciSection], *, by_place: bool
+) -> dict[str, str]:
     found: dict[str, str] = {}
     for trait in (_name, _content, _label, _keys):
         _pair(found, before, after, trait)
-    if len(before) == len(after):
+    if by_place and len(before) == len(after):
         _pair_by_place(found, before, after)
     return found
 
@@ -88,7 +126,16 @@ def _label(section: UciSection) -> Hashable:
 
 
 def _keys(section: UciSection) -> Hashable:
-    return () if section.name else tuple(filter(_is_key, _options(section)))
+    return () if section.name else _any_keys(section)
+
+
+def _called(section: UciSection) -> Hashable:
+    """What the daemon calls the client: two of that name it would not take."""
+    return section.get("name") or section.name
+
+
+def _any_keys(section: UciSection) -> Hashable:
+    return tuple(sorted(filter(_is_key, _options(section)), key=repr))
 
 
 def _is_key(option: tuple[str, Hashable]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from fwknop_webui.matching import ACCESS, matched
+from fwknop_webui.matching import ACCESS, matched, twins
 from fwknopd.config.uci_changes import (
     AddSection,
     DeleteOption,
@@ -24,7 +24,15 @@ from fwknopd.config.uci_changes import (
     new_section_id,
 )
 from fwknopd.config.uci_differences import differences
-from fwknopd.config.uci_format import UciPackage, UciValue
+from fwknopd.config.uci_format import UciPackage, UciSection, UciValue
+
+SPELLINGS = {
+    "KEY": "KEY_BASE64",
+    "KEY_BASE64": "KEY",
+    "HMAC_KEY": "HMAC_KEY_BASE64",
+    "HMAC_KEY_BASE64": "HMAC_KEY",
+}
+"""Options that say the same in two ways: a client has one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +82,23 @@ class _Merge:
         self._prefer_mine = prefer_mine
         self._made: set[str] = set()
         self.package = theirs
-        self.sections = matched(base, theirs)
         self.conflicts: list[Conflict] = []
+        added = _added(base, mine)
+        self._added = {item.id for item in added}
+        known = set(matched(base, theirs, certain=True).values())
+        self._twins = twins(added, [item for item in theirs.sections if item.id not in known])
+        # What is one of mine is not what stood in its place.
+        shared = set(self._twins.values())
+        self.sections = {
+            old: new for old, new in matched(base, theirs).items() if new not in shared
+        }
 
     def take(self, change: UciChange) -> None:
         match change:
             case AddSection():
                 self._add(change)
-            case SetSection(section=name):
-                self.sections[name] = name
-                # Somebody else may have made one of that name; then their options meet.
-                if self.package.section(name) is None:
-                    self._make(change)
+            case SetSection():
+                self._add_named(change)
             case DeleteSection(section=name):
                 self._delete(name)
             case SetOption(section=name, option=option, value=value):
@@ -95,13 +108,32 @@ class _Merge:
 
     def _add(self, change: AddSection) -> None:
         theirs = self._theirs.of_type(change.type)
-        if change.type != ACCESS and theirs and not self._base.of_type(change.type):
+        is_only = change.type != ACCESS and not self._base.of_type(change.type)
+        if is_only and theirs and theirs[0].id not in self.sections.values():
             # Both needed a place for a setting: it is one and the same.
             self.sections[change.section] = theirs[0].id
+            return
+        if change.section in self._twins:
+            self.sections[change.section] = self._twins[change.section]
             return
         made = new_section_id(self.package, change.type)
         self.sections[change.section] = made
         self._make(replace(change, section=made))
+
+    def _add_named(self, change: SetSection) -> None:
+        # Somebody else may have made it, too; then their options meet.
+        name = self._twins.get(change.section, change.section)
+        there = self.package.section(name)
+        self.sections[change.section] = name
+        if there is not None and there.type != change.type:
+            # The name is that of something else there.
+            self._note(Conflict(name, "", None, ""))
+            if not self._prefer_mine:
+                del self.sections[change.section]
+                return
+            self._apply(DeleteSection(name))
+        if self.package.section(name) is None:
+            self._make(change)
 
     def _make(self, change: AddSection | SetSection) -> None:
         self._apply(change)
@@ -129,11 +161,29 @@ class _Merge:
         theirs = _options(self._theirs, place).get(option)
         if theirs == mine:
             return
-        if theirs != _options(self._base, section_id).get(option):
+        if theirs != self._before(section_id).get(option):
             self._note(Conflict(place, option, mine, theirs))
             if not self._prefer_mine:
                 return
-        self._put(place, option, mine)
+        if mine is None or self._is_only_spelling(section_id, place, option, mine):
+            self._put(place, option, mine)
+
+    def _is_only_spelling(self, section_id: str, place: str, option: str, mine: UciValue) -> bool:
+        """False when theirs is kept in another spelling; mine takes its place."""
+        other = SPELLINGS.get(option, "")
+        theirs = _options(self._theirs, place).get(other)
+        if theirs is None or theirs == self._before(section_id).get(other):
+            return True
+        if other in _options(self._mine, section_id):
+            return True
+        self._note(Conflict(place, option, mine, theirs))
+        if self._prefer_mine:
+            self._put(place, other, None)
+        return self._prefer_mine
+
+    def _before(self, section_id: str) -> dict[str, UciValue]:
+        """What I changed; what I added may have the id of something else there was."""
+        return {} if section_id in self._added else _options(self._base, section_id)
 
     def _put(self, place: str, option: str, value: UciValue | None) -> None:
         self._apply(SetOption(place, option, "" if value is None else value))
@@ -168,6 +218,11 @@ class _Merge:
         self.package = apply(self.package, (change,))
 
 
+def _added(base: UciPackage, mine: UciPackage) -> list[UciSection]:
+    types = {item.id: item.type for item in base.sections}
+    return [item for item in mine.sections if types.get(item.id) != item.type]
+
+
 def _options(package: UciPackage, section_id: str) -> dict[str, UciValue]:
     section = package.section(section_id)
     return {item.name: item.value for item in section.options} if section else {}
@@ -176,7 +231,7 @@ def _options(package: UciPackage, section_id: str) -> dict[str, UciValue]:
 def _ordered(package: UciPackage, wanted: Sequence[str], theirs: UciPackage) -> UciPackage:
     """The sections as wanted; what only they have stays behind its neighbour there."""
     by_id = {item.id: item for item in package.sections}
-    order = [name for name in wanted if name in by_id]
+    order = [name for name in dict.fromkeys(wanted) if name in by_id]
     place = 0
     for item in theirs.sections:
         if item.id in order:

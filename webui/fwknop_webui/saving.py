@@ -36,11 +36,13 @@ class Combined:
         return not self.conflicts and not self.problems
 
 
-def combine(opened: Draft, changed: Draft, now: Draft, file: str) -> Combined:
+def combine(
+    opened: Draft, changed: Draft, now: Draft, file: str, *, prefer_mine: bool = True
+) -> Combined:
     """``changed`` is what the form made of ``opened``; ``now`` what the pages show by now."""
     if opened.base.etag == now.base.etag and opened.changes == now.changes:
         return Combined(now.with_package(changed.package))
-    found = merge(opened.package, changed.package, now.package)
+    found = merge(opened.package, changed.package, now.package, prefer_mine=prefer_mine)
     draft = now.with_package(found.package)
     known = {*check(now.package, file).errors, *check(changed.package, file).errors}
     new = tuple(p for p in check(draft.package, file).errors if p not in known)

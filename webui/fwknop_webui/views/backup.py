@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from flask import Response, redirect, request, url_for
@@ -13,21 +13,32 @@ from fwknop_webui import backup_archive, sealed_backup
 from fwknop_webui.auth import Right
 from fwknop_webui.backup_archive import Backup, NoBackup
 from fwknop_webui.check import check
-from fwknop_webui.editing import base_seal, is_unchanged, outdated_notice, stage, unsettled
+from fwknop_webui.conflict_rows import Command, commands_of
+from fwknop_webui.editing import (
+    base_seal,
+    is_unchanged,
+    opened_draft,
+    outdated_notice,
+    stage,
+    unsettled,
+)
 from fwknop_webui.factory import factory_package
 from fwknop_webui.held import drop, held, hold
 from fwknop_webui.i18n import _
 from fwknop_webui.kept_files import kept_files
+from fwknop_webui.matching import aligned
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import notify, render
 from fwknop_webui.recent_password import is_recent, password_obstacle
 from fwknop_webui.routes import UPLOAD, Route
+from fwknop_webui.saving import combine
 from fwknop_webui.sealed_backup import MAX_PASSPHRASE, MIN_PASSPHRASE
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.staging import Draft
-from fwknop_webui.views.changes import commands_of
+from fwknop_webui.taking_over import MINE, THEIRS, TakenOver, previewed, take_over
 from fwknop_webui.views.imports import folder
 from fwknopd.config.problems import ConfigError
+from fwknopd.config.uci_changes import UciChange
 from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import UciPackage
 
@@ -110,7 +121,9 @@ def preview_backup() -> ResponseReturnValue:
     if kept is None:
         return redirect(url_for("backup"), 303)
     draft = current_draft()
-    return unsettled(draft) or _preview(draft, kept[0], kept[1])
+    if (answer := unsettled(draft, "preview_backup")) is not None:
+        return answer
+    return _preview(draft, kept[0], kept[1], previewed(draft, _as(draft, kept[0].package)))
 
 
 def confirm_backup() -> ResponseReturnValue:
@@ -124,12 +137,22 @@ def confirm_backup() -> ResponseReturnValue:
         )
         return redirect(url_for("preview_backup"), 303)
     draft = current_draft()
-    if (answer := unsettled(draft)) is not None:
+    if (answer := unsettled(draft, "preview_backup")) is not None:
         return answer
-    if not is_unchanged(draft, request.form.get("base", "")):
-        return _preview(draft, kept[0], kept[1], outdated_notice()), 409
+    package = kept[0].package
+    taken = take_over(draft, lambda opened: _as(opened, package), request.form)
+    if taken is None:
+        anew = previewed(draft, _as(draft, package))
+        return _preview(draft, kept[0], kept[1], anew, outdated_notice()), 409
+    if taken.notice:
+        return _preview(draft, kept[0], kept[1], taken, taken.notice), 409
     drop()
-    return _staged(draft, kept[0].package, _("The backup is restored, but not in use yet."))
+    return _staged(taken.draft, _("The backup is restored, but not in use yet."))
+
+
+def _as(draft: Draft, package: UciPackage) -> Draft:
+    """The draft that makes the file say what ``package`` says, client by client."""
+    return draft.with_package(aligned(package, draft.package))
 
 
 def cancel_backup() -> ResponseReturnValue:
@@ -141,25 +164,43 @@ def cancel_backup() -> ResponseReturnValue:
 def factory_reset() -> ResponseReturnValue:
     """Ask whether to start over."""
     draft = current_draft()
-    if (answer := unsettled(draft)) is not None:
-        return answer
-    count = len(draft.package.of_type("access"))
-    return render("factory_reset.html", "backup", base=base_seal(draft), count=count)
+    return unsettled(draft, "factory_reset") or _ask_for_reset(draft, draft)
 
 
 def factory_reset_now() -> ResponseReturnValue:
     """Stage the configuration as it is first installed."""
-    draft = current_draft()
-    if (answer := unsettled(draft)) is not None:
+    draft, form = current_draft(), request.form
+    if (answer := unsettled(draft, "factory_reset")) is not None:
         return answer
-    if not is_unchanged(draft, request.form.get("base", "")):
+    opened = opened_draft(draft, form.get("base", ""))
+    if opened is None:
         notify(Level.ERROR, outdated_notice().title)
         return redirect(url_for("factory_reset"), 303)
-    return _staged(draft, factory_package(), _("Everything will be as first installed."))
+    choice = form.get("do") if is_unchanged(draft, form.get("seen", "")) else None
+    if choice not in (MINE, THEIRS) and not is_unchanged(draft, form["base"]):
+        return _ask_for_reset(draft, opened), 409
+    changed = _as(draft, factory_package())
+    if choice == THEIRS:
+        wanted, file = _as(opened, factory_package()), services().store.file
+        changed = combine(opened, wanted, draft, file, prefer_mine=False).draft
+    return _staged(changed, _("Everything will be as first installed."))
 
 
-def _staged(draft: Draft, package: UciPackage, title: str) -> ResponseReturnValue:
-    stage(draft.with_package(package))
+def _ask_for_reset(draft: Draft, opened: Draft) -> str:
+    """``opened`` is what the page was first made from: what came since is listed."""
+    since = differences(opened.package, draft.package)
+    return render(
+        "factory_reset.html",
+        "backup",
+        base=base_seal(opened),
+        seen=base_seal(draft),
+        count=len(draft.package.of_type("access")),
+        commands=_commands(since)[:MAX_COMMANDS],
+    )
+
+
+def _staged(draft: Draft, title: str) -> ResponseReturnValue:
+    stage(draft)
     notify(Level.INFO, title, _("Look it over, then press Save & Apply."))
     return redirect(url_for("changes"), 303)
 
@@ -177,12 +218,10 @@ def _page(errors: Mapping[str, str], *notices: Notice) -> str:
     )
 
 
-def _preview(draft: Draft, found: Backup, token: str, *notices: Notice) -> str:
-    changed = draft.with_package(found.package)
+def _preview(draft: Draft, found: Backup, token: str, taken: TakenOver, *notices: Notice) -> str:
     # Seen from what the pages show now, not from the file: unsaved changes are replaced, too.
-    seen = differences(draft.package, found.package)
-    commands = [command for change in seen for command in commands_of(change)]
-    errors = check(changed.package, services().store.file).errors
+    commands = _commands(differences(draft.package, taken.draft.package))
+    errors = check(taken.draft.package, services().store.file).errors
     title = _("The daemon would not take this configuration as it is")
     return render(
         "backup_preview.html",
@@ -191,10 +230,17 @@ def _preview(draft: Draft, found: Backup, token: str, *notices: Notice) -> str:
         left_out=max(0, len(commands) - MAX_COMMANDS),
         others=found.others,
         token=token,
-        base=base_seal(draft),
+        base=taken.base,
+        seen=base_seal(draft),
+        conflicts=taken.rows,
+        is_contested=not taken.is_settled,
         clients=len(found.package.of_type("access")),
         warnings=[*notices, *([Notice(Level.WARNING, title, "", errors)] if errors else [])],
     )
+
+
+def _commands(changes: Iterable[UciChange]) -> list[Command]:
+    return [command for change in changes for command in commands_of(change)]
 
 
 ROUTES = (

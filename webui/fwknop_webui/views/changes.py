@@ -3,48 +3,34 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from fwknop_webui.client_rows import section_labels
+from fwknop_webui.conflict_rows import Command, Row, commands_of, conflict_rows
 from fwknop_webui.editing import apply_and_go
 from fwknop_webui.hosts import is_local_path
 from fwknop_webui.i18n import _
-from fwknop_webui.merge import Conflict, Merged, merge
+from fwknop_webui.i18n import noop as N_
+from fwknop_webui.merge import Merged, merge
 from fwknop_webui.notices import Level
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
-from fwknop_webui.saving import shown
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.staging import Draft, Staging
-from fwknopd.config.uci_changes import DeleteOption, DeleteSection, UciChange, as_commands
+from fwknopd.config.uci_changes import UciChange
 from fwknopd.config.uci_differences import differences
-from fwknopd.config.uci_format import UciPackage
-
-Labels = dict[str, str]
 
 MAX_COMMANDS = 1000
 """Lines of each kind on one page."""
 
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A change as a uci command, and the colour it gets."""
-
-    text: str
-    css: str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What both changed. Values are "" for an option that isn't there any more."""
-
-    what: str
-    option: str
-    mine: str
-    theirs: str
+AFTER = {
+    "preview_backup": N_("Go on with the backup"),
+    "preview_import": N_("Go on with the import"),
+    "factory_reset": N_("Go on with the factory reset"),
+}
+"""Pages that need a decision here first, and the way back to them."""
 
 
 def changes() -> ResponseReturnValue:
@@ -58,10 +44,18 @@ def changes() -> ResponseReturnValue:
         stale=stale,
         theirs=_commands(_theirs(draft)) if stale else [],
         pending=_commands(draft.current.pending),
-        conflicts=_rows(draft, _merged(draft)) if stale else [],
+        conflicts=_conflicts(draft) if stale else [],
         seen=_seal(draft),
         back=back if is_local_path(back, request.script_root) else url_for("overview"),
+        after=_after(request.args),
+        after_text=_(AFTER.get(_after(request.args), "")),
     )
+
+
+def _after(values: Mapping[str, str]) -> str:
+    """The page somebody was sent here from, "" for none."""
+    wanted = values.get("after", "")
+    return wanted if wanted in AFTER else ""
 
 
 def apply_changes() -> ResponseReturnValue:
@@ -73,7 +67,7 @@ def revert_changes() -> ResponseReturnValue:
     """Forget them."""
     require_session().staging = Staging()
     notify(Level.INFO, _("Your unsaved changes were reverted."))
-    return redirect(url_for("clients"), 303)
+    return redirect(url_for(_after(request.form) or "clients"), 303)
 
 
 def rebase_changes() -> ResponseReturnValue:
@@ -84,7 +78,7 @@ def rebase_changes() -> ResponseReturnValue:
     draft, choice = current_draft(), request.form.get("do", "")
     if not hmac.compare_digest(_seal(draft).encode(), request.form.get("seen", "").encode()):
         notify(Level.WARNING, _("The configuration was changed once more. Look at it again."))
-        return redirect(url_for("changes"), 303)
+        return _again()
     found = _merged(draft, prefer_mine=choice != "theirs")
     if found.conflicts and choice not in ("mine", "theirs"):
         notify(Level.ERROR, _("Both of you changed the same: choose whose to keep."))
@@ -92,7 +86,11 @@ def rebase_changes() -> ResponseReturnValue:
         wanted = differences(draft.current.package, found.package)
         require_session().staging = Staging(draft.current, wanted) if wanted else Staging()
         notify(Level.INFO, _("Your changes now stand on top of the new version. Look them over."))
-    return redirect(url_for("changes"), 303)
+    return _again()
+
+
+def _again() -> ResponseReturnValue:
+    return redirect(url_for("changes", after=_after(request.form) or None), 303)
 
 
 def _seal(draft: Draft) -> str:
@@ -105,41 +103,16 @@ def _merged(draft: Draft, *, prefer_mine: bool = True) -> Merged:
     return merge(draft.base.package, draft.package, current, prefer_mine=prefer_mine)
 
 
+def _conflicts(draft: Draft) -> list[Row]:
+    return conflict_rows(draft.base.package, draft.current.package, _merged(draft).conflicts)
+
+
 def _theirs(draft: Draft) -> tuple[UciChange, ...]:
     return differences(draft.base.package, draft.current.package)
 
 
-def _rows(draft: Draft, found: Merged) -> list[Row]:
-    labels = _labels(draft.base.package), _labels(draft.current.package)
-    return [_row(item, *labels) for item in found.conflicts]
-
-
-def _labels(package: UciPackage) -> Labels:
-    """What to call the sections: clients by their names, others by their type."""
-    types = {item.id: f"{item.type} {item.name or ''}".strip() for item in package.sections}
-    return types | section_labels(package)
-
-
-def _row(conflict: Conflict, before: Labels, now: Labels) -> Row:
-    if not conflict.section:
-        return Row(_("The order of the sections"), "", _("moved"), _("moved"))
-    gone = not conflict.option and conflict.theirs is None
-    what = (before if gone else now).get(conflict.section, conflict.section)
-    if conflict.option:
-        mine, theirs = (shown(conflict.option, v) for v in (conflict.mine, conflict.theirs))
-        return Row(what, conflict.option, mine, theirs)
-    deleted, changed = _("deleted"), _("changed")
-    return Row(what, "", changed, deleted) if gone else Row(what, "", deleted, changed)
-
-
 def _commands(found: tuple[UciChange, ...]) -> list[Command]:
     return [command for change in found for command in commands_of(change)][:MAX_COMMANDS]
-
-
-def commands_of(change: UciChange) -> list[Command]:
-    """One change as uci commands, keys masked."""
-    css = "removed" if isinstance(change, DeleteSection | DeleteOption) else "added"
-    return [Command(text, css) for text in as_commands([change])]
 
 
 ROUTES = (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.check import check
+from fwknop_webui.conflict_rows import Row
 from fwknop_webui.editing import base_seal, is_unchanged, outdated_notice, stage, unsettled
 from fwknop_webui.held import drop, held, hold
 from fwknop_webui.i18n import _, ngettext
@@ -17,8 +20,9 @@ from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import LARGE_FORM, UPLOAD, Route
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.staging import Draft
+from fwknop_webui.taking_over import take_over
 from fwknopd.config.classic_parts import ClassicParts
-from fwknopd.config.problems import ConfigError
+from fwknopd.config.problems import ConfigError, Problem
 
 
 def import_files() -> ResponseReturnValue:
@@ -53,7 +57,7 @@ def preview_import() -> ResponseReturnValue:
     if kept is None:
         return redirect(url_for("import_files"), 303)
     draft = current_draft()
-    if (answer := unsettled(draft)) is not None:
+    if (answer := unsettled(draft, "preview_import")) is not None:
         return answer
     return _preview(draft, plan(kept[0], draft.package), kept[1])
 
@@ -64,17 +68,16 @@ def confirm_import() -> ResponseReturnValue:
     if kept is None or kept[1] != request.form.get("token"):
         return _gone()
     draft = current_draft()
-    if (answer := unsettled(draft)) is not None:
+    if (answer := unsettled(draft, "preview_import")) is not None:
         return answer
-    wanted = plan(kept[0], draft.package, Chosen.from_form(request.form))
-    if not is_unchanged(draft, request.form.get("base", "")):
-        return _preview(draft, wanted, kept[1], outdated_notice()), 409
-    if not wanted.taken:
+    chosen = Chosen.from_form(request.form)
+    wanted = plan(kept[0], draft.package, chosen)
+    if not wanted.taken and is_unchanged(draft, request.form.get("base", "")):
         text = _("Tick what you want to have, or cancel.")
         return _preview(
             draft, wanted, kept[1], Notice(Level.ERROR, _("Nothing is ticked"), text)
         ), 422
-    return _stage(draft, wanted, kept[1])
+    return _take(draft, wanted, kept, chosen)
 
 
 def cancel_import() -> ResponseReturnValue:
@@ -106,13 +109,16 @@ def _gone() -> ResponseReturnValue:
     return redirect(url_for("preview_import"), 303)
 
 
-def _preview(draft: Draft, wanted: Plan, token: str, *notices: Notice) -> str:
+def _preview(
+    draft: Draft, wanted: Plan, token: str, *notices: Notice, conflicts: Sequence[Row] = ()
+) -> str:
     return render(
         "import_preview.html",
         "import_files",
         plan=wanted,
         token=token,
         base=base_seal(draft),
+        conflicts=conflicts,
         warnings=[*notices, *_plan_notices(wanted)],
     )
 
@@ -132,21 +138,39 @@ def _plan_notices(wanted: Plan) -> list[Notice]:
     return notices
 
 
-def _stage(draft: Draft, wanted: Plan, token: str) -> ResponseReturnValue:
-    changed = draft.with_changes(wanted.changes(draft.package))
-    file = services().store.file
-    known = set(check(draft.package, file).errors)
-    errors = tuple(p for p in check(changed.package, file).errors if p not in known)
-    if errors:
+def _take(
+    draft: Draft, wanted: Plan, kept: tuple[ClassicParts, str], chosen: Chosen
+) -> ResponseReturnValue:
+    """Put what was ticked on top of what there is by now; ``wanted`` is it as seen from there."""
+    parts, token = kept
+    seen = wanted
+
+    def imported(opened: Draft) -> Draft:
+        nonlocal seen
+        seen = plan(parts, opened.package, chosen)
+        return opened.with_changes(seen.changes(opened.package))
+
+    taken = take_over(draft, imported, request.form)
+    if taken is None:
+        return _preview(draft, wanted, token, outdated_notice()), 409
+    if taken.notice:
+        return _preview(draft, wanted, token, taken.notice, conflicts=taken.rows), 409
+    if errors := _new_errors(draft, taken.draft):
         title = _("Not imported: the daemon would not take the result")
         notice = Notice(Level.ERROR, title, _("Leave these out, or change them first:"), errors)
         return _preview(draft, wanted, token, notice), 422
-    stage(changed)
+    stage(taken.draft)
     drop()
-    text = ngettext("{n} part is imported.", "{n} parts are imported.", wanted.taken)
+    text = ngettext("{n} part is imported.", "{n} parts are imported.", seen.taken)
     hint = _("Nothing is in use yet. Look it over, then press Save & Apply under Unsaved Changes.")
-    notify(Level.INFO, text.format(n=wanted.taken), hint)
+    notify(Level.INFO, text.format(n=seen.taken), hint)
     return redirect(url_for("clients"), 303)
+
+
+def _new_errors(draft: Draft, changed: Draft) -> tuple[Problem, ...]:
+    file = services().store.file
+    known = set(check(draft.package, file).errors)
+    return tuple(p for p in check(changed.package, file).errors if p not in known)
 
 
 ROUTES = (
