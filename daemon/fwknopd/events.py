@@ -59,6 +59,8 @@ def printable_name(text: str, limit: int = MAX_TEXT) -> str:
     Control characters, line separators and what turns the writing around are escaped.
     """
     text = text[:limit]
+    if text.isprintable() and "\\" not in text:
+        return text
     safe = "".join(c if c.isprintable() and c != "\\" else _escaped(c) for c in text)
     return safe if len(safe) <= limit else safe[: limit - 3] + "..."
 

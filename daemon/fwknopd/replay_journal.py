@@ -191,8 +191,7 @@ class ReplayJournal:
 
     def _append(self, data: bytes, lines: int) -> None:
         try:
-            fd = self._open()
-            _write_all_or_nothing(fd, data)
+            _write_all_or_nothing(self._open(), data)
         except OSError as error:
             raise self._error("write", error) from error
         self._size += len(data)
@@ -279,7 +278,7 @@ def _write_all_or_nothing(fd: int, data: bytes) -> None:
 def _still_there(path: Path, fd: int, size: int) -> bool:
     with suppress(OSError):
         status = os.fstat(fd)
-        return os.path.samestat(path.lstat(), status) and status.st_size >= size
+        return status.st_size >= size and os.path.samestat(path.lstat(), status)
     return False
 
 

@@ -170,9 +170,14 @@ class Service:
     def turn(self) -> None:
         """Wait for something to happen and deal with it."""
         self.loop.rest(self._rest)
-        self.loop.turn(self._timeout())
+        due = self._next_due()
+        self.loop.turn(None if due == inf else max(0.0, due - self.clock.monotonic()))
         self._judge_queue()
-        self._run_timers()
+        # What became due meanwhile is seen to in the next turn, which won't wait then. To ask
+        # everybody again takes as long as to open a door.
+        now = self.clock.monotonic()
+        if now >= due:
+            self._run_timers(now)
 
     def stop(self) -> None:
         """Orderly end: report, take our rules away, close the captures.
@@ -220,9 +225,10 @@ class Service:
 
     # Time
 
-    def _timeout(self) -> float | None:
+    def _next_due(self) -> float:
+        """Monotonic second at which there is something to do, whatever happens; or inf."""
         if self.intake.queue:
-            return 0
+            return -inf
         dues = (
             self.engine.next_due(),
             self.guard.next_due(),
@@ -231,11 +237,9 @@ class Service:
             self.reloading.next_due(),
             self.old_keys.next_due(),
         )
-        first = min(due for due in dues if due is not None)
-        return None if first == inf else max(0.0, first - self.clock.monotonic())
+        return min(due for due in dues if due is not None)
 
-    def _run_timers(self) -> None:
-        now = self.clock.monotonic()
+    def _run_timers(self, now: float) -> None:
         self.engine.tick()
         self.guard.run_timers(now)
         self.intake.run_timers(now)

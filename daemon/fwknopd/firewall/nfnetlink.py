@@ -223,7 +223,9 @@ def _set_name(table: str, set_name: str) -> bytes:
     return _name(NFTA_TABLE, table) + _name(NFTA_SET_ELEM_LIST_SET, set_name)
 
 
+@lru_cache(maxsize=8)
 def _value(kind: int, data: bytes) -> bytes:
+    # To open a door its element is added, deleted and added again.
     return nested(kind, attribute(NFTA_DATA_VALUE, data))
 
 

@@ -19,7 +19,7 @@ from ipaddress import ip_network
 _NAME = re.compile(r"([a-z_]+)([46])(?:_(\d{1,3}))?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
     """One address family: nft's keyword and type, and how many bits an address has."""
 
@@ -62,7 +62,7 @@ class Chain(Enum):
     MASK = "mask"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """What is looked up, where, and what for.
 
