@@ -6,8 +6,8 @@ far as it fits: a door that ends at another time was made by somebody else since
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from math import isfinite
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf, isfinite
 from typing import Protocol
 
 from fwknopd.firewall import TimedDoor
@@ -66,6 +66,27 @@ def adopted(
         if isfinite(timed.seconds):
             theirs = by_door.get(key_of(timed.door), [])
             yield from _grants(timed, theirs, owners, now)
+
+
+def capped(
+    held: Sequence[TimedDoor],
+    stanzas: Iterable[Stanza],
+    shorten: Callable[[Sequence[TimedDoor]], None],
+) -> Sequence[TimedDoor]:
+    """``held``, with no door open for longer than any client may have one. Raises FirewallError.
+
+    The rules of iptables name their ends in time of day. When the clock was set back since,
+    what a crash has left would stay open by as much longer.
+    """
+    most = max((max(s.fw_access_timeout, s.max_fw_timeout) for s in stanzas), default=inf)
+    late = {timed.door: TimedDoor(timed.door, most) for timed in held if _is_beyond(timed, most)}
+    if late:
+        shorten(list(late.values()))
+    return [late.get(timed.door, timed) for timed in held]
+
+
+def _is_beyond(timed: TimedDoor, most: float) -> bool:
+    return isfinite(timed.seconds) and timed.seconds > most + SLACK
 
 
 def _grants(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Protocol
 
-from fwknopd.adopting import NoOwners, OwnerMemory, adopted
+from fwknopd.adopting import NoOwners, OwnerMemory, adopted, capped
 from fwknopd.connections import Cut
 from fwknopd.door_requests import DoorRequest, independent
 from fwknopd.endings import Endings, Tell
@@ -241,7 +241,7 @@ class OpenDoors:
 
         Whose of ``stanzas`` each is, is what that run has noted. Raises FirewallError.
         """
-        held = self.firewall.read()
+        held = capped(self.firewall.read(), stanzas, self.firewall.open)
         new = [timed for timed in held if self.table.open_until(timed.door) is None]
         for grant in adopted(new, self._owners.left(), stanzas, self._clock.monotonic()):
             self.table.record(grant)

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from fwknopd.clock import SystemClock
 from fwknopd.firewall import TimedDoor
 from fwknopd.firewall.iptables_rules import IptablesSettings
+from fwknopd.open_doors import OpenDoors
+from fwknopd.policy.stanza import Stanza
+from fwknopd.spa.packet import SpaKeys
 from tests.netns.conftest import CLIENT, CLIENT6, HOST, STRANGER
 from tests.netns.iptables_site import VARIANTS, IptablesSite, RouterFirewall, iptables_site
 from tests.netns.probes import Outcome
@@ -73,6 +77,41 @@ def test_a_daemon_that_starts_again_finds_its_doors_open(
     assert 25 < due - time.monotonic() <= 30
     successor.close([SSH])
     assert site.tcp(22) is not Outcome.CONNECTED
+
+
+@pytest.mark.parametrize("hours", [5, -5])
+def test_a_clock_that_jumps_by_hours_moves_no_door(site: IptablesSite, hours: int) -> None:
+    jumped = 0.0
+    firewall = RouterFirewall(site, wall=lambda: time.time() + jumped)
+    firewall.start()
+    opened = time.monotonic()
+    firewall.open_for(SSH, seconds=2)
+    jumped = hours * 3600.0
+    firewall.open_for(WEB, seconds=60)
+    assert {timed.door for timed in firewall.read()} == {SSH, WEB}
+    with firewall.ticking():
+        while site.tcp(22) is Outcome.CONNECTED:
+            assert time.monotonic() < opened + 10
+    assert time.monotonic() >= opened + 2
+    assert site.tcp(8080) is Outcome.CONNECTED
+    assert [timed.door for timed in firewall.read()] == [WEB]
+
+
+def test_after_a_crash_and_a_clock_set_back_no_door_lasts_longer_than_a_client_may_have_it(
+    site: IptablesSite,
+) -> None:
+    early = RouterFirewall(site, wall=lambda: time.time() + 5 * 3600)
+    early.start()
+    early.open_for(SSH)
+    early.die()
+    firewall = started(site)
+    doors = OpenDoors(firewall, SystemClock(), lambda *args, **more: None)
+    longest = Stanza(1, SpaKeys(b"key"), max_fw_timeout=60)
+    assert doors.adopt((longest,)) == 1
+    (timed,) = firewall.read()
+    due = firewall.next_due()
+    assert due is not None and due <= time.monotonic() + 60
+    assert timed.seconds <= 60
 
 
 def test_what_a_crash_left_is_closed_in_time(site: IptablesSite) -> None:

@@ -30,6 +30,8 @@ WEB = door(CLIENT, "tcp/8080")
 LED = door(CLIENT, "tcp/4000", f"{HOST}:22")
 # Seconds until rules are back: what the watch waits for quiet, and a busy machine.
 SOON = 3.0
+# The same while others hold the lock: more than two rounds.
+PATIENCE = 40.0
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
@@ -224,8 +226,11 @@ def test_doors_lost_with_a_saved_set_come_back(
         assert site.tcp(22) is Outcome.CONNECTED
     else:
         # The old interface tells nobody: the door counts as closed by hand.
-        assert not lost(firewall, within=1)
-        assert firewall.next_due() is None
+        # The lock is the whole machine's: whoever holds it may put the look off, again and again.
+        end = time.monotonic() + PATIENCE
+        while firewall.next_due() is not None:
+            assert time.monotonic() < end
+            assert not lost(firewall, within=0.5)
         assert site.tcp(22) is not Outcome.CONNECTED
 
 

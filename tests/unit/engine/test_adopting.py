@@ -114,3 +114,12 @@ def test_what_is_noted_follows_every_change(rig: Rig, knock: Knock) -> None:
     assert rig.engine.doors.adopt((PHONE, laptop)) == 1
     (grant,) = rig.engine.doors.table
     assert (grant.client, grant.owner) == ("phone", PHONE.identity)
+
+
+def test_no_door_is_taken_over_for_longer_than_any_client_may_have_one(rig: Rig) -> None:
+    """A clock that was set back makes the rules of iptables last longer."""
+    most = PHONE.max_fw_timeout
+    rig.firewall.open([TimedDoor(SSH, 5 * 3600), TimedDoor(door("192.0.2.8", "tcp/22"), most)])
+    assert rig.engine.doors.adopt((PHONE, LAPTOP)) == 2
+    assert [timed.seconds for timed in rig.firewall.read()] == [most, most]
+    assert {grant.expires - rig.clock.monotonic() for grant in rig.engine.doors.table} == {most}
