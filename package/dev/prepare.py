@@ -95,6 +95,7 @@ BUILD_NEEDS = (
 RUN_NEEDS = (
     program("nft", "nftables", "the lab's firewall"),
     program("ip", "iproute2", "the lab's network"),
+    program("sysctl", "procps", "the lab's network"),
     program("fwknop", "fwknop-client", "to knock with the original client"),
 )
 TEST_NEEDS = (

@@ -19,7 +19,7 @@ from tests.lab.stop import StopRequest
 RESPAWN_SECONDS = 1.0
 """On a router procd waits for five."""
 
-NEEDED = {"ip": "iproute2", "nsenter": "util-linux", "nft": "nftables"}
+NEEDED = {"ip": "iproute2", "nft": "nftables", "nsenter": "util-linux", "sysctl": "procps"}
 
 
 def run(folder: Path, options: LabOptions) -> int:
