@@ -65,6 +65,12 @@ def _missing_c_daemon() -> str | None:
     return "needs fwknop's server: package/dev/prepare.py test unpacks Debian's into .venv"
 
 
+def _missing_ssh() -> str | None:
+    if not all(map(shutil.which, ("ssh", "ssh-keygen"))):
+        return "needs ssh: install openssh-client"
+    return None if shutil.which("dropbear") else "needs dropbear: install dropbear-bin"
+
+
 REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "root": cache(_missing_namespaces),
     "browser": cache(_missing_browser),
@@ -77,6 +83,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "busybox": cache(_missing_program("busybox", "busybox")),
     "systemd": cache(_missing_program("systemd-analyze", "systemd")),
     "shellcheck": cache(_missing_program("shellcheck", "shellcheck")),
+    "ssh": cache(_missing_ssh),
     "strace": cache(_missing_program("strace", "strace")),
 }
 

@@ -108,6 +108,8 @@ TEST_NEEDS = (
     program("busybox", "busybox", "tests of a router's scripts"),
     program("systemd-analyze", "systemd", "tests of the systemd unit"),
     program("shellcheck", "shellcheck", "tests of a router's scripts"),
+    program("ssh-keygen", "openssh-client", "tests of the Ansible role"),
+    program("dropbear", "dropbear-bin", "tests of the Ansible role"),
     program("strace", "strace", "tests of what happens when the system fails the daemon"),
 )
 

@@ -75,8 +75,11 @@ class Computer:
         return output
 
     @contextmanager
-    def running(self, line: str) -> Iterator[Running]:
-        """Run a daemon's command line; it is ready when the block begins, and gone after it."""
+    def running(self, line: str, says: str = " started: ") -> Iterator[Running]:
+        """Run a daemon's command line; it is ready when the block begins, and gone after it.
+
+        ``says`` is what it says when it is ready.
+        """
         with self.machine.entered():
             process = subprocess.Popen(
                 self._command(*shlex.split(line)),
@@ -88,7 +91,7 @@ class Computer:
         assert process.stderr is not None
         with closing(process.stderr):
             try:
-                daemon.wait_for(" started: ")
+                daemon.wait_for(says)
                 yield daemon
             finally:
                 daemon.end()

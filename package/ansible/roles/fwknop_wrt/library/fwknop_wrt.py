@@ -1,0 +1,188 @@
+"""An Ansible module: make a router's fwknopd what the inventory says.
+
+One run of ``fwknopctl apply`` does it, with everything on its standard input, so that no key is
+in a command line, in a file on the way, or in a log. Runs on the router, with its Python.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = """
+module: fwknop_wrt
+short_description: Clients and settings of fwknopd on an OpenWrt router
+description:
+  - Changes C(/etc/config/fwknopd), has the daemon use it, and sees to it that it runs.
+  - What the daemon could not use is refused, and nothing is changed then.
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: full, description: Keys are masked.}
+options:
+  enabled: {type: bool, description: Whether the daemon runs from UCI.}
+  network: {type: str, description: The network whose device is watched.}
+  settings: {type: dict, description: Variables of fwknopd.conf; null takes one away.}
+  exclusive: {type: bool, default: false, description: Delete all clients that are not named.}
+  clients:
+    type: list
+    elements: dict
+    default: []
+    description: The clients.
+    suboptions:
+      name: {type: str, required: true, description: By this it is known.}
+      state:
+        type: str
+        choices: [present, revoked, absent]
+        default: present
+        description: A revoked client is known, and refused. An absent one is deleted.
+      options:
+        type: dict
+        description: All its rules, such as OPEN_PORTS. Left out, they stay as they are.
+      keys:
+        type: dict
+        description: KEY_BASE64, HMAC_KEY_BASE64 and other secrets. Left out, they stay.
+      overlap_hours:
+        type: int
+        default: 0
+        description: How long old keys go on working when others come.
+      end_at_first_use:
+        type: bool
+        default: false
+        description: And not after the first knock with the new ones.
+  uci: {type: path, default: /etc/config/fwknopd, description: The file.}
+  program: {type: str, default: fwknopctl, description: By name or path.}
+  service: {type: path, default: /etc/init.d/fwknopd, description: Empty to leave it alone.}
+"""
+
+CLIENT: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"choices": ["present", "revoked", "absent"], "default": "present"},
+    "options": {"type": "dict"},
+    "keys": {"type": "dict", "no_log": True},
+    "overlap_hours": {"type": "int", "default": 0},
+    "end_at_first_use": {"type": "bool", "default": False},
+}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "enabled": {"type": "bool"},
+    "network": {"type": "str"},
+    "settings": {"type": "dict"},
+    "exclusive": {"type": "bool", "default": False},
+    "clients": {"type": "list", "elements": "dict", "default": [], "options": CLIENT},
+    "uci": {"type": "path", "default": "/etc/config/fwknopd"},
+    "program": {"type": "str", "default": "fwknopctl"},
+    "service": {"type": "path", "default": "/etc/init.d/fwknopd"},
+}
+WANTED = ("enabled", "network", "settings", "exclusive", "clients")
+NOT_RUNNING, NOT_READY = 3, 4
+"""How ``fwknopctl status`` ends."""
+
+RELOAD_SECONDS = 15
+"""A daemon that has to be restarted for its new rights answers a moment later."""
+
+
+class Router:
+    """What is done on the router; ``changed`` once something was, or would be."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self._program = module.get_bin_path(module.params["program"])
+        self.changed = False
+
+    def run(self) -> dict[str, Any]:
+        """Everything; what to tell Ansible."""
+        if not self._program:
+            return self._not_installed()
+        applied = self._apply()
+        self.changed = applied["changed"]
+        self._serve(applied["written"])
+        place = self._module.params["uci"]
+        return {
+            "problems": applied["problems"],
+            "diff": {
+                "before_header": place,
+                "after_header": place,
+                "before": "".join(f"{line}\n" for line in applied["before"]),
+                "after": "".join(f"{line}\n" for line in applied["after"]),
+            },
+        }
+
+    def _not_installed(self) -> dict[str, Any]:
+        told = f"{self._module.params['program']} is not there: install fwknop-wrt first"
+        if not self._module.check_mode:
+            self._module.fail_json(msg=told)
+        self.changed = True
+        return {"msg": told}
+
+    def _apply(self) -> dict[str, Any]:
+        parameters = self._module.params
+        wanted = {name: parameters[name] for name in WANTED if parameters[name] is not None}
+        wanted["clients"] = [
+            {name: value for name, value in client.items() if value is not None}
+            for client in parameters["clients"]
+        ]
+        command = ["apply", "--uci", parameters["uci"]]
+        command += ["--check"] if self._module.check_mode else []
+        return self._ask(command, json.dumps(wanted))
+
+    def _ask(self, command: list[str], data: str = "") -> dict[str, Any]:
+        code, out, err = self._module.run_command(
+            [self._program, "--json", *command], data=data, binary_data=True
+        )
+        try:
+            answer: dict[str, Any] = json.loads(out)
+        except ValueError:
+            self._module.fail_json(msg=f"fwknopctl {command[0]}: {err or out}", rc=code)
+        if code and "error" in answer:
+            error = answer["error"]
+            self._module.fail_json(msg=f"{error['message']}. {error['remedy']}", rc=code)
+        return answer
+
+    def _serve(self, written: bool) -> None:
+        """Have the daemon started at boot, running, and using what was written."""
+        script = self._module.params["service"]
+        if not script or not Path(script).exists():
+            if written:
+                self._reload()
+            return
+        for question, order in (("enabled", "enable"), ("running", "start")):
+            if self._module.run_command([script, question])[0]:
+                self.changed = True
+                if not self._module.check_mode:
+                    self._module.run_command([script, order], check_rc=True)
+        if written:
+            # The script knows when a restart is needed; what became of it, the daemon.
+            self._module.run_command([script, "reload"], check_rc=True)
+            self._reload()
+
+    def _reload(self) -> None:
+        until = time.monotonic() + RELOAD_SECONDS
+        while self._status() == NOT_RUNNING:
+            if time.monotonic() > until:
+                self._module.fail_json(msg="fwknopd does not run: see logread -e fwknopd there")
+            time.sleep(0.2)
+        answer = self._ask(["reload"])
+        if not answer.get("reloaded"):
+            told = "; ".join(problem["message"] for problem in answer.get("problems", ()))
+            self._module.fail_json(msg=f"fwknopd goes on with its old configuration: {told}")
+        if self._status() == NOT_READY:
+            self._module.warn("fwknopd runs, but no knock would open anything: fwknopctl status")
+
+    def _status(self) -> int:
+        code: int = self._module.run_command([self._program, "--json", "status"])[0]
+        return code
+
+
+def main() -> None:
+    """Run as Ansible runs modules."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    router = Router(module)
+    told = router.run()
+    module.exit_json(changed=router.changed, **told)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""The Ansible role and its module: what the module does where tests/netns/test_fleet.py is not."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fwknopd.config.uci_format import parse_uci
+from fwknopd.config.wanted import CLIENT_MEMBERS, MEMBERS, State
+from package.ansible.roles.fwknop_wrt.library import fwknop_wrt
+from tests.interop.example_keys import HMAC_KEY_BASE64, KEY_BASE64
+from tests.interop.program import environment
+
+ANSIBLE = Path(__file__).parents[2] / "package/ansible"
+PROGRAMS = Path(sys.executable).parent
+KEYS = {"KEY_BASE64": KEY_BASE64, "HMAC_KEY_BASE64": HMAC_KEY_BASE64}
+ANNA = {"name": "anna", "options": {"OPEN_PORTS": ["tcp/22"]}, "keys": KEYS}
+# Answers as the real one does where a daemon runs; all else is done by the real one.
+FWKNOPCTL = f"""\
+#!/bin/sh
+case "$*" in
+*status) [ -e running ] || exit 3; [ -e ready ] || exit 4 ;;
+*reload) cat reload ;;
+*) exec {PROGRAMS}/fwknopctl "$@" ;;
+esac
+"""
+SERVICE = """\
+#!/bin/sh
+echo "$1" >>asked
+case "$1" in
+enabled) [ -e enabled.mark ] ;;
+enable) touch enabled.mark ;;
+running) [ -e running ] ;;
+start) touch running ;;
+esac
+"""
+
+
+class Router:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.uci = self.put("fwknopd_test", "config global\n", 0o600)
+        self.program = self.put("fwknopctl", FWKNOPCTL, 0o700)
+        self.service = self.put("service", SERVICE, 0o700)
+        self.put("ready", "", 0o600)
+        self.put("reload", '{"reloaded": true}', 0o600)
+
+    def put(self, name: str, text: str, mode: int) -> Path:
+        path = self.folder / name
+        path.touch(mode=mode)
+        path.write_text(text)
+        return path
+
+    def module(self, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
+        """Run the module as Ansible does on a router; its answer."""
+        places = {"uci": str(self.uci), "program": str(self.program), "service": str(self.service)}
+        given = {**places, **arguments, "_ansible_check_mode": check, "_ansible_diff": True}
+        file = self.put("arguments.json", json.dumps({"ANSIBLE_MODULE_ARGS": given}), 0o600)
+        done = subprocess.run(
+            [sys.executable, fwknop_wrt.__file__, file],
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert not any(key in done.stdout + done.stderr for key in KEYS.values())
+        answer: dict[str, Any] = json.loads(done.stdout)
+        assert answer.get("failed", False) == bool(done.returncode), done.stderr
+        return answer
+
+    @property
+    def asked(self) -> list[str]:
+        """What the init script was asked for since the last look."""
+        file = self.folder / "asked"
+        told = file.read_text().split() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return told
+
+
+@pytest.fixture
+def router(tmp_path: Path) -> Router:
+    return Router(tmp_path)
+
+
+def test_the_module_sets_up_once_and_keeps_the_daemon_running(router: Router) -> None:
+    looked = router.module(check=True, clients=[ANNA], enabled=True)
+    assert looked["changed"]
+    assert "option OPEN_PORTS" not in router.uci.read_text()
+    assert router.asked == ["enabled", "running"]
+    made = router.module(clients=[ANNA], enabled=True)
+    assert made["changed"]
+    assert made["diff"]["after"] == looked["diff"]["after"]
+    assert "list OPEN_PORTS 'tcp/22'" in made["diff"]["after"]
+    assert router.asked == ["enabled", "enable", "running", "start", "reload"]
+    assert not router.module(clients=[ANNA], enabled=True)["changed"]
+    assert router.asked == ["enabled", "running"]
+    (router.folder / "running").unlink()
+    assert router.module(clients=[ANNA], enabled=True)["changed"]
+    assert (router.folder / "running").exists()
+
+
+def test_what_is_not_named_stays_as_it_is(router: Router) -> None:
+    router.module(clients=[ANNA])
+    kept = router.uci.read_text()
+    assert not router.module(clients=[{"name": "anna"}])["changed"]
+    assert router.uci.read_text() == kept
+    router.module(
+        clients=[{"name": "anna", "state": "absent"}], settings={"MAX_SPA_PACKET_AGE": None}
+    )
+    assert parse_uci(router.uci.read_text(), "f").of_type("access") == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"clients": [{**ANNA, "options": {"OPEN_PORT": "tcp/22"}}]}, "there is no such option"),
+        ({"clients": [{**ANNA, "options": KEYS}]}, "Put it under keys"),
+        ({"clients": [{"name": "eve"}]}, "client eve: there is no key"),
+        ({"uci": "/nowhere/fwknopd"}, "/nowhere/fwknopd"),
+        ({"program": "/nowhere/fwknopctl"}, "install fwknop-wrt first"),
+    ],
+    ids=["misspelt", "keys among options", "no keys", "no file", "no program"],
+)
+def test_the_module_says_what_is_wrong_and_changes_nothing(
+    router: Router, arguments: dict[str, Any], said: str
+) -> None:
+    before = router.uci.read_text()
+    answer = router.module(**arguments)
+    assert said in answer["msg"]
+    assert router.uci.read_text() == before
+
+
+def test_the_module_says_what_another_program_of_that_name_says(router: Router) -> None:
+    router.program.write_text("#!/bin/sh\ncat >/dev/null; echo nonsense; exit 1\n")
+    assert router.module(clients=[ANNA])["msg"] == "fwknopctl apply: nonsense\n"
+
+
+def test_the_module_says_what_the_daemon_does_not_take(router: Router) -> None:
+    refusal = {"reloaded": False, "problems": [{"message": "no such device"}]}
+    router.put("reload", json.dumps(refusal), 0o600)
+    answer = router.module(clients=[ANNA])
+    assert "goes on with its old configuration: no such device" in answer["msg"]
+
+
+def test_the_module_warns_where_knocks_would_open_nothing(router: Router) -> None:
+    (router.folder / "ready").unlink()
+    answer = router.module(clients=[ANNA])
+    assert answer["changed"]
+    assert "no knock would open anything" in str(answer["warnings"])
+
+
+def test_before_the_first_installation_a_look_does_not_fail(router: Router) -> None:
+    answer = router.module(check=True, program="/nowhere/fwknopctl", clients=[ANNA])
+    assert answer["changed"]
+    assert "is not there" in answer["msg"]
+
+
+def test_the_module_knows_what_the_document_may_say() -> None:
+    assert set(fwknop_wrt.WANTED) == MEMBERS
+    assert fwknop_wrt.CLIENT.keys() == CLIENT_MEMBERS
+    assert fwknop_wrt.CLIENT["state"]["choices"] == list(State)
+    assert fwknop_wrt.CLIENT["keys"]["no_log"] is True
+
+
+def test_the_example_is_a_playbook_and_every_variable_has_a_default(tmp_path: Path) -> None:
+    example = ANSIBLE / "example"
+    done = subprocess.run(
+        [
+            *(PROGRAMS / "ansible-playbook", "--syntax-check"),
+            *("-i", example / "inventory.yml", example / "site.yml"),
+        ],
+        env={
+            **environment(),
+            "HOME": str(tmp_path),
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_ROLES_PATH": str(ANSIBLE / "roles"),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    defaults = (ANSIBLE / "roles/fwknop_wrt/defaults/main.yml").read_text()
+    tasks = "".join(path.read_text() for path in (ANSIBLE / "roles/fwknop_wrt/tasks").iterdir())
+    for name in sorted(set(re.findall(r"\bfwknop_wrt_(?!found)\w+", tasks))):
+        assert f"\n{name}:" in defaults, name
