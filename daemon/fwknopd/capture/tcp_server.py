@@ -188,10 +188,10 @@ class TcpServerCapture:
             data = b""
         text += data
         connection.heard = self._monotonic()
+        ended = not data or _cut_behind_request(text)
         if len(text) > MAX_PAYLOAD:
             self._drop(descriptor)
             return []
-        ended = not data or (_END_OF_REQUEST in text and is_request(bytes(text)))
         return self._finish(descriptor) if ended else []
 
     def _finish(self, descriptor: int) -> list[Packet]:
@@ -219,6 +219,18 @@ class TcpServerCapture:
         with suppress(OSError):
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         opened.close()
+
+
+def _cut_behind_request(text: bytearray) -> bool:
+    """Whether a whole request is there, what follows it cut off.
+
+    How much of that came along is chance, and it must not decide what the knock is.
+    """
+    end = text.find(_END_OF_REQUEST)
+    if end < 0 or not is_request(bytes(text[:5])):
+        return False
+    del text[end + len(_END_OF_REQUEST) :]
+    return True
 
 
 def _set_options(opened: socket.socket) -> None:
