@@ -107,7 +107,7 @@ def doors_of(dumps: Dumps) -> list[TimedDoor]:
     Elements that can't be ours, which somebody must have added by hand, are left out, and
     so are doors that lack an element: they let nobody in.
     """
-    held = {lookup.name: {item.key: item for item in items} for lookup, items in dumps.items()}
+    held = {lookup.name: _by_key(lookup, items) for lookup, items in dumps.items()}
     return [
         timed
         for lookup in dumps
@@ -118,6 +118,12 @@ def doors_of(dumps: Dumps) -> list[TimedDoor]:
 
 
 Held = Mapping[str, Mapping[bytes, LoadedElement]]
+
+
+def _by_key(lookup: Lookup, items: Iterable[LoadedElement]) -> dict[bytes, LoadedElement]:
+    """Those with whole fields: nft's ``*``, which stands for every key, comes without one."""
+    key, data = (sum(map(lookup.size, parts)) for parts in (lookup.kind.key, lookup.kind.data))
+    return {item.key: item for item in items if len(item.key) == key and len(item.data) == data}
 
 
 def _timed(lookup: Lookup, item: LoadedElement, held: Held) -> TimedDoor | None:
