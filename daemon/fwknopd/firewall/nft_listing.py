@@ -6,14 +6,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-_BLOCK = r"(?P<name>{}) \{{[^\n]*\n(?P<body>.*?)^"
-_TABLE = re.compile("^table " + _BLOCK.format(r"\S+ \S+") + r"\}", re.MULTILINE | re.DOTALL)
-_CHAIN = re.compile("^\tchain " + _BLOCK.format(r"\S+") + r"\t\}", re.MULTILINE | re.DOTALL)
+# What a block holds is indented, and its end is not. So one that has no end is given up where
+# the next begins.
+_TABLE = re.compile(
+    r"^table (?P<name>\S+ \S+) \{[^\n]*\n(?P<body>(?:\t[^\n]*\n|\n)*)\}", re.MULTILINE
+)
+_CHAIN = re.compile(
+    r"^\tchain (?P<name>\S+) \{[^\n]*\n(?P<body>(?:\t\t[^\n]*\n|\n)*)\t\}", re.MULTILINE
+)
 _BASE = re.compile(
     r"type (?P<type>\w+) hook (?P<hook>\w+) .*?priority (?P<priority>[^;]+);"
     r"(?: policy (?P<policy>\w+);)?"
 )
-_PRIORITY = re.compile(r"(?P<name>[a-z]+)?(?: ?(?P<sign>[+-]) ?)?(?P<number>\d+)?")
+_PRIORITY = re.compile(r"(?P<name>[a-z]+)?(?: ?(?P<sign>[+-]) ?)?(?P<number>\d{1,10})?")
 _PRIORITIES = {
     "raw": -300,
     "mangle": -150,
