@@ -72,7 +72,7 @@ class ControlClient:
         if after is not None:
             arguments["after"] = after
         with self._ask("events", arguments, self._timeout) as lines:
-            yield from lines.answer()["events"]
+            yield from _events(lines.answer())
             lines.wait_for_ever()
             while True:
                 yield lines.event()
@@ -170,6 +170,14 @@ class _Lines:
                 "Look at its log; if it hangs, restart it",
             )
         return ControlError("closed", "the daemon closed the connection", "Has it been stopped?")
+
+
+def _events(answer: Json) -> list[Json]:
+    """The events in an answer. Raises ControlError when it is none of the daemon's."""
+    events = answer.get("events")
+    if isinstance(events, list) and all(isinstance(event, dict) for event in events):
+        return events
+    raise ControlError("bad-answer", "the answer has no events", "Is this the daemon's socket?")
 
 
 def _connect_error(path: str, error: OSError) -> ControlError:

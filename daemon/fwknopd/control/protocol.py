@@ -124,8 +124,8 @@ def decode_answer(line: bytes) -> Json:
         raise VerbError(
             "bad-answer", "the answer is not one of the daemon's", "Is this its control socket?"
         )
-    code, message, remedy = (str(error.get(key, "")) for key in ("code", "message", "remedy"))
-    raise VerbError(code, message, remedy)
+    told = (error.get(key) for key in ("code", "message", "remedy"))
+    raise VerbError(*(part if isinstance(part, str) else "" for part in told))
 
 
 def _check_arguments(verb: Verb, arguments: Json) -> None:

@@ -10,17 +10,22 @@ from typing import Any
 
 Json = dict[str, Any]
 
+_BEYOND = 1e15
+"""JSON knows numbers without end, and some that no clock can show."""
+
 
 def text(data: Json, name: str) -> str:
-    """A member as text, "" when there is none."""
+    """A member as text, "" when there is none or it is a list or an object."""
     value = data.get(name)
-    return "" if value is None else str(value)
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def number(data: Json, name: str) -> float:
-    """A member as a number, 0 when it is none."""
+    """A member as a number, 0 when it is none, or none that any count or time could be."""
     value = data.get(name)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return value if abs(value) < _BEYOND else 0
 
 
 def flag(data: Json, name: str) -> bool:

@@ -78,18 +78,18 @@ def show_version(options: Namespace) -> int:
 
 def _lines(status: Json) -> Iterator[tuple[str, str]]:
     yield from _configuration(status)
-    yield "Clients", text(status, "clients")
+    yield "Clients", clean(text(status, "clients"))
     yield from _captures(status)
     firewall = child(status, "firewall")
     yield "Firewall", _health(firewall, "ready", "not ready", "backend")
     for warning in texts(firewall, "warnings"):
         yield "", f"{colour('warning', YELLOW)}: {clean(warning)}"
     yield "Clock", _health(child(status, "clock"), "ok", "not believable yet")
-    yield "Open doors", text(status, "grants")
+    yield "Open doors", clean(text(status, "grants"))
     connections = child(status, "connections")
     if connections and not flag(connections, "known"):
         yield "Connections", _health(connections, "known", "unknown")
-    yield "Replay memory", f"{text(child(status, 'replay'), 'entries')} packets"
+    yield "Replay memory", f"{clean(text(child(status, 'replay'), 'entries'))} packets"
     yield "Packets", _counters(child(status, "counters"))
     if flag(status, "test"):
         yield "Mode", colour("test: nothing is opened", YELLOW)
