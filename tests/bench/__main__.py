@@ -99,7 +99,7 @@ def _run(given: argparse.Namespace) -> int:
         raise BenchError("network namespaces need root", "Run make bench as root")
     contestants = chosen(given.daemons.split(","))
     scenarios = _scenarios(given.scenarios.split(","))
-    needs_c = not all(contestant.is_ours for contestant in contestants)
+    needs_c = any(contestant.is_c for contestant in contestants)
     c_daemon = yardstick(given.yardstick) if needs_c else None
     _clean_up(given.folder)
     prefix = f"{PREFIX}-{os.getpid()}-"

@@ -1,4 +1,7 @@
-"""The daemons that are compared: ours on each firewall, and the C daemon as the yardstick."""
+"""The daemons that are compared: ours on each firewall, and the C daemon as the yardstick.
+
+On request also a loop that does the least there is to do (`floor.py`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from pathlib import Path
 from tests.bench.errors import BenchError
 from tests.bench.figures import REFERENCE
 from tests.c_daemon import find_c_daemon, is_c_daemon
+
+FLOOR = "floor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +26,13 @@ class Contestant:
 
     @property
     def is_ours(self) -> bool:
-        """Is it fwknopd of this project, and not the C daemon?"""
-        return not self.name.startswith(REFERENCE)
+        """Is it fwknopd of this project?"""
+        return not self.is_c and self.name != FLOOR
+
+    @property
+    def is_c(self) -> bool:
+        """Is it the C daemon?"""
+        return self.name.startswith(REFERENCE)
 
     @property
     def announces(self) -> bool:
@@ -36,6 +46,7 @@ CONTESTANTS = (
     Contestant("legacy", "ours, iptables-legacy", "legacy"),
     Contestant(REFERENCE, "C, iptables-nft", "nft"),
     Contestant("c-legacy", "C, iptables-legacy", "legacy"),
+    Contestant(FLOOR, "a bare loop that checks nothing"),
 )
 BY_NAME = {contestant.name: contestant for contestant in CONTESTANTS}
 USUAL = ("nft", "ipt", REFERENCE)

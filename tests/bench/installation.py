@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fwknopd.firewall.nft_lookups import BASIC
+from fwknopd.firewall.nft_ruleset import DEFAULT_TABLE, setup_script
 from fwknopd.replay_format import format_file
 from tests.bench.clients import Client
-from tests.bench.contestants import Contestant
-from tests.bench.site import SPA_PORT, WAN
+from tests.bench.contestants import FLOOR, Contestant
+from tests.bench.site import MARK, SPA_PORT, WAN
 from tests.lab.process import SYSTEM_PATH, installed_program
 
+FLOOR_PROGRAM = Path(__file__).with_name("floor.py")
 _CONF = """\
 PCAP_INTF {wan};
 PCAP_FILTER udp port {port};
@@ -49,7 +53,7 @@ class Installation:
         run.mkdir(mode=0o700, exist_ok=True)
         flush = "N" if keep_doors else "Y"
         config = _CONF.format(wan=WAN, port=SPA_PORT, flush=flush, run=run)
-        if not self.contestant.is_ours:
+        if self.contestant.is_c:
             config += f"FIREWALL_EXE {self.iptables()};\n"
         self._file("fwknopd.conf", config)
         self._file("access.conf", "\n".join(client.stanza(seconds) for client in clients))
@@ -57,13 +61,18 @@ class Installation:
             # An empty list of used packets. Without one, those made before the start, and in
             # its very second, would be refused.
             self._file("run/digest.cache", format_file((), None).decode())
+        if self.contestant.name == FLOOR:
+            self._file("rules.nft", setup_script(DEFAULT_TABLE, (WAN,), MARK, BASIC))
         self._link_iptables()
 
     def command(self) -> list[str]:
         """The daemon in the foreground."""
         folder = self.folder
+        if self.contestant.name == FLOOR:
+            arguments = (WAN, SPA_PORT, DEFAULT_TABLE, self.access, folder / "rules.nft")
+            return [sys.executable, str(FLOOR_PROGRAM), *map(str, arguments)]
         files = ["-f", "-i", WAN, "-c", f"{folder}/fwknopd.conf", "-a", f"{folder}/access.conf"]
-        if not self.contestant.is_ours:
+        if self.contestant.is_c:
             return [str(self.c_daemon), *files]
         kind = "iptables" if self.contestant.variant else "nftables"
         program = str(installed_program("fwknopd"))

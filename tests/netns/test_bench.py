@@ -42,6 +42,14 @@ def test_knocks_are_measured_and_nothing_is_left_behind(
     assert not list(NAMESPACES.glob(f"{PREFIX}-*"))
 
 
+def test_the_least_there_is_to_do_is_measured_too(tmp_path: Path) -> None:
+    bench = Bench((BY_NAME["floor"],), tmp_path, effort=Effort.QUICK)
+    latency(bench)
+    assert not bench.faults
+    assert bench.results.of(KNOCK, "", "opened", "floor").p50 == 100
+    assert bench.results.of(KNOCK, "", "CPU per knock", "floor").p50 > 0
+
+
 @pytest.mark.parametrize("name", ["nft", "ipt"])
 def test_a_grant_by_itself_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
