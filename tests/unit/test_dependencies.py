@@ -69,6 +69,28 @@ def test_what_is_installed_is_what_the_list_says() -> None:
         assert str(pin.specifier) == f"=={version(pin.name)}", pin.name
 
 
+# What is fixed in which version; the page's own limits and headers stand before each as well.
+FIXED = {
+    "waitress": (3, 0, 2),  # GHSA-3f84-rpwh-47g6, and smuggling before
+    "werkzeug": (3, 0, 3),  # CVE-2023-46136, CVE-2024-34069
+    "flask": (3, 1, 1),  # CVE-2023-30861, and fallback keys until 3.1.0
+    "jinja2": (3, 1, 6),  # sandbox escapes; not used, but there
+}
+
+
+def test_no_version_with_a_known_hole_is_used() -> None:
+    pinned_now = {
+        canonicalize_name(pin.name): str(pin.specifier) for pin in licences.pins(pins.RUN)
+    }
+    for name, fixed in FIXED.items():
+        version = tuple(map(int, pinned_now[name].removeprefix("==").split(".")[:3]))
+        assert version >= fixed, name
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert "waitress>=3.0.2" in needed
+    recipe = (ROOT / "package/python3-waitress/Makefile").read_text()
+    assert "PKG_VERSION:=3.0.2\n" in recipe
+
+
 def test_licences_are_listed_and_usable() -> None:
     assert licences.DOCUMENT.read_text() == licences.document(), "run: make pins"
     assert not [row for row in licences.rows() if not licences.is_usable(row)]
