@@ -6,9 +6,11 @@ PREPARE = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Pyt
 # Most tests wait for something, so one more runs at a time than there are processors
 # (tests/conftest.py). PYTEST_ARGS=-n0: one by one.
 SIDE_BY_SIDE = -n auto --maxprocesses 4 --dist worksteal
+FUZZ_SECONDS ?= 60
+FUZZ_JOBS ?= $(shell nproc)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run knock test lint matrix soak bench ipk translations compatibility pins clean
+.PHONY: help setup run knock test lint matrix soak fuzz bench ipk translations compatibility pins clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +35,10 @@ matrix: ## every door with every firewall through every trouble, not only the ev
 soak: ## a day's life in a hurry, and faults at every system call; SOAK_MINUTES=30 for each firewall
 	@$(PREPARE) test
 	@SOAK_MINUTES=$${SOAK_MINUTES:-30} FAULTS=complete nice -n 19 $(VENV_PYTHON) -m pytest -s tests/netns/soak tests/netns/faults $(PYTEST_ARGS)
+
+fuzz: ## hostile bytes for every parser, FUZZ_SECONDS each; TARGET="uci_file backup" for some of them
+	@$(PREPARE) fuzz
+	@$(VENV_PYTHON) -m tests.fuzz run --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS) $(TARGET)
 
 lint: ## check style, format and types
 	@$(PREPARE) lint

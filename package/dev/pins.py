@@ -20,11 +20,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 UV = "uv==0.13.9"
 RUN, DEV = ROOT / "requirements-run.txt", ROOT / "requirements-dev.txt"
+FUZZ = ROOT / "requirements-fuzz.txt"
 PYPCAP = ROOT / "package/python3-pypcap/requirements.txt"
 
 # The project's own backend, which `make setup` doesn't let pip fetch by itself.
 BACKEND = ("hatchling", "editables")
 PYPCAP_BUILD = ("Cython", "setuptools", "wheel")
+# No wheels of newer ones for the oldest Python.
+FUZZER = ("atheris < 3.1 ; python_version < '3.12'", "atheris ; python_version >= '3.12'")
 
 HEADER = """\
 # {purpose}
@@ -33,6 +36,7 @@ HEADER = """\
 PURPOSES = {
     RUN: "What `make setup` puts into .venv, on Python 3.11 to 3.14.",
     DEV: "What tests and checks put into .venv, too, on Python 3.11 to 3.14.",
+    FUZZ: "What `make fuzz` puts into .venv where it can be had, on Python 3.11 to 3.14.",
     PYPCAP: "What build_wheel.py builds pypcap with.",
 }
 
@@ -51,10 +55,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def write_all(folder: Path, options: Sequence[str]) -> None:
-    """Write the three lists. Raises CalledProcessError."""
-    backend, pypcap = folder / "backend.in", folder / "pypcap.in"
+    """Write the four lists. Raises CalledProcessError."""
+    backend, pypcap, fuzz = (folder / f"{name}.in" for name in ("backend", "pypcap", "fuzz"))
     backend.write_text("\n".join(BACKEND))
     pypcap.write_text("\n".join(PYPCAP_BUILD))
+    fuzz.write_text("\n".join(FUZZER))
     project = ("--extra", "gpg", "pyproject.toml", str(backend))
     uv = fetch_uv(folder)
     compile_pins(uv, DEV, ("--extra", "dev", *project, *options))
@@ -62,6 +67,7 @@ def write_all(folder: Path, options: Sequence[str]) -> None:
     same = ("--constraint", str(DEV))
     compile_pins(uv, RUN, (*project, *same, *options))
     compile_pins(uv, PYPCAP, (str(pypcap), *same, *options))
+    compile_pins(uv, FUZZ, (str(fuzz), *same, *options))
 
 
 def fetch_uv(folder: Path) -> Path:

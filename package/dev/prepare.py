@@ -1,10 +1,11 @@
 """Make .venv ready, and see to the programs of the system a task needs.
 
-Usage: python3 package/dev/prepare.py run|lint|test|bench
+Usage: python3 package/dev/prepare.py run|lint|test|fuzz|bench
 
     run   the programs of this project, and what the lab needs
     lint  the programs and the checkers
     test  everything
+    fuzz  the programs and the checkers, and atheris where it can be had
     bench the programs, what the lab needs, and the C daemon to compare with
 
 As root on Debian or Ubuntu missing packages are installed. Otherwise they are
@@ -31,6 +32,7 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin/python"
 # Each names all of what it installs by version and digest; the second holds the first.
 PINS = {"run": ROOT / "requirements-run.txt", "dev": ROOT / "requirements-dev.txt"}
+FUZZ_PINS = ROOT / "requirements-fuzz.txt"
 PYPCAP = ROOT / "package/python3-pypcap/build_wheel.py"
 # What a change of asks for a new installation.
 INPUTS = (
@@ -40,7 +42,7 @@ INPUTS = (
     PYPCAP.with_name("requirements.txt"),
     Path(__file__),
 )
-PROFILES = ("run", "lint", "test", "bench")
+PROFILES = ("run", "lint", "test", "fuzz", "bench")
 PYTHON_NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # Debian keeps nft and ip where only root's PATH looks.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
@@ -119,6 +121,9 @@ BENCH_NEEDS = (
     program("iptables", "iptables", "the C daemon's firewall"),
     program("unshare", "util-linux", "network namespaces"),
 )
+NEEDS: dict[str, tuple[Need, ...]] = {
+    **{"run": RUN_NEEDS, "lint": (), "test": TEST_NEEDS, "fuzz": (), "bench": BENCH_NEEDS}
+}
 C_DAEMON_PACKAGE = "fwknop-server"
 C_DAEMON = VENV / C_DAEMON_PACKAGE
 
@@ -140,7 +145,7 @@ def prepare(profile: str) -> None:
     """Bring .venv and the system up to what ``profile`` needs; raises SetupError."""
     extras = "run" if profile in ("run", "bench") else "dev"
     current = is_current(extras)
-    needs = {"run": RUN_NEEDS, "lint": (), "test": TEST_NEEDS, "bench": BENCH_NEEDS}[profile]
+    needs = NEEDS[profile]
     missing = see_to(needs if current else (*BUILD_NEEDS, *needs))
     if not current:
         if blocking := [need for need in missing if need in BUILD_NEEDS]:
@@ -151,6 +156,8 @@ def prepare(profile: str) -> None:
         see_to_sources()
     if profile in ("test", "bench"):
         see_to_c_daemon()
+    if profile == "fuzz":
+        see_to_atheris()
 
 
 def see_to(needs: Sequence[Need]) -> list[Need]:
@@ -276,6 +283,18 @@ def see_to_sources() -> None:
     """Fetch the archives from PyPI that the tests build packages of."""
     if subprocess.run([VENV_PYTHON, "-m", "package.dev.ipk", "--download"], cwd=ROOT).returncode:
         print("setup: missing: sources of packages for OpenWrt (tests of packages)", flush=True)
+
+
+def see_to_atheris() -> None:
+    """Fetch the fuzzer that coverage leads. Only `make fuzz` needs it, and can do without."""
+    if not subprocess.run([VENV_PYTHON, "-c", "import atheris"], capture_output=True).returncode:
+        return
+    print("setup: fetching atheris ...", flush=True)
+    pip = (VENV_PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    # There are wheels for some machines only, and whoever has none can hardly build it.
+    command = (*pip, "--only-binary=:all:", "--require-hashes", "--requirement", FUZZ_PINS)
+    if subprocess.run(command).returncode:
+        print("setup: missing: atheris (to fuzz by coverage)", flush=True)
 
 
 def see_to_c_daemon() -> None:

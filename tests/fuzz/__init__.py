@@ -1,0 +1,1 @@
+"""`make fuzz`: every parser of foreign bytes against hostile ones. README.md tells how."""

@@ -1,0 +1,26 @@
+"""All targets, by name. Each module holds those of one edge of the programs."""
+
+from __future__ import annotations
+
+from tests.fuzz.target import Target
+from tests.fuzz.targets import (
+    answers,
+    archives,
+    classic,
+    control,
+    gpg,
+    kernel,
+    knocks,
+    router,
+    rules,
+    state,
+    uci,
+    wire,
+)
+
+MODULES = (
+    *(wire, knocks, gpg, classic, uci, state, control, answers, kernel, rules, router, archives),
+)
+TARGETS: dict[str, Target] = {
+    target.name: target for module in MODULES for target in module.TARGETS
+}

@@ -1,0 +1,1 @@
+"""The targets, a module for each edge of the programs; ``registry`` knows them all."""
