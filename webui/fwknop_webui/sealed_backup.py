@@ -60,7 +60,9 @@ class _Costs:
     @property
     def are_sane(self) -> bool:
         """A made-up file must not take all memory or all day."""
-        fits = 1 <= self.log2_n <= 20 and self.block >= 1 and self.memory <= MAX_MEMORY
+        # RFC 7914: N is less than 2 to the power of 16 times the block.
+        sound = self.block >= 1 and 1 <= self.log2_n < 16 * self.block
+        fits = sound and self.log2_n <= 20 and self.memory <= MAX_MEMORY
         return fits and 1 <= self.parallel <= MAX_PARALLEL
 
 
