@@ -8,6 +8,7 @@ has been there longest without a whole request.
 
 from __future__ import annotations
 
+import logging
 import resource
 import socket
 from typing import TYPE_CHECKING, Any
@@ -72,12 +73,16 @@ class RoomyServer(TcpWSGIServer):  # type: ignore[misc]
 
 def make_server(listener: socket.socket, app: WSGIApplication, **settings: Any) -> RoomyServer:
     """A server for ``app`` on ``listener``; ``settings`` are waitress's."""
+    # It warns of every request that has to wait: a line of the router's short log for each
+    # request of a stranger, until nothing else is left in it.
+    logging.getLogger("waitress").setLevel(logging.ERROR)
     adjustments = Adjustments(
         sockets=[listener],
         threads=THREADS,
         connection_limit=CONNECTIONS,
         max_request_header_size=LARGEST_HEADER,
         outbuf_overflow=LARGEST_ANSWER,
+        log_socket_errors=False,
         ident=None,
         **settings,
     )
