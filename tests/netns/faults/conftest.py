@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from tests.netns.matrix.arenas import AdminArena, Arena, Fw4Arena
 from tests.netns.matrix.guarded import guarded, served_site
 from tests.netns.matrix.site import Site
 from tests.netns.namespaces import Machines
+
+COMPLETE = os.environ.get("FAULTS") == "complete"
+"""Everything, which takes minutes, and not only what every day is tried."""
 
 ARENAS: list[Arena] = [Fw4Arena("default"), AdminArena("plain", VARIANTS[0])]
 

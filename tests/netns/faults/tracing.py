@@ -26,12 +26,12 @@ HARMLESS = frozenset(
 """They change nothing that outlives the process, or can't fail."""
 
 CHANGING = frozenset(
-    {
-        *("write", "fsync", "fdatasync", "sendto", "sendmsg", "recvfrom", "recvmsg"),
-        *("clone", "clone3", "vfork", "wait4", "waitid", "poll"),
-    }
+    {"write", "fsync", "fdatasync", "sendto", "sendmsg", "clone", "clone3", "vfork"}
 )
-"""Where the files, the kernel's rules and other programs are changed, and what came of it."""
+"""Where files and the kernel's rules are changed, and programs started."""
+
+LEARNING = frozenset({"recvfrom", "recvmsg", "wait4", "waitid", "poll"})
+"""Where it is waited for, and learnt, what came of that."""
 
 
 @dataclass(frozen=True, slots=True)

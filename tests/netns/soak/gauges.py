@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+LOOKS, LOOK_SECONDS = 5, 0.05
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
@@ -29,8 +31,12 @@ class Gauges:
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE_KIB
 
     def descriptors(self) -> int:
-        """How many are open now."""
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+        """How many are open while nobody asks anything: who just did may not be forgotten yet."""
+        counts = []
+        for _ in range(LOOKS):
+            counts.append(len(list(Path(f"/proc/{self.pid}/fd").iterdir())))
+            time.sleep(LOOK_SECONDS)
+        return min(counts)
 
     def children(self) -> str:
         """The numbers of its children, dead or alive."""

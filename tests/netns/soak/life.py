@@ -33,6 +33,7 @@ class Life:
     router: Router
     chance: random.Random
     longest: int = LONGEST_DOOR
+    pause: float = ROUND_SECONDS
     books: Books = field(default_factory=Books)
     disabled: frozenset[Client] = frozenset()
     counts: Counter[str] = field(default_factory=Counter)
@@ -49,7 +50,7 @@ class Life:
         self.knock()
         self.look()
         self.gauges.look(time.monotonic())
-        time.sleep(max(0.0, began + ROUND_SECONDS - time.monotonic()))
+        time.sleep(max(0.0, began + self.pause - time.monotonic()))
 
     # Knocks
 

@@ -20,7 +20,7 @@ from tests.netns.matrix.site import Site
 from tests.netns.namespaces import Machines
 from tests.netns.soak.clients import configuration
 from tests.netns.soak.happenings import HAPPENINGS
-from tests.netns.soak.life import LONGEST_DOOR, Life
+from tests.netns.soak.life import Life
 
 MINUTES = os.environ.get("SOAK_MINUTES")
 SECONDS = float(MINUTES) * 60 if MINUTES else 0.0
@@ -55,8 +55,10 @@ def life(
         write_private(made.daemon.paths.uci, configuration())
         made.arena.load(made.site)
         made.daemon.start()
-        longest = LONGEST_DOOR if MINUTES else 2
-        yield Life(Router(made), random.Random(arena.name), longest)
+        life = Life(Router(made), random.Random(arena.name))
+        if not MINUTES:
+            life.longest, life.pause = 2, 0.0
+        yield life
 
 
 def live(life: Life) -> None:
