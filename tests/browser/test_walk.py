@@ -110,6 +110,7 @@ def test_all_pages(
     import_files(page, site, walker)
     try_a_knock(page, site, walker)
     restore(page, site, walker)
+    begin_anew(page, site, walker)
     stop_the_daemon(page, site, walker)
     assert not walker.wrong
 
@@ -203,6 +204,19 @@ def restore(page: Page, site: Site, walker: Walker) -> None:
     page.get_by_role("button", name="Look at it").click()
     walker.look_at("restore-preview")
     page.get_by_role("button", name="Cancel").click()
+
+
+def begin_anew(page: Page, site: Site, walker: Walker) -> None:
+    page.goto(site.url + "/settings")
+    page.fill("#f-MAX_SPA_PACKET_AGE", "77")
+    page.get_by_role("button", name="Save", exact=True).click()
+    site.uci.write_text("config global\n\nconfig network\n\toption network 'lan'\n")
+    page.goto(site.url + "/clients")
+    walker.look_at("outdated")
+    page.goto(site.url + "/changes")
+    page.get_by_role("button", name="Revert").click()
+    page.goto(site.url + "/")
+    walker.look_at("first-steps")
 
 
 def stop_the_daemon(page: Page, site: Site, walker: Walker) -> None:

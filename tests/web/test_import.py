@@ -567,8 +567,9 @@ def test_each_stanza_has_its_code(visitor: Visitor, classic: Path) -> None:
     assert page.html.count("<svg") == 2
     for text in ("Anna's phone", "SOURCE", "192.0.2.0/24", "DESTINATION", "203.0.113.1"):
         assert text in page.text
-    # The app would cut Bob's passphrase at its space.
-    assert "only up to its first space" in page.text
+    # The app would cut Bob's passphrases at their spaces.
+    assert "the code holds KEY, HMAC_KEY as base64: it is the same key" in page.text
+    assert "only up to its first space" not in page.text
     assert page.response.headers["Cache-Control"] == "no-store"
     assert KEY not in page.html
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fwknop_webui.app import create_app
 from fwknop_webui.reasons import explain
+from fwknop_webui.service_control import InitScript
+from fwknop_webui.services import WebConfig, build_services
 from fwknop_webui.snapshot import NEWS_SECONDS
 from fwknopd.control.protocol import VerbError
 from fwknopd.events import EventKind
 from fwknopd.policy.verdict import Reason
 from tests.web.classic import KEY
+from tests.web.conftest import PASSWORD
 from tests.web.daemon import NOW, STATUS, StubDaemon, door, verdict
 from tests.web.visitor import Visitor
 
@@ -167,6 +172,23 @@ def test_file_that_can_not_be_read_is_told_with_its_line(
 
 def test_running_daemon_needs_no_badge(visitor: Visitor, daemon: StubDaemon) -> None:
     assert "Daemon not running" not in visitor.get("/clients").text
+
+
+def test_who_finds_it_stopped_finds_the_button_first(
+    visitor: Visitor, config: WebConfig, tmp_path: Path
+) -> None:
+    script = tmp_path / "init"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    parts = replace(build_services(config), service=InitScript(script))
+    owner = Visitor(create_app(config, parts), PASSWORD)
+    owner.log_in()
+    text = owner.get("/").text
+    assert text.count("Don't start at boot") == 1
+    assert text.index("Don't start at boot") < text.index("The daemon isn't running")
+    with StubDaemon(config.control):
+        text = owner.get("/").text
+    assert text.index("Open doors") < text.index("Don't start at boot")
 
 
 def test_daemon_that_refuses_is_quoted(visitor: Visitor, daemon: StubDaemon) -> None:

@@ -196,7 +196,7 @@ def _space(folder: Path) -> Check:
     found = os.statvfs(folder)
     free = found.f_bavail * found.f_frsize
     title = _("There is room to save in {folder}").format(folder=folder)
-    detail = _("{n} KiB free").format(n=free // 1024)
+    detail = _("{n} MB free").format(n=f"{free / 1e6:.1f}" if free < 1e7 else free // 1_000_000)
     if free >= FREE_WARN:
         return Check(title, Outcome.PASS, detail)
     return Check(title, Outcome.WARN, detail, _("Delete packages or files that aren't needed."))

@@ -8,7 +8,7 @@ from fwknop_webui import qr
 from fwknop_webui.client_keys import key_fields, summarise
 from fwknop_webui.i18n import _
 from fwknopd.config.classic_parts import ClassicParts, FoundStanza
-from fwknopd.keys import qr_payload, qr_problems
+from fwknopd.keys import KeyFields, android_fields, qr_payload, qr_problems
 
 PER_PAGE = 4
 """Codes on one page, each some 3 kB."""
@@ -16,13 +16,17 @@ PER_PAGE = 4
 
 @dataclass(frozen=True, slots=True)
 class ShownStanza:
-    """One stanza, read-only. ``picture`` is None when there is no code; ``trouble`` says why."""
+    """One stanza, read-only. ``picture`` is None when there is no code; ``trouble`` says why.
+
+    ``converted``: options whose keys the code holds in another way of writing than the file.
+    """
 
     label: str
     found: FoundStanza
     picture: qr.QrPicture | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
     trouble: str = ""
+    converted: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -57,16 +61,15 @@ def _shown(found: FoundStanza) -> ShownStanza:
     label = found.name or _("Stanza {n}").format(n=found.number)
     if not summarise(found.section).is_usable:
         return ShownStanza(label, found, trouble=_("There is no key a phone could scan."))
-    fields = key_fields(found.section)
     try:
+        fields, converted = android_fields(key_fields(found.section))
         picture = qr.draw(qr_payload(fields))
     except (qr.QrTooLong, ValueError):
         return ShownStanza(label, found, trouble=_("The keys don't fit into a QR code."))
-    return ShownStanza(label, found, picture, _warnings(found))
+    return ShownStanza(label, found, picture, _warnings(found, fields), converted=converted)
 
 
-def _warnings(found: FoundStanza) -> tuple[str, ...]:
-    fields = key_fields(found.section)
+def _warnings(found: FoundStanza, fields: KeyFields) -> tuple[str, ...]:
     if found.stanza is None:
         return qr_problems(fields)
     return qr_problems(fields, found.stanza.keys.hmac_type, found.stanza.keys.mode)

@@ -88,9 +88,9 @@ _FORWARDING = (
     server_field("ENABLE_NAT_DNS", N_("Host names as targets"), Widget.FLAG),
 )
 _PAGE = (
-    _uci("session_idle", N_("Logged in without doing anything"), Widget.NUMBER),
-    _uci("session_length", N_("Logged in at most"), Widget.NUMBER),
-    _uci("listen", N_("Address of this page")),
+    _uci("session_idle", N_("Log out when idle for"), Widget.NUMBER),
+    _uci("session_length", N_("Log out at the latest after"), Widget.NUMBER),
+    _uci("listen", N_("Listen on")),
 )
 _TYPES = {
     **dict.fromkeys((item.option for item in _PAGE), "global"),

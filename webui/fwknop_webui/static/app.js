@@ -406,11 +406,14 @@
 	const startServerName = () => {
 		const input = document.getElementById("server");
 		if (!input) return;
-		input.addEventListener("input", () => {
+		const showName = () => {
 			const typed = input.value.trim();
 			const name = /^[A-Za-z0-9._-]+$/.test(typed) ? typed : input.placeholder;
 			for (const place of all("[data-server]")) setText(place, name);
-		});
+			for (const button of all("[data-copy=copy-server]")) button.disabled = name === input.placeholder;
+		};
+		input.addEventListener("input", showName);
+		showName();
 	};
 
 	const startBusyButtons = () => {

@@ -37,7 +37,7 @@ def revoke() -> ResponseReturnValue:
     except ControlError as error:
         return render(
             "revoke.html",
-            "overview",
+            _back(request.args),
             which=which,
             doors=(),
             trouble=_words(error),
@@ -47,7 +47,7 @@ def revoke() -> ResponseReturnValue:
     past = tuple(door for door in answer.past if which.means(door))
     return render(
         "revoke.html",
-        "overview",
+        _back(request.args),
         which=which,
         doors=(*doors, *past),
         is_open=bool(doors),
