@@ -9,12 +9,11 @@ ssh key to the routers.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,17 +157,6 @@ class Fleet:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.write_text(text)
-
-    def inventory(self, variables: Mapping[str, object]) -> str:
-        """The routers; JSON is YAML, too."""
-        hosts = {router.name: {"ansible_host": router.lan} for router in self.routers}
-        connection = {
-            "ansible_user": "root",
-            "ansible_python_interpreter": sys.executable,
-            "ansible_ssh_transfer_method": "piped",
-            "ansible_pipelining": True,
-        }
-        return json.dumps({"routers": {"hosts": hosts, "vars": {**connection, **variables}}})
 
 
 @contextmanager

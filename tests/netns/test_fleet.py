@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fwknopd.keys import encode_key_base64, generate_encryption_key, generate_hmac_key
 from tests.netns.fleet import PATH, Fleet, Router, fleet
@@ -19,7 +20,10 @@ from tests.netns.probes import Outcome
 pytestmark = [pytest.mark.root, pytest.mark.client, pytest.mark.nft, pytest.mark.ssh]
 
 TIME_LIMIT = 20.0
-ROLE_VARIABLES = {
+EXAMPLE = Path(__file__).parents[2] / "package/ansible/example"
+CLIENTS = "group_vars/routers/main.yml"
+VAULT = "group_vars/routers/vault.yml"
+VARIABLES = {
     # No router of these has netifd, which would know the device of a network.
     "fwknop_wrt_network": None,
     "fwknop_wrt_settings": {"PCAP_INTF": "eth0"},
@@ -27,15 +31,6 @@ ROLE_VARIABLES = {
     "fwknop_wrt_exclusive": True,
     "fwknop_wrt_folder": "/run",
 }
-PLAYBOOK = [
-    {
-        "hosts": "routers",
-        "gather_facts": False,
-        "vars_files": ["vault.yml"],
-        "environment": {"PATH": PATH},
-        "roles": ["fwknop_wrt"],
-    }
-]
 RECAP = re.compile(r"^(\w+) +: ok=(\d+) +changed=(\d+) +unreachable=0 +failed=0 ", re.MULTILINE)
 
 
@@ -47,7 +42,7 @@ def new_keys() -> dict[str, str]:
 
 
 class Office:
-    """Where the administrator sits: an inventory, a vault, and what Ansible said so far."""
+    """Where the administrator sits, with the example's files, and what Ansible said so far."""
 
     def __init__(self, site: Fleet) -> None:
         self.site = site
@@ -55,26 +50,30 @@ class Office:
         self._secrets: list[str] = []
         site.write("vault.password", "the vault's own secret\n")
         site.write("fwknop-wrt.ipk", "a package")
-        site.write("site.yml", json.dumps(PLAYBOOK))
+        [play] = yaml.safe_load((EXAMPLE / "site.yml").read_text())
+        site.write("site.yml", yaml.safe_dump([{**play, "environment": {"PATH": PATH}}]))
+        clients = (EXAMPLE / CLIENTS).read_text()
+        site.write(CLIENTS, clients.replace("options:", "options:\n      FW_ACCESS_TIMEOUT: 600"))
 
     def keep(self, keys: dict[str, str]) -> None:
         """Put keys into the vault."""
         self._secrets += keys.values()
-        self.site.write("vault.yml", json.dumps({"vault_anna_keys": keys}))
-        self.site.run("ansible-vault", "encrypt", "vault.yml")
-        assert (self.site.folder / "vault.yml").read_text().startswith("$ANSIBLE_VAULT")
+        self.site.write(VAULT, yaml.safe_dump({"vault_anna_keys": keys}))
+        self.site.run("ansible-vault", "encrypt", VAULT)
+        assert (self.site.folder / VAULT).read_text().startswith("$ANSIBLE_VAULT")
 
-    def want(self, *packages: str, **anna: object) -> None:
-        """Write the inventory, with one client; ``packages`` are installed where none is."""
-        client = {
-            "name": "anna",
-            "options": {"OPEN_PORTS": ["tcp/22"], "FW_ACCESS_TIMEOUT": 600},
-            "keys": "{{ vault_anna_keys }}",
-            **anna,
-        }
-        own = {"fwknop_wrt_clients": [client], "fwknop_wrt_packages": packages}
-        variables = {**ROLE_VARIABLES, **own}
-        self.site.write("inventory.yml", self.site.inventory(variables))
+    def inventory(self, *packages: str) -> None:
+        """Write it; ``packages`` are installed where none is."""
+        found = yaml.safe_load((EXAMPLE / "inventory.yml").read_text())["routers"]
+        found["hosts"] = {router.name: {"ansible_host": router.lan} for router in self.site.routers}
+        found["vars"] |= {**VARIABLES, "fwknop_wrt_packages": list(packages)}
+        found["vars"]["ansible_python_interpreter"] = sys.executable
+        self.site.write("inventory.yml", yaml.safe_dump({"routers": found}))
+
+    def want(self, state: str) -> None:
+        """Say what is to become of the client."""
+        path = self.site.folder / CLIENTS
+        path.write_text(path.read_text().replace("state: present", f"state: {state}"))
 
     def play(self, *options: str) -> dict[str, bool]:
         """Run the role; which routers it changed."""
@@ -110,7 +109,7 @@ def verdicts(router: Router) -> Counter[str]:
 
 
 def total(site: Fleet) -> dict[str, int]:
-    """The knocks of all routers together, by verdict."""
+    """The knocks of all routers together, by verdict, as their counters add up."""
     return dict(sum(map(verdicts, site.routers), Counter()))
 
 
@@ -138,7 +137,7 @@ def test_a_client_is_added_rotated_and_revoked_on_five_routers_by_one_run_each(
         write_stanza(site, first=first, second=second)
 
         office.keep(first)
-        office.want("fwknop-wrt.ipk")
+        office.inventory("fwknop-wrt.ipk")
         before = [router.uci.read_bytes() for router in site.routers]
         assert office.play("--check", "--limit", "router1,router2") == {
             "router1": True,
@@ -152,13 +151,13 @@ def test_a_client_is_added_rotated_and_revoked_on_five_routers_by_one_run_each(
         assert every(site, lambda router: knock(site, router, "first")) == {Outcome.CONNECTED}
 
         office.keep(second)
-        office.want(overlap_hours=1)
+        office.inventory()
         assert set(office.play("--diff", "-vvv").values()) == {True}
         # Its door is still open, and both keys are good.
         assert every(site, lambda router: knock(site, router, "second")) == {Outcome.CONNECTED}
         assert every(site, lambda router: knock(site, router, "first")) == {Outcome.CONNECTED}
 
-        office.want(state="revoked")
+        office.want("revoked")
         assert office.play("--check", "--diff", "--limit", "router2") == {"router2": True}
         assert set(office.play("--diff").values()) == {True}
         assert every(site, site.tries) == {Outcome.SILENT}
