@@ -176,6 +176,42 @@ def test_the_secret_is_in_no_command_line(router: Router, recorder: type[Recorde
     assert not [line for line in programs if "secret" in line or "COOKIE" in line]
 
 
+@pytest.mark.strace
+def test_no_program_is_given_a_secret(
+    front: Front, recorder: type[Recorder], tmp_path: Path
+) -> None:
+    """As every account can read arguments, and whoever is root the environment."""
+    trace = tmp_path / "trace"
+    how = ["-f", "-qq", "-v", "-s", "100000", "-e", "trace=execve", "-e", "signal=none"]
+    body = b"username=root&password=geheimes-wort"
+    done = subprocess.run(
+        ["strace", *how, "-o", str(trace), *front.router.command(RELAY)],
+        input=body,
+        capture_output=True,
+        timeout=60,
+        env={
+            "PATH": "/sbin:/usr/sbin:/bin:/usr/bin",
+            "REQUEST_METHOD": "POST",
+            "SCRIPT_NAME": "/cgi-bin/fwknop",
+            "REQUEST_URI": "/cgi-bin/fwknop/login",
+            "HTTP_COOKIE": "fwknop_webui=meine-sitzung",
+            "CONTENT_LENGTH": str(len(body)),
+        },
+    )
+    assert done.stdout.startswith(b"Status: 200 OK\r\n")
+    ((_, _, headers, sent),) = recorder.requests
+    assert sent == body
+    started = [line for line in trace.read_text().splitlines() if line.endswith(" = 0")]
+    assert any("nc" in line for line in started)
+    for line in started:
+        program, _, environment = line.partition('"], [')
+        for secret in (headers["X-Fwknop-Relay"], "geheimes-wort"):
+            assert secret not in line
+        # What uhttpd tells a script is in the environment of all it starts; those are root's.
+        assert "meine-sitzung" not in program
+        assert environment
+
+
 @contextmanager
 def patience(router: Router, seconds: int) -> Iterator[None]:
     """The script waits no longer than that for the page: forty seconds would be long here."""

@@ -208,7 +208,7 @@ def visitor(app: Flask) -> Visitor:
 
 def usual() -> settings:
     slow = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(max_examples=25, suppress_health_check=slow)
+    return settings(max_examples=20, suppress_health_check=slow)
 
 
 def path_of(route: Route) -> str:
