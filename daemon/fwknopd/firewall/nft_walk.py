@@ -62,6 +62,7 @@ class Walk:
     _here: Place = field(default=("", ""), repr=False)
     _passed: int = field(default=0, repr=False)
     _depth: int = field(default=0, repr=False)
+    _known: dict[tuple[str, bool], tuple[Outcome, bool]] = field(default_factory=dict, repr=False)
 
     def through(self, base: ListedChain, chains: Mapping[str, ListedChain]) -> Outcome:
         """The fate of the packet in a base chain."""
@@ -98,10 +99,22 @@ class Walk:
         target = chains.get(went["chain"]) if went else None
         if went is None or target is None or self._depth >= _DEPTH:
             return Outcome.GOES_ON
-        self._depth += 1
-        outcome = self._chain(target, chains)
-        self._depth -= 1
+        outcome = self._jump(target, chains)
         return None if went["how"] == "goto" and outcome is Outcome.GOES_ON else outcome
+
+    def _jump(self, target: ListedChain, chains: Mapping[str, ListedChain]) -> Outcome:
+        """The fate of the packet in a chain. The second time it is that of the first.
+
+        Chains that each lead to the next by two jumps would take time without end.
+        """
+        state = (target.title, self.marked)
+        if state not in self._known:
+            self._depth += 1
+            outcome = self._chain(target, chains)
+            self._depth -= 1
+            self._known[state] = outcome, self.marked
+        outcome, self.marked = self._known[state]
+        return outcome
 
     def _action(self, rule: str, chain: ListedChain) -> str:
         """The verdict that is certain to be passed on the packet; "" for none."""
