@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,34 @@ def test_signals_mean_what_they_did_after_the_end(rig: Rig) -> None:
     assert signal.getsignal(signal.SIGTERM) is not before
     rig.signals.close()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EMFILE, "Too many open files"), MemoryError()])
+def test_what_the_system_refuses_ends_nothing_and_is_told_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    service, turns = rig.start(), count(1)
+
+    def turn() -> None:
+        if next(turns) < 5:
+            raise fault
+        service._end("enough")
+
+    monkeypatch.setattr(service, "turn", turn)
+    service.run()
+    assert next(turns) == 6
+    (told,) = rig.events("error")
+    assert told.startswith("The system refused fwknopd something: ")
+    assert told.endswith(("Too many open files", "MemoryError"))
+
+
+def test_a_mistake_of_ours_ends_the_daemon(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that whoever started it starts it anew, with everything in order."""
+    service = rig.start()
+
+    def turn() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(service, "turn", turn)
+    with pytest.raises(ZeroDivisionError):
+        service.run()
