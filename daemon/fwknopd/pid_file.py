@@ -36,11 +36,13 @@ class PidFile:
         """Take the lock and write our pid. Raises PidFileError, AlreadyRunning."""
         self.path = path
         self._fd = self._locked()
-        os.ftruncate(self._fd, 0)
-        # In a jail we are number 1, which outside is the system's own first process: whoever
-        # sends that a signal ends the machine. The lock names us to those who ask for it.
-        if (pid := os.getpid()) != 1:
-            os.pwrite(self._fd, b"%d\n" % pid, 0)
+        # The lock names us to those who ask for it, also when there is no room for the text.
+        with suppress(OSError):
+            os.ftruncate(self._fd, 0)
+            # In a jail we are number 1, which outside is the system's own first process: whoever
+            # sends that a signal ends the machine.
+            if (pid := os.getpid()) != 1:
+                os.pwrite(self._fd, b"%d\n" % pid, 0)
 
     def _locked(self) -> int:
         for _ in range(_ATTEMPTS):

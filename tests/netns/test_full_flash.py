@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fwknopd.pid_file import running_pid
 from tests.interop.program import Fwknopd, Running
 
 pytestmark = pytest.mark.root
@@ -198,3 +199,19 @@ def test_a_flash_that_can_be_written_again_needs_no_restart(router: Router) -> N
             refused(router, daemon, packet)
         # Nothing is missing, so nobody is kept waiting.
         enter(router, daemon)
+
+
+def test_a_full_run_directory_stops_no_start_and_no_knock(router: Router, tmp_path: Path) -> None:
+    """On a router that is memory, which others fill as well."""
+    run_dir = tmp_path / "flash" / "run"
+    router.config.write_text(router.config.read_text().replace(str(router.run_dir), str(run_dir)))
+    router.run_dir = router.flash.path / "run"
+    router.flash.fill()
+    with router.foreground("--events", str(tmp_path / "flash" / "events")) as daemon:
+        enter(router, daemon)
+        assert router.ask("status")["pid"] == running_pid(router.run_dir / "fwknopd.pid")
+        router.flash.make_room()
+        packet = enter(router, daemon)
+        daemon.end(signal.SIGKILL)
+    with router.foreground() as daemon:
+        refused(router, daemon, packet)
