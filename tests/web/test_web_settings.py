@@ -12,7 +12,7 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwknop_webui import defaults, serving
+from fwknop_webui import cli, defaults, serving
 from fwknop_webui.app import create_app
 from fwknop_webui.listen_address import listen_address
 from fwknop_webui.services import WebConfig
@@ -135,11 +135,20 @@ def test_where_the_page_is_and_who_decides_that(
     behind.log_in()
     page = behind.get("/settings")
     assert "uhttpd, the router's web server, decides" in page.text
-    assert not [a for t, a in page.tags if t == "input" and a.get("id") == "f-listen"]
+    fields = {a["id"]: a for t, a in page.tags if t == "input" and "id" in a}
+    assert "f-listen" not in fields
+    assert fields["f-session_idle"]["placeholder"] == "15", "then the page itself ends"
     save(behind, session_length="60")
     assert options(uci, "global")[0]["listen"] == "127.0.0.1:8443", "left alone"
     secure = behind.get("/settings", base_url="https://localhost")
     assert "Log in" in secure.text, "another cookie"
+
+
+@pytest.mark.parametrize(
+    ("host", "served"), [("127.0.0.1", False), ("0.0.0.0", True), ("::", True)]
+)
+def test_who_listens_everywhere_is_asked_for_by_any_address(host: str, served: bool) -> None:
+    assert serving._config(cli._parser().parse_args([]), host).any_address is served
 
 
 def test_the_program_listens_where_the_file_says(uci: Path) -> None:

@@ -12,8 +12,9 @@ from flask import Flask
 from fwknop_webui import serving
 from fwknop_webui.relay import PREFIX, Door, Relayed, Use
 from fwknop_webui.services import EXTENSION, Services
+from fwknop_webui.sessions import UNVISITED_SECONDS
 
-IDLE_SECONDS = 900.0
+IDLE_SECONDS = UNVISITED_SECONDS
 """So long after the last request the memory is given back."""
 
 LOOK_SECONDS = 15.0

@@ -89,7 +89,7 @@ def _warning(reach: Reach, device: str, address: str, port: int) -> str:
     else:
         text = _(
             "{device} has the private address {address}: another router stands between this one "
-            "and the internet. Type that one's public address or name here, and have it forward "
-            "UDP port {port}, and the ports that shall open, to {address}."
+            "and the internet. What stands here has to be that one's public address or name, and "
+            "it has to forward UDP port {port}, and the ports that shall open, to {address}."
         )
     return text.format(device=device, address=address, port=port)

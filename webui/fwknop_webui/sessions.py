@@ -13,6 +13,9 @@ from fwknop_webui.staging import Draft, Staging
 
 IDLE_SECONDS = 3600.0
 ABSOLUTE_SECONDS = 12 * 3600.0
+UNVISITED_SECONDS = 900.0
+"""Behind a web server the page ends after so long without a visitor, and with it all logins."""
+
 FRESH_SECONDS = 600.0
 """How long after giving the password keys are shown without asking for it again."""
 

@@ -106,6 +106,8 @@ class SettingsForm:
     values: Mapping[str, str]
     errors: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+    """What stands in grey in fields whose default is another one here."""
 
     @property
     def groups(self) -> tuple[BoundGroup, ...]:
@@ -116,7 +118,8 @@ class SettingsForm:
         )
 
     def _bound(self, item: Field) -> BoundField:
-        return BoundField(item, self.values[item.option], self.errors.get(item.option, ""))
+        shown = replace(item, placeholder=self.placeholders.get(item.option, item.placeholder))
+        return BoundField(shown, self.values[item.option], self.errors.get(item.option, ""))
 
 
 def _fields(options: PortOptions) -> tuple[Field, ...]:

@@ -26,6 +26,7 @@ from fwknop_webui.pages import render
 from fwknop_webui.routes import Route
 from fwknop_webui.saving import Combined, combine, conflict_texts
 from fwknop_webui.services import current_draft, services
+from fwknop_webui.sessions import UNVISITED_SECONDS
 from fwknop_webui.settings_form import SettingsForm
 from fwknop_webui.staging import Draft
 from fwknop_webui.web_settings import stored_faults
@@ -80,7 +81,9 @@ def _contested(combined: Combined) -> SettingsForm:
 
 
 def _page(form: SettingsForm, draft: Draft, warnings: list[Notice]) -> str:
-    networks = _networks()
+    networks, own = _networks(), _own_address()
+    if own.is_behind:
+        form = replace(form, placeholders={"session_idle": f"{UNVISITED_SECONDS / 60:.0f}"})
     chosen = form.values["network"].split()
     return render(
         "settings.html",
@@ -92,7 +95,7 @@ def _page(form: SettingsForm, draft: Draft, warnings: list[Notice]) -> str:
         ticks=[(name, device, name in chosen) for name, device in networks.items()],
         other_networks=" ".join(name for name in chosen if name not in networks),
         devices=_devices(),
-        own=_own_address(),
+        own=own,
         has_classic_files=not Folder(services().config.classic).trouble,
     )
 
