@@ -56,12 +56,15 @@ class Books:
             ends[address] = max(end, ends.get(address, -inf))
         return ends
 
-    def compare(self, held: set[str], now: float) -> None:
-        """Note where the kernel had something else at ``now``, epoch seconds."""
+    def compare(self, held: set[str], began: float, ended: float) -> None:
+        """Note where the kernel had something else when asked in that time, epoch seconds.
+
+        On a busy machine it takes seconds to ask.
+        """
         ends = self.addresses()
         for address in held - set(ends):
-            if self.closed_at.get(address, -inf) < now - SETTLING:
-                self.wrong.append(f"the kernel lets in {address}, which nobody has told")
+            if self.closed_at.get(address, -inf) < began - SETTLING:
+                self.wrong.append(f"{ended:.1f}: the kernel lets in {address}, whom nobody told of")
         for address in set(ends) - held:
-            if ends[address] > now + SETTLING:
-                self.wrong.append(f"the kernel shuts out {address}, who was told to be let in")
+            if ends[address] > ended + SETTLING:
+                self.wrong.append(f"{ended:.1f}: the kernel shuts out {address}, told to be let in")

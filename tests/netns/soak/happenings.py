@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+from fwknopd.firewall.iptables_watch import RELAPSE_SECONDS
 from tests.lab.configs import write_private
 from tests.lab.events import event_is
 from tests.netns.matrix.troubles import meet_again
@@ -17,6 +18,7 @@ from tests.netns.soak.life import Life
 
 DISABLED = 15
 STANDSTILL = 0.5
+TRUST_SECONDS = RELAPSE_SECONDS + 3.0
 
 Happening = Callable[[Life], None]
 
@@ -51,19 +53,31 @@ def broken_file(life: Life) -> None:
 def firewall_reload(life: Life) -> None:
     """The owner's rules are made anew."""
     guarded = life.router.guarded
+    if "reload" in guarded.arena.keeps:
+        guarded.arena.reload(guarded.site)
+        return
+    _await_trust(life)
     mark = guarded.events.mark()
     guarded.arena.reload(guarded.site)
-    if "reload" not in guarded.arena.keeps:
-        _stands_again(life, mark)
+    _stands_again(life, mark)
 
 
 def firewall_wiped(life: Life) -> None:
     """Everything goes, ours too, and the owner's rules come again."""
     guarded = life.router.guarded
+    _await_trust(life)
     mark = guarded.events.mark()
     guarded.arena.flush(guarded.site)
     guarded.arena.start(guarded.site)
     _stands_again(life, mark)
+
+
+def _await_trust(life: Life) -> None:
+    """With iptables, who deletes our rules again and again has them put back ever later."""
+    if not life.router.guarded.arena.closes and life.pause:
+        while time.monotonic() - life.lost_at < TRUST_SECONDS:
+            life.round()
+    life.lost_at = time.monotonic()
 
 
 def _stands_again(life: Life, mark: int) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from math import inf
 
 from tests.lab.configs import SPA_PORT
 from tests.lab.events import Event
@@ -39,6 +40,7 @@ class Life:
     counts: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     sniffed: list[bytes] = field(default_factory=list)
+    lost_at: float = -inf
     _read: int = 0
 
     def __post_init__(self) -> None:
@@ -94,10 +96,11 @@ class Life:
     def look(self) -> None:
         """Compare what was said with what the kernel has."""
         self.read()
+        began = time.time()
         held = set(self.router.held())
-        now = time.time()
+        ended = time.time()
         self.read()
-        self.books.compare(held, now)
+        self.books.compare(held, began, ended)
         self.counts["looks"] += 1
         self.counts["doors seen"] += len(held)
 
