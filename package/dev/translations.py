@@ -3,15 +3,17 @@
 Usage: python package/dev/translations.py [--check]
 
 Texts come from the sources and templates, and from the daemon's variable table, whose help
-the forms show. What is new or changed in English is left empty for a translator, and
-`tests/web/test_translations.py` fails until somebody has filled it in.
+the forms show. What the daemon itself says has a catalog of its own (daemon_texts). What is new
+or changed in English is left empty for a translator, and `tests/web/test_translations.py` fails
+until somebody has filled it in.
 """
 
 from __future__ import annotations
 
 import ast
+import runpy
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +23,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
+from fwknop_webui import daemon_words
 from fwknop_webui.i18n import DOMAIN
 from fwknopd.config.variables import ACCESS_VARIABLES, SERVER_VARIABLES, UCI_VARIABLES
 
@@ -74,18 +77,26 @@ def _of_variables() -> Iterator[str]:
         yield from (text for text in parts if text)
 
 
-def template() -> Catalog:
+SOURCES: dict[str, Callable[[], Iterator[tuple[str, Text]]]] = {
+    DOMAIN: texts,
+    daemon_words.DOMAIN: runpy.run_path(str(Path(__file__).with_name("daemon_texts.py")))["texts"],
+}
+"""Where the texts of each catalog come from."""
+
+
+def template(domain: str = DOMAIN) -> Catalog:
     """All texts, untranslated."""
-    catalog = Catalog(project=DOMAIN, fuzzy=False)
-    for place, text in texts():
+    catalog = Catalog(project=domain, domain=domain, fuzzy=False)
+    for place, text in SOURCES[domain]():
         catalog.add(text, locations=[(place, 0)])
     return catalog
 
 
 def updated(old: Catalog) -> Catalog:
     """``old`` with today's texts: translations are kept, texts that are gone are dropped."""
-    new = Catalog(locale=old.locale, project=DOMAIN, fuzzy=False)
-    for message in template():
+    domain = str(old.domain)
+    new = Catalog(locale=old.locale, project=domain, domain=domain, fuzzy=False)
+    for message in template(domain):
         if message.id:
             known = old.get(message.id)
             new.add(message.id, known.string if known else "", locations=message.locations)
@@ -104,7 +115,7 @@ def _is_done(string: str | Iterable[str] | None) -> bool:
 def read(path: Path) -> Catalog:
     """A catalog as people edit it."""
     with path.open("rb") as file:
-        return read_po(file, locale=path.parent.parent.name, domain=DOMAIN)
+        return read_po(file, locale=path.parent.parent.name, domain=path.stem)
 
 
 def as_po(catalog: Catalog) -> bytes:
@@ -132,7 +143,7 @@ def as_mo(catalog: Catalog) -> bytes:
 def main(arguments: Sequence[str]) -> int:
     """Write the catalogs, or only say whether they are up to date and complete."""
     status = 0
-    for po in sorted(TRANSLATIONS.glob(f"*/LC_MESSAGES/{DOMAIN}.po")):
+    for po in sorted(TRANSLATIONS.glob("*/LC_MESSAGES/*.po")):
         catalog = updated(read(po))
         for text in open_texts(catalog):
             print(f"{po.parent.parent.name}: not translated yet: {text}")
@@ -149,7 +160,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def read_back(text: bytes, po: Path) -> Catalog:
     """The catalog that a .po file of this text is."""
-    return read_po(BytesIO(text), locale=po.parent.parent.name, domain=DOMAIN)
+    return read_po(BytesIO(text), locale=po.parent.parent.name, domain=po.stem)
 
 
 if __name__ == "__main__":

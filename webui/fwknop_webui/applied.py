@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from flask import g
 
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.i18n import _
 from fwknop_webui.merge import merge
 from fwknop_webui.notices import Level, Notice
@@ -48,7 +49,7 @@ def _failure(last: TakenBack) -> Notice:
     return Notice(
         Level.ERROR,
         _("Nobody confirmed the new configuration, and the old one can't be put back"),
-        last.failure + " " + _("It is tried again every few seconds."),
+        in_words(last.failure) + " " + _("It is tried again every few seconds."),
     )
 
 
@@ -60,7 +61,7 @@ def _taken_back(last: TakenBack, *, mine: bool) -> Notice:
     else:
         text = _("They were applied by {user}.").format(user=last.user)
     if last.trouble:
-        text = f"{text} " + _("The daemon could not be told:") + f" {_(last.trouble)}"
+        text = f"{text} " + _("The daemon could not be told:") + f" {in_words(_(last.trouble))}"
     title = _("The old configuration is back: nobody confirmed the new one in time")
     return Notice(Level.WARNING, title, text)
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from enum import Enum
 
 from fwknop_webui.check import check
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.i18n import _
 from fwknop_webui.live import Reloaded
 from fwknop_webui.notices import Level, Notice
@@ -95,7 +96,9 @@ def _write(session: Session, draft: Draft, parts: Services) -> str | Notice:
         )
         return Notice(Level.ERROR, title, text.format(packages=error.packages))
     except StoreError as error:
-        return Notice(Level.ERROR, _("Not saved"), f"{error} " + _("Your changes are kept."))
+        return Notice(
+            Level.ERROR, _("Not saved"), f"{in_words(str(error))} " + _("Your changes are kept.")
+        )
 
 
 def _unconfirmed(here: bool) -> Notice:

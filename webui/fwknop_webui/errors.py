@@ -8,6 +8,7 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.pages import render
@@ -96,7 +97,7 @@ def _store(error: StoreError) -> ResponseReturnValue:
     page = render(
         "error.html",
         heading=_("The configuration can't be read"),
-        text=str(error),
+        text=in_words(str(error)),
         remedy=_("Nothing was changed."),
     )
     return page, 500

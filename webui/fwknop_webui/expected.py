@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.i18n import SOURCE_LANGUAGE, _, language
 from fwknop_webui.variable_text import kind_text, range_text
 from fwknopd.config.problems import Problem
@@ -13,7 +14,7 @@ _BY_NAME = {v.name: v for v in (*UCI_VARIABLES, *SERVER_VARIABLES, *ACCESS_VARIA
 
 def said(problem: Problem) -> str:
     """The daemon's words on an option, after what is expected in the reader's language."""
-    words = f"{problem.message}. {problem.remedy}".strip()
+    words = f"{in_words(problem.message)}. {in_words(problem.remedy)}".strip()
     variable = _BY_NAME.get(problem.option)
     if variable is None or language() == SOURCE_LANGUAGE:
         return words

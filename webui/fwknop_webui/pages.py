@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from flask import Flask, g, render_template, request, url_for
 
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.displayable import finalized
 from fwknop_webui.hosts import ALWAYS, host_name
 from fwknop_webui.i18n import _, language, ngettext
@@ -140,7 +141,7 @@ def set_up_templates(app: Flask) -> None:
     environment = app.jinja_env
     environment.finalize = finalized
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters.update(moment=moment, duration=_duration)
+    environment.filters.update(moment=moment, duration=_duration, said=in_words)
     environment.globals.update(_=_, ngettext=ngettext, static=_static, csrf_token=csrf_token)
     # Macros are needed on every page, so they are globals instead of a line in each template.
     for name in MACROS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fwknop_webui.client_keys import key_fields
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.i18n import _
 from fwknop_webui.ports import split
 from fwknopd.config.directive import Findings
@@ -111,7 +112,8 @@ def _read(
     settings = ServerSettings(enable_ipt_forwarding=True)
     stanza = stanza_from_section(section, 1, "", settings, findings)
     if stanza is None:
-        found = (f"{p.option}: {p.message}. {p.remedy}" for p in findings.problems())
+        problems = findings.problems()
+        found = (f"{p.option}: {in_words(p.message)}. {in_words(p.remedy)}" for p in problems)
         raise NotUsable(" ".join(found))
     profile = ClientProfile(
         label=label.replace("#", "client-"),

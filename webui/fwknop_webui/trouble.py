@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.i18n import _
 from fwknopd.control.client import ControlError
 
@@ -19,7 +20,9 @@ class Trouble:
 def trouble_of(error: ControlError, start_command: str, *, editable: bool = True) -> Trouble:
     """The words for an error of the control socket; ``editable``: the file can be read."""
     if not error.is_down:
-        return Trouble(_("The daemon could not answer"), f"{error.message}. {error.remedy}")
+        return Trouble(
+            _("The daemon could not answer"), in_words(f"{error.message}. {error.remedy}")
+        )
     start = _("Start it with: {command}").format(command=start_command)
     meanwhile = _("Nobody can knock.")
     if editable:

@@ -6,6 +6,7 @@ from flask import g, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.applied import stage_again
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.i18n import _
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import notify, render
@@ -49,7 +50,7 @@ def _undecided(error: StoreError) -> ResponseReturnValue:
     if waiting is None:
         raise error
     title = _("Nothing is decided yet: the changes still wait for a confirmation")
-    return _page(waiting, Notice(Level.ERROR, title, str(error))), 503
+    return _page(waiting, Notice(Level.ERROR, title, in_words(str(error)))), 503
 
 
 def keep_changes() -> ResponseReturnValue:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from fwknop_webui.auth import Right
 from fwknop_webui.checks import Check, Outcome, daemon_checks, file_checks, key_checks
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.i18n import _
 from fwknop_webui.knock_steps import Explained, Watched, explained_of, watched_of
 from fwknop_webui.notices import Level
@@ -165,11 +166,11 @@ def _stored_checks() -> Iterator[Check]:
     try:
         package = current_draft().base.package
     except ConfigError as error:
-        detail = "; ".join(problem.message for problem in error.problems[:3])
+        detail = "; ".join(in_words(problem.message) for problem in error.problems[:3])
         remedy = _("Mend it in an editor, then reload this page. The daemon keeps what it has.")
         yield Check(title, Outcome.FAIL, detail, remedy)
     except StoreError as error:
-        yield Check(title, Outcome.FAIL, str(error))
+        yield Check(title, Outcome.FAIL, in_words(str(error)))
     else:
         yield Check(title, Outcome.PASS, services().store.file)
         yield from key_checks(package)

@@ -6,6 +6,7 @@ from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.client_keys import summarise
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.editing import apply_and_go, stage
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
@@ -52,7 +53,7 @@ def _configured() -> Configured:
     except ConfigError as error:
         return Configured(unreadable=_unreadable(error.problems))
     except StoreError as error:
-        return Configured(unreadable=Notice(Level.ERROR, _(UNREADABLE), str(error)))
+        return Configured(unreadable=Notice(Level.ERROR, _(UNREADABLE), in_words(str(error))))
     package = draft.base.package
     in_use = overwrites(package)
     return Configured(

@@ -1,0 +1,180 @@
+"""What the daemon says is read in German on a German page, and English elsewhere."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwknop_webui.daemon_words import Phrases, _phrases, in_words
+from fwknop_webui.reasons import explain
+from fwknopd.config.problems import ConfigError
+from fwknopd.config.uci_config import configuration_from_uci
+from fwknopd.config.uci_format import parse_uci
+from fwknopd.policy.verdict import Reason
+from tests.web.daemon import StubDaemon
+from tests.web.visitor import Visitor
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL: dict[str, Any] = runpy.run_path(str(ROOT / "package/dev/daemon_texts.py"))
+GERMAN = {"Accept-Language": "de"}
+
+
+@pytest.fixture
+def in_german(app: Flask) -> Iterator[None]:
+    with app.test_request_context("/", headers=GERMAN):
+        yield
+
+
+def test_every_reason_of_a_verdict_is_told_in_german(app: Flask) -> None:
+    with app.test_request_context("/", headers={"Accept-Language": "en"}):
+        english = {reason: explain(reason.value) for reason in Reason}
+    with app.test_request_context("/", headers=GERMAN):
+        german = {reason: explain(reason.value) for reason in Reason}
+    for reason in Reason:
+        one, other = english[reason], german[reason]
+        assert one.title != reason.value
+        assert other.title != one.title
+        assert bool(other.remedy) == bool(one.remedy)
+        assert other.remedy != one.remedy or not one.remedy
+
+
+def test_every_sentence_of_the_daemon_is_found_by_its_words(in_german: None) -> None:
+    # With something in each gap that is in no catalog.
+    untold = []
+    for place, template in TOOL["texts"]():
+        text = TOOL["_GAP"].sub(lambda gap: f"<{gap[1]}>", template)
+        told = in_words(text)
+        if told == text:
+            untold.append((place, template))
+        missing = [gap for gap in TOOL["_GAP"].findall(template) if f"<{gap}>" not in told]
+        assert not missing, template
+    assert untold == []
+
+
+# One fault for each kind of place a problem comes from.
+FAULTS = """
+config global
+\toption uci_enabled 'perhaps'
+
+config network
+\toption network 'wan'
+
+config access
+\toption SOURCE 'nonsense'
+\toption name 'Anna'
+\toption KEY 'same'
+\toption HMAC_KEY 'same'
+\toption OPEN_PORTS 'tcp/70000'
+\toption FW_ACCESS_TIMEOUT '0'
+\toption MAX_FW_TIMEOUT '5'
+\toption ACCESS_EXPIRE 'soon'
+\toption allowed_hours '25:00-26:00'
+\toption allowed_days 'someday'
+\toption FORCE_NAT '192.0.2.1 22'
+\toption ENCRYPTION_MODE 'Asymmetric'
+\toption Nonsense '1'
+\toption source 'ANY'
+
+config access
+\toption SOURCE 'ANY'
+\toption name 'Anna'
+\toption KEY '__CHANGEME__'
+\toption ENABLE_CMD_EXEC 'Y'
+
+config access
+\toption SOURCE 'ANY, 0.0.0.0/0'
+\toption KEY_BASE64 '%%%'
+\toption CMD_CYCLE_OPEN 'true'
+\toption GPG_DISABLE_SIG 'Y'
+\toption old_keys_of 'nobody'
+
+config config
+\toption PCAP_INTF 'eth0'
+\toption VERBOSE 'loud'
+\toption ENABLE_DIGEST_PERSISTENCE 'N'
+\toption ENABLE_SPA_PACKET_AGING 'no'
+\toption ENABLE_SPA_OVER_HTTP 'Y'
+\toption IPT_INPUT_ACCESS 'a, b'
+\toption SNAT_TRANSLATE_IP '0.0.0.0'
+\toption FIREWALL 'none'
+\toption mark '3'
+
+"""
+
+
+def test_every_problem_of_a_bad_configuration_is_told_in_german(in_german: None) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configuration_from_uci(parse_uci(FAULTS, "f"), "f")
+    problems = caught.value.problems
+    assert len(problems) > 20
+    for problem in problems:
+        for text in (problem.message, problem.remedy):
+            assert in_words(text) != text or not text, text
+
+
+WORDS = [
+    ("the network wan is down", "das Netz wan ist nicht aktiv"),
+    # A sentence in a sentence.
+    (
+        "the key has 200 bytes; no client can use more than 128: this client can't knock",
+        "der Schlüssel hat 200 Bytes; kein Client kann mehr als 128 verwenden: "
+        "Dieser Client kann nicht anklopfen",
+    ),
+    # Put together for one line of a log.
+    (
+        "/etc/config/fwknopd:7: OPEN_PORTS: it names no port. Write tcp/22, or leave it out.",
+        "/etc/config/fwknopd:7: OPEN_PORTS: es nennt keinen Port. "
+        "Schreiben Sie tcp/22, oder lassen Sie es weg.",
+    ),
+    (
+        "/etc/config/fwknopd has been locked by another program for 5 seconds. Wait for it "
+        "to finish; `ps` shows whether a uci command hangs.",
+        "/etc/config/fwknopd ist seit 5 Sekunden von einem anderen Programm gesperrt. "
+        "Warten Sie, bis es fertig ist; `ps` zeigt, ob ein Befehl uci hängt.",
+    ),
+    ("what nobody has ever said", "what nobody has ever said"),
+    ("", ""),
+]
+
+
+def test_words_in_german(in_german: None) -> None:
+    for text, told in WORDS:
+        assert in_words(text) == told
+
+
+def test_english_stays_english(app: Flask) -> None:
+    with app.test_request_context("/", headers={"Accept-Language": "en"}):
+        assert in_words("the network wan is down") == "the network wan is down"
+
+
+@given(st.text(alphabet="{}abc.:; the network is down'", max_size=60))
+def test_any_text_is_told_and_no_gap_is_filled_twice(text: str) -> None:
+    found = Phrases.of([("the {name} is {state}", "Netz {name}: {state}"), ("abc.", "ABC.")])
+    told = found.said(f"the {text} is {text}")
+    assert told.startswith("Netz ")
+    # What stands in a gap is never read as a gap.
+    assert found.said("the {state} is down") == "Netz {state}: down"
+    assert isinstance(found.said(text), str)
+
+
+def test_catalog_is_loaded_once_and_for_german_alone() -> None:
+    assert _phrases("de") is _phrases("de")
+    assert not _phrases("xx").whole
+
+
+def test_german_pages_tell_problems_and_verdicts_in_german(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(FAULTS)
+    page = visitor.get("/clients", headers=GERMAN)
+    assert "es nennt keine" in page.text or "ist keine Adresse und kein Netz" in page.text
+    assert "is no address or network" not in page.text
+    english = visitor.get("/clients", headers={"Accept-Language": "en"})
+    assert "is no address or network" in english.text

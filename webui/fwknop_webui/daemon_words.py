@@ -1,0 +1,220 @@
+"""What the daemon says, in the reader's language.
+
+The daemon speaks English to everybody, its log included, and knows nothing of catalogs. Its
+sentences are told apart by their templates, as gettext's texts are: "{name} is down" is that
+sentence whatever the name. `package/dev/daemon_texts.py` finds the templates in its sources and
+`make translations` puts them into a catalog of their own, loaded when a page first needs it.
+What is in none is shown as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from gettext import GNUTranslations
+from importlib.resources import files
+
+from fwknop_webui.i18n import SOURCE_LANGUAGE, language
+
+DOMAIN = "fwknopd"
+MAX_LENGTH = 2000
+"""Longer texts are lists of something, and looked at as they are."""
+
+MAX_DEPTH = 5
+"""Sentences within sentences within sentences."""
+
+MAX_CUTS = 12
+MAX_LOOKS = 80
+"""So often a text is looked at in parts, whatever somebody wrote into it."""
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_SEAMS = (": ", "; ", ". ")
+"""What the daemon puts sentences together with."""
+
+
+def in_words(text: str) -> str:
+    """``text`` of the daemon in the language of this answer."""
+    chosen = language()
+    if chosen == SOURCE_LANGUAGE or not text or len(text) > MAX_LENGTH:
+        return text
+    return _translated(chosen, text)
+
+
+@lru_cache(maxsize=512)
+def _translated(chosen: str, text: str) -> str:
+    return "\n".join(_phrases(chosen).said(line) for line in text.split("\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A sentence with gaps: the words around them, their names, and the translation."""
+
+    words: tuple[str, ...]
+    names: tuple[str, ...]
+    translation: str
+
+    @classmethod
+    def of(cls, text: str, translation: str) -> Template:
+        """Read a text of the catalog."""
+        words = _PLACEHOLDER.split(text)
+        return cls(tuple(words[::2]), tuple(words[1::2]), translation)
+
+    @property
+    def weight(self) -> int:
+        """How much of the sentence is its own."""
+        return sum(map(len, self.words))
+
+    def fields(self, text: str) -> dict[str, str] | None:
+        """What stands in the gaps of ``text``; None when it is another sentence."""
+        first, *others = self.words
+        *middle, last = others
+        end = len(text) - len(last)
+        if not text.startswith(first) or not text.endswith(last) or end < len(first):
+            return None
+        found, place = [], len(first)
+        for word in middle:
+            after = text.find(word, place, end)
+            if after < 0:
+                return None
+            found.append(text[place:after])
+            place = after + len(word)
+        return dict(zip(self.names, (*found, text[place:end]), strict=True))
+
+    def filled(self, fields: dict[str, str]) -> str:
+        """The translation with the gaps filled in; what fills them is never read as a template."""
+        return _PLACEHOLDER.sub(lambda gap: fields[gap[1]], self.translation)
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """A catalog: whole sentences, and templates by their first character."""
+
+    whole: dict[str, str]
+    templates: dict[str, list[Template]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, texts: Iterable[tuple[str, str]]) -> Phrases:
+        """Sort the texts of a catalog."""
+        found = cls({})
+        for text, translation in texts:
+            if not _PLACEHOLDER.search(text):
+                found.whole[text] = translation
+                continue
+            made = Template.of(text, translation)
+            found.templates.setdefault(made.words[0][:1], []).append(made)
+        return found
+
+    def said(self, text: str) -> str:
+        """The sentence translated, or as it is when nobody knows it."""
+        return _Telling(self).best(text).text
+
+    def matching(self, text: str) -> Iterator[tuple[Template, dict[str, str]]]:
+        """The templates the text may come from, with what stands in their gaps.
+
+        Those with the fewest gaps come first, and of those the wordiest.
+        """
+        groups = (*self.templates.get(text[:1], ()), *self.templates.get("", ()))
+        found = [(template, template.fields(text)) for template in groups]
+        fitting = [(template, fields) for template, fields in found if fields is not None]
+        yield from sorted(fitting, key=lambda item: (len(item[1]), -item[0].weight))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """``unknown``: how many characters of the text nobody could translate.
+
+    ``has_seam``: what was left to itself may be several sentences.
+    """
+
+    text: str
+    unknown: int
+    has_seam: bool = False
+
+
+class _Telling:
+    """One text: sentences may stand in the gaps of others, and several in a row.
+
+    Of all ways to read it the one counts that leaves the least unknown.
+    """
+
+    def __init__(self, phrases: Phrases) -> None:
+        self._phrases = phrases
+        self._looks_left = MAX_LOOKS
+
+    def best(self, text: str, depth: int = 0) -> _Told:
+        """The best reading."""
+        if known := self._whole(text):
+            return _Told(known, 0)
+        found = _Told(text, len(text), _has_seam(text))
+        if " " not in text or depth > MAX_DEPTH or self._looks_left <= 0:
+            return found
+        self._looks_left -= 1
+        found = min((*self._filled(text, depth), found), key=_unknown)
+        if found.has_seam:
+            found = min((found, *self._in_parts(text, depth)), key=_unknown)
+        return found
+
+    def _whole(self, text: str) -> str:
+        """A sentence without gaps; put together with others it may lose or get its full stop."""
+        whole = self._phrases.whole
+        if known := whole.get(text):
+            return known
+        if stopped := whole.get(f"{text}."):
+            return stopped.removesuffix(".")
+        bare = whole.get(text.removesuffix("."))
+        return f"{bare}." if bare else ""
+
+    def _filled(self, text: str, depth: int) -> Iterator[_Told]:
+        bare = text.removesuffix(".")
+        ends = [(text, ""), (bare, ".")] if bare != text else [(text, "")]
+        for read, end in ends:
+            for template, fields in self._phrases.matching(read):
+                inner = {name: self.best(value, depth + 1) for name, value in fields.items()}
+                said = template.filled({name: told.text for name, told in inner.items()})
+                unknown = sum(told.unknown for told in inner.values())
+                yield _Told(said + end, unknown, any(map(_has_seam, fields.values())))
+
+    def _in_parts(self, text: str, depth: int) -> Iterator[_Told]:
+        for before, seam, after in _cuts(text):
+            parts = self.best(before, depth + 1), self.best(after, depth + 1)
+            # The less it is cut, the better.
+            unknown = 1 + sum(part.unknown for part in parts)
+            yield _Told(seam.join(part.text for part in parts), unknown)
+
+
+def _has_seam(text: str) -> bool:
+    return any(seam in text for seam in _SEAMS)
+
+
+def _unknown(told: _Told) -> int:
+    return told.unknown
+
+
+def _cuts(text: str) -> Iterator[tuple[str, str, str]]:
+    """The text parted at each seam, from the left."""
+    places = sorted(
+        (match.start(), seam) for seam in _SEAMS for match in re.finditer(re.escape(seam), text)
+    )
+    for place, seam in places[:MAX_CUTS]:
+        yield text[:place], seam, text[place + len(seam) :]
+
+
+class _Catalog(GNUTranslations):
+    """A compiled catalog whose texts can be listed."""
+
+    _catalog: dict[str, str]
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Each text with its translation; the catalog's own header stands under ""."""
+        return ((text, string) for text, string in self._catalog.items() if text)
+
+
+@cache
+def _phrases(chosen: str) -> Phrases:
+    compiled = files("fwknop_webui").joinpath("translations", chosen, "LC_MESSAGES", f"{DOMAIN}.mo")
+    if not compiled.is_file():
+        return Phrases({})
+    with compiled.open("rb") as file:
+        return Phrases.of(_Catalog(file).texts())
