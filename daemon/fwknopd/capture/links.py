@@ -14,6 +14,8 @@ import struct
 
 _GROUPS = 0x1 | 0x10 | 0x100  # links, IPv4 addresses, IPv6 addresses
 _READ = 65536
+# What is left, or an error that stays, wakes us again: nobody else may wait for it.
+_MOST = 256
 _HEADER = struct.Struct("=IHHII")
 _LINK_MESSAGES = (16, 17)  # RTM_NEWLINK, RTM_DELLINK
 
@@ -37,18 +39,19 @@ class LinkNotices:
         What else they say is looked up where it is needed.
         """
         links = False
-        while True:
+        for _ in range(_MOST):
             try:
                 notices = self._socket.recv(_READ)
             except BlockingIOError:
-                return links
+                break
             except OSError:
                 # ENOBUFS: some were lost, which is as good as having seen them.
                 links = True
                 continue
             if not notices:
-                return links
+                break
             links = links or tells_of_link(notices)
+        return links
 
     def close(self) -> None:
         """Stop listening."""

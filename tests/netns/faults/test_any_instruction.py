@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from tests.interop.program import environment
 from tests.lab.errors import LabError
 from tests.netns.faults.conftest import ARENAS, COMPLETE
 from tests.netns.faults.router import Router
 from tests.netns.faults.tracing import (
     CHANGING,
+    COMMITTING,
     HARMLESS,
     LEARNING,
     Call,
@@ -97,6 +101,65 @@ def until(condition: Callable[[], bool], what: object) -> None:
     while not condition():
         assert time.monotonic() < end, what
         time.sleep(0.01)
+
+
+COMMIT = """\
+import sys
+from pathlib import Path
+from fwknopd.config.uci_change import SetOption
+from fwknopd.uci_store import UciStore
+store = UciStore(Path(sys.argv[1]), Path(sys.argv[2]))
+loaded = store.load()
+print("loaded", flush=True)
+sys.stdin.readline()
+store.commit([SetOption(sys.argv[3], "x", sys.argv[4])], loaded.etag)
+print("done", flush=True)
+"""
+BEFORE = "config global 'settings'\n\toption x '0'\n"
+
+
+@contextmanager
+def committing(uci: Path) -> Iterator[subprocess.Popen[str]]:
+    """A program that has read the configuration, and changes it when told to go on."""
+    arguments = [str(uci), str(uci.parent / "saved"), "settings", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMIT, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loaded\n"
+        yield process
+
+
+def go_on(process: subprocess.Popen[str]) -> str:
+    """What it says until its end."""
+    return process.communicate("go on\n", ANSWER_SECONDS)[0]
+
+
+def test_killed_anywhere_in_a_commit_the_configuration_is_the_old_one_or_the_new(
+    tmp_path: Path,
+) -> None:
+    uci = tmp_path / "fwknopd"
+    uci.touch(mode=0o600)
+    uci.write_text(BEFORE)
+    with committing(uci) as process, Trace(process.pid, tmp_path / "trace").noting() as calls:
+        assert go_on(process) == "done\n"
+    after, seen = uci.read_text(), set()
+    for call in only(COMMITTING, first_of_each(calls)):
+        uci.write_text(BEFORE)
+        with committing(uci) as process, tampered(process.pid, call, "signal=SIGKILL"):
+            go_on(process)
+        assert process.returncode == -signal.SIGKILL, call
+        seen.add(uci.read_text())
+        assert seen <= {BEFORE, after}, call
+        # Whoever comes next is not kept out.
+        with committing(uci) as process:
+            assert go_on(process) == "done\n", call
+        assert uci.read_text() == after
+    assert seen == {BEFORE, after}
 
 
 def is_stopped(pid: int) -> bool:

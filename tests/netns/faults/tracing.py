@@ -30,6 +30,11 @@ CHANGING = frozenset(
 )
 """Where files and the kernel's rules are changed, and programs started."""
 
+COMMITTING = frozenset(
+    {"openat", "fchown", "fchmod", "write", "fsync", "rename", "renameat", "renameat2", "unlink"}
+)
+"""Where a file gets another content."""
+
 LEARNING = frozenset({"recvfrom", "recvmsg", "wait4", "waitid", "poll"})
 """Where it is waited for, and learnt, what came of that."""
 
