@@ -11,6 +11,7 @@ from tests.fuzz.targets import (
     gpg,
     kernel,
     knocks,
+    pages,
     router,
     rules,
     state,
@@ -19,7 +20,8 @@ from tests.fuzz.targets import (
 )
 
 MODULES = (
-    *(wire, knocks, gpg, classic, uci, state, control, answers, kernel, rules, router, archives),
+    *(wire, knocks, gpg, classic, uci, state),
+    *(control, answers, kernel, rules, router, archives, pages),
 )
 TARGETS: dict[str, Target] = {
     target.name: target for module in MODULES for target in module.TARGETS

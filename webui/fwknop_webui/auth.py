@@ -176,9 +176,9 @@ def _parse(line: str, path: Path) -> _Entry:
         raise broken
     log2_n, block, parallel = int(match["n"]), int(match["r"]), int(match["p"])
     # A damaged file must not make a login take all memory or all day.
-    if not (
-        1 <= log2_n <= MAX_LOG2_N and 1 <= block <= MAX_BLOCK and 1 <= parallel <= MAX_PARALLEL
-    ):
+    # RFC 7914: N is less than 2 to the power of 16 times the block.
+    fits = 1 <= block <= MAX_BLOCK and 1 <= log2_n < min(MAX_LOG2_N + 1, 16 * block)
+    if not (fits and 1 <= parallel <= MAX_PARALLEL):
         raise broken
     try:
         salt = base64.b64decode(match["salt"], validate=True)
