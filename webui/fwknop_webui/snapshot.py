@@ -126,7 +126,11 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
             _("Let the router know the time (NTP)"), status is not None and status.clock_ok
         ),
         ChecklistItem(
-            _("Add a client and scan its QR code"), configured.has_client, "add_client", unsaved
+            # A router's first boot has added one, but nobody's phone has its keys by that.
+            _("Add a client") if configured.has_client else _("Add a client and scan its QR code"),
+            configured.has_client,
+            "add_client",
+            unsaved,
         ),
         ChecklistItem(
             _("Enable config overwrite"),
@@ -140,8 +144,9 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
             status is not None and status.accepted > 0,
             "diagnostics",
             hint=_(
-                "None was accepted since the daemon started. Knock from outside, such as over "
-                "a phone's mobile data, unless the daemon listens on your LAN."
+                "None was accepted since the daemon started. Show a client's QR code under "
+                "Clients to the phone, unless it has the keys already. Knock from outside, such "
+                "as over a phone's mobile data, unless the daemon listens on your LAN."
             ),
         ),
     )
