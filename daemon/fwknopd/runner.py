@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import resource
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from fwknopd import core_dumps
 from fwknopd.capture import CaptureError
 from fwknopd.clock import SystemClock
 from fwknopd.commands import CommandProcesses
@@ -66,9 +66,7 @@ START_FAULTS = (
 
 def run(options: Options) -> int:
     """Be the daemon; returns the exit code."""
-    # A core dump would hold every client's keys. Not 0: a dump that goes to a program
-    # by a pipe is made all the same then, and only 1 prevents it, core(5).
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    core_dumps.forbid()
     if options.syslog_only:
         # For what is said before the configuration tells under which name.
         SyslogSink()

@@ -267,6 +267,10 @@ def run_commands(used: Used) -> None:
     uci = f"--uci={lab.paths.uci}"
     for command in (
         *(["status"], ["grants"], ["events"], ["version"], ["reload"]),
+        *(["client", verb, f"--uci={out}/copy", "phone"] for verb in ("rotate", "revoke")),
+        ["client", "list", f"--uci={out}/copy"],
+        ["client", "add", f"--uci={out}/copy", "--set=OPEN_PORTS=tcp/22", "--check", "third"],
+        ["export", uci, "--interface=eth1", "--netjson"],
         ["--json", "status"],
         ["import", *files, f"--uci={out / 'copy'}"],
         ["import", *files[:2], "-a", f"{out}/usable.conf", f"--uci={out}/new", "--apply"],
@@ -408,7 +412,9 @@ def test_nothing_written_is_open_to_others_whatever_the_umask(used: Used) -> Non
 
 
 def test_neither_process_leaves_a_core_dump(used: Used) -> None:
-    assert used.limits == [(1, 1), (1, 1)]
+    # Nothing at all where this machine allows nothing, see fwknopd.core_dumps.
+    assert len(used.limits) == 2
+    assert set(used.limits) <= {(0, 0), (1, 1)}
 
 
 def test_a_backup_s_bytes_are_no_plain_text(used: Used) -> None:

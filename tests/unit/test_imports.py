@@ -68,6 +68,7 @@ WEBUI_MAY_IMPORT = (
     "uci_store",
     "classic_files",
     "control.client",
+    "core_dumps",
     "policy.verdict",
 )
 # Parts of the standard library that touch nothing outside the process.

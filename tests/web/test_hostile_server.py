@@ -356,7 +356,7 @@ def test_a_stolen_session_is_worth_nothing_after_the_logout(server: Server) -> N
 
 
 def test_no_core_dump_is_made_of_it(server: Server) -> None:
-    assert resource.prlimit(server.process.pid, resource.RLIMIT_CORE) == (1, 1)
+    assert resource.prlimit(server.process.pid, resource.RLIMIT_CORE) in ((0, 0), (1, 1))
 
 
 def test_large_answers_lie_in_no_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ has been there longest without a whole request.
 from __future__ import annotations
 
 import logging
-import resource
 import socket
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from waitress.adjustments import Adjustments
@@ -27,6 +28,12 @@ THREADS = 2
 
 CONNECTIONS = 32
 """Of each, a body may be waiting in memory before anybody knows who sends it."""
+
+ROOM = 12
+"""So many places are kept for those who come all at once."""
+
+GRACE_SECONDS = 0.25
+"""So long has everybody to say something before another one may have his place."""
 
 LARGEST_HEADER = 32 * 1024
 """Bytes of all headers of a request."""
@@ -56,19 +63,35 @@ class RoomyServer(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = StrictChannel
 
+    def run(self) -> None:
+        """Serve until a signal's SystemExit. As waitress's own, but not asleep when it is full."""
+        with suppress(SystemExit, KeyboardInterrupt):
+            while self._map:
+                full = self.in_connection_overflow
+                timeout = GRACE_SECONDS if full else self.adj.asyncore_loop_timeout
+                self.asyncore.loop(timeout, self.adj.asyncore_use_poll, self._map, count=1)
+        self.task_dispatcher.shutdown()
+
     def readable(self) -> bool:
         """May somebody come in? Called by the loop each time before it waits."""
-        if len(self._map) >= self.adj.connection_limit - 1:
-            self._make_room()
+        taken, limit = len(self._map), self.adj.connection_limit
+        if taken >= limit:
+            self._make_room(taken)
+        elif taken > limit - ROOM:
+            self._make_room(taken - limit + ROOM)
         may: bool = super().readable()
         return may
 
-    def _make_room(self) -> None:
-        channels = self.active_channels.values()
-        idle = [each for each in channels if not (each.requests or each.will_close)]
-        if idle:
+    def _make_room(self, places: int) -> None:
+        # Who has just come has not been heard yet.
+        before = time.time() - GRACE_SECONDS
+        channels = [each for each in self.active_channels.values() if not each.requests]
+        leaving = sum(1 for each in channels if each.will_close)
+        idle = [each for each in channels if not each.will_close and each.creation_time < before]
+        idle.sort(key=lambda channel: channel.creation_time)
+        for channel in idle[: max(0, places - leaving)]:
             # Closed by the loop in its next turn: in this one it waits for all there are.
-            min(idle, key=lambda channel: channel.creation_time).will_close = True
+            channel.will_close = True
 
 
 def make_server(listener: socket.socket, app: WSGIApplication, **settings: Any) -> RoomyServer:
@@ -97,12 +120,3 @@ def make_server(listener: socket.socket, app: WSGIApplication, **settings: Any) 
         bind_socket=False,
         sockinfo=where,
     )
-
-
-def forbid_core_dumps() -> None:
-    """A dump of this process would hold keys and passwords.
-
-    Not 0: a dump that goes to a program by a pipe is made all the same then, and only 1
-    prevents it, core(5).
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))

@@ -15,9 +15,10 @@ from flask import Flask
 from fwknop_webui import defaults
 from fwknop_webui.app import MAX_REQUEST_BYTES, create_app
 from fwknop_webui.hosts import host_name
-from fwknop_webui.http_server import forbid_core_dumps, make_server
+from fwknop_webui.http_server import make_server
 from fwknop_webui.services import WebConfig
 from fwknop_webui.web_settings import web_settings
+from fwknopd import core_dumps
 from fwknopd.config.problems import ConfigError
 from fwknopd.uci_store import StoreError, UciStore
 
@@ -44,7 +45,7 @@ def serve(listener: socket.socket, host: str, options: Namespace) -> None:
 
     Raises OSError when the relay can't be told where to come in.
     """
-    forbid_core_dumps()
+    core_dumps.forbid()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     app = create_app(_config(options, host))
     signal.signal(signal.SIGTERM, _stop)

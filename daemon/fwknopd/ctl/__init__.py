@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from fwknopd import core_dumps
 from fwknopd.ctl.arguments import parse
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import print_error
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     ``status`` has two more, see fwknopd.ctl.status.
     """
+    core_dumps.forbid()
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
         code: int = options.run(options)
