@@ -69,4 +69,10 @@ def _arguments(method: str, stream: BinaryIO) -> Json:
             f"It takes: {', '.join(METHODS[method]) or 'none'}",
             "bad-argument",
         )
+    # JSON here may have numbers without end, which no line to the daemon can hold.
+    for name, value in arguments.items():
+        if not isinstance(value, str | int):
+            raise CtlError(
+                f"{name} is no text, whole number, true or false", "Give one", "bad-argument"
+            )
     return {"limit": FEW_DOORS, **arguments} if method == "grants" else arguments

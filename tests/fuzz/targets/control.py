@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 from base64 import b64encode
@@ -21,6 +22,8 @@ from fwknopd.control.protocol import (
     encode_request,
     encode_result,
 )
+from fwknopd.ctl.errors import CtlError
+from fwknopd.ctl.rpc import METHODS, _arguments
 from fwknopd.options import Options
 from fwknopd.verbs import Verbs
 from tests.fuzz.mutators import behind_first_byte, json_values
@@ -165,6 +168,22 @@ def knock(rig: Rig) -> None:
     assert rig.doors() == ["192.0.2.7 tcp/22"]
 
 
+# What rpcd hands on: the first byte chooses the method, the rest are its arguments.
+
+
+def check_ubus_call(data: bytes) -> None:
+    """Arguments that the method has, or CtlError; rpcd's session is in none."""
+    methods = (*METHODS, "no-such-method")
+    method = methods[(data[0] if data else 0) % len(methods)]
+    try:
+        found = _arguments(method, io.BytesIO(data[1:]))
+    except CtlError as error:
+        assert str(error)
+        return
+    assert set(found) <= {*METHODS[method]}
+    decoded(encode_request(method, found))
+
+
 TARGETS = (
     Target(
         "control_requests",
@@ -184,5 +203,18 @@ TARGETS = (
         json_lines(REQUEST_WORDS),
         tuple(f'"{word}"'.encode() for word in REQUEST_WORDS),
         longest=4096,
+    ),
+    Target(
+        "ubus_call",
+        "The arguments of a call over ubus are those of the method, or refused.",
+        check_ubus_call,
+        lambda: [
+            b'\x01{"limit": 5, "ubus_rpc_session": "0123456789abcdef"}',
+            b'\x03{"client": "phone", "cut": true}',
+            b"\x00",
+        ],
+        behind_first_byte(json_values(REQUEST_WORDS)),
+        tuple(f'"{word}"'.encode() for word in REQUEST_WORDS),
+        longest=5000,
     ),
 )
