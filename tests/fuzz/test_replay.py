@@ -89,12 +89,13 @@ def tried(check: Callable[[bytes], None], data: bytes) -> None:
 
 
 def pairs(target: Target) -> Iterator[tuple[bytes, bytes]]:
-    """A part of an input so often that it has an eighth of the length, and all of it."""
+    """The same part again and again: up to an eighth of the length, and to all of it."""
     random = Random(7)
     first = min(target.seeds(), key=len)
     lines = [line + b"\n" for seed in target.seeds() for line in seed.split(b"\n")[:40] if line]
     parts = [*random.sample(lines, min(5, len(lines))), first[1:9] or b"x", b" ", b"[", b"{"]
-    for part in (*target.words[:2], *(word + b"\n" for word in target.words[:2]), *parts):
+    words = [word + end for word in target.words[:2] for end in (b"", b"\n")]
+    for part in (*words, *parts, *target.seeds()[:2]):
         count = max(1, target.grown // TIMES // len(part))
         yield first + part * count, first + part * (count * TIMES)
 
