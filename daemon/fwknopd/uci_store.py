@@ -85,6 +85,12 @@ class Exchange:
     after: bytes = field(repr=False)
 
 
+def etag_of(content: Content) -> str:
+    """What tells this content from any other."""
+    seen = hashlib.sha256(b"%d:" % len(content.file) + content.file + content.delta)
+    return seen.hexdigest()
+
+
 class UciStore:
     """One UCI file, such as /etc/config/fwknopd, and its pending changes in ``savedir``."""
 
@@ -117,8 +123,7 @@ class UciStore:
         saved = parse_uci(content.file, str(self.path))
         recorded = parse_delta(decode_text(content.delta), self.name)
         package, pending = apply_delta(saved, recorded)
-        seen = hashlib.sha256(b"%d:" % len(content.file) + content.file + content.delta)
-        return Loaded(package, saved, seen.hexdigest(), pending)
+        return Loaded(package, saved, etag_of(content), pending)
 
     def create(self) -> None:
         """Make an empty file that only its owner can read; an existing one is left alone."""

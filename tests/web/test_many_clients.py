@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
+from fwknop_webui.check import check
+from fwknop_webui.services import EXTENSION
 from fwknopd.config.uci_format import parse_uci
-from tests.web.visitor import Visitor
+from tests.web.visitor import Page, Visitor
 
 CLIENTS = 500
 PAGES = (
@@ -66,3 +70,77 @@ def test_all_of_them_can_be_restored_at_once(
     visitor.press(page.form("/backup/confirm"), "Restore")
     visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
     assert parse_uci(uci.read_text(), "") == parse_uci(before, "")
+
+
+def names(page: Page) -> list[str]:
+    return re.findall(r"Edit (Client \d+)", page.text)
+
+
+def test_list_comes_in_pages_and_every_client_is_on_one(visitor: Visitor) -> None:
+    found: list[str] = []
+    page = visitor.get("/clients")
+    assert len(page.html) < 150 * 1024
+    for number in range(1, 11):
+        assert f"page {number} of 10" in page.text
+        found += names(page)
+        [following] = [link for link in page.links if f"page={number + 1}" in link] or [""]
+        page = visitor.get(following) if following else page
+    assert found == [f"Client {n}" for n in range(CLIENTS)]
+    assert "Reset count for all clients, not only for those on this page" in page.text
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "11", "99999999", "x", "²", ""])
+def test_page_that_is_not_there_is_the_nearest(asked: str, visitor: Visitor) -> None:
+    page = visitor.get(f"/clients?page={asked}")
+    assert page.status == 200
+    assert f"page {10 if asked == '11' else 1} of 10" in page.text
+
+
+def test_search_finds_any_of_them(visitor: Visitor) -> None:
+    # Here a script would look at this page's rows alone.
+    assert "data-filter" not in visitor.get("/clients").html
+    for n in (0, 77, 499):
+        assert f"Client {n}" in names(visitor.get(f"/clients?q=client+{n}"))
+    page = visitor.get("/clients?q=client&page=2")
+    assert f"{CLIENTS} of {CLIENTS} clients" in page.text
+    assert any("page=3" in link and "q=client" in link for link in page.links)
+
+
+def test_client_moves_from_one_page_to_the_other(visitor: Visitor, uci: Path) -> None:
+    page = visitor.get("/clients?page=2")
+    page = visitor.press(page.row_form("/clients/c50/move"), "▲Move up Client 50")
+    # The list follows it, to press the same button again.
+    assert "page 1 of 10" in page.text
+    assert names(page)[-1] == "Client 50"
+    page = visitor.press(page.row_form("/clients/c50/move"), "▼Move down Client 50")
+    assert "page 2 of 10" in page.text
+    assert names(page)[0] == "Client 50"
+    page = visitor.get("/clients?page=2")
+    visitor.press(page.row_form("/clients/c50/move"), "▲Move up Client 50")
+    visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
+    order = [section.id for section in parse_uci(uci.read_text(), "").of_type("access")]
+    assert order[48:52] == ["c48", "c50", "c49", "c51"]
+
+
+def test_what_is_done_on_a_page_leads_back_to_it(visitor: Visitor) -> None:
+    page = visitor.get("/clients?page=4")
+    page = visitor.press(page.row_form("/clients/c160/switch"), "Disable")
+    assert "page 4 of 10" in page.text
+    page = visitor.get("/clients/c160/delete")
+    page = visitor.press(page.form("/clients/c160/delete"), "Delete")
+    assert "page 4 of 10" in page.text
+    assert "Client 160" not in names(page)
+    assert names(page)[-1] == "Client 200"
+
+
+def test_file_that_did_not_change_is_parsed_and_checked_once(
+    visitor: Visitor, app: Flask, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    store = app.extensions[EXTENSION].store
+    first = store.load()
+    assert store.load().package is first.package
+    assert check(first.package, "f") is check(first.package, "f")
+    write_uci(uci.read_text().replace("Client 7'", "Seven'"))
+    assert store.load().package is not first.package
+    assert "Seven" in visitor.get("/clients").text
+    assert check(store.load().package, "f") is not check(first.package, "f")

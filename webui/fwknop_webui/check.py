@@ -37,8 +37,20 @@ class Checked:
         )
 
 
+_last: tuple[UciPackage, str, Checked] | None = None
+"""What was asked last: most pages ask about the file as it is."""
+
+
 def check(package: UciPackage, file: str) -> Checked:
     """What the daemon's loader says to the package."""
+    global _last
+    known = _last
+    if known is None or known[0] is not package or known[1] != file:
+        known = _last = (package, file, _checked(package, file))
+    return known[2]
+
+
+def _checked(package: UciPackage, file: str) -> Checked:
     try:
         configuration = configuration_from_uci(package, file)
     except ConfigError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fwknop_webui.check import Checked
@@ -21,6 +21,7 @@ ACCESS = "access"
 ENABLED = Field("enabled", "Enabled", Scope.ACCESS, Widget.FLAG)
 LOG_ONLY = Field("log_only", "Log only", Scope.ACCESS, Widget.FLAG)
 DEFAULT_OPEN_SECONDS = "30"
+ROWS_PER_PAGE = 50
 STATES = (
     ("enabled", N_("Enabled")),
     ("log-only", N_("Log only")),
@@ -100,6 +101,12 @@ def shown_rows(rows: list[ClientRow], search: str, state: str) -> list[ClientRow
         for row in rows
         if all(word in row.searched for word in words) and state in ("", row.state.name)
     ]
+
+
+def page_of(rows: Sequence[ClientRow], section_id: str) -> int:
+    """The page of the list a client stands on, from 1; 1 for none."""
+    places = (place for place, row in enumerate(rows) if row.section == section_id)
+    return next(places, 0) // ROWS_PER_PAGE + 1
 
 
 def find_row(draft: Draft, section_id: str) -> ClientRow | None:

@@ -51,6 +51,7 @@ class RpcdStore:
         self._clock = clock
         self._rights = RpcdLogin(rpcd)
         self._applied: _Applied | None = None
+        self._last: Loaded | None = None
         self._lock = threading.RLock()
 
     def networks(self) -> dict[str, str]:
@@ -78,9 +79,12 @@ class RpcdStore:
                 _("Look what is wrong with `uci show fwknopd`, and mend the file in an editor."),
             ) from error
         values = child(answer, "values")
-        package = _package(values)
-        seen = json.dumps(values, sort_keys=True).encode()
-        return Loaded(package, package, hashlib.sha256(seen).hexdigest(), ())
+        etag = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        last = self._last
+        if last is None or last.etag != etag:
+            package = _package(values)
+            last = self._last = Loaded(package, package, etag, ())
+        return last
 
     def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> str:
         """See Store.apply. Raises UnsavedInLuci too: nobody has looked at that here."""

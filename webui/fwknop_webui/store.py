@@ -28,6 +28,7 @@ from fwknopd.uci_store import (
     Loaded,
     StoreError,
     UciStore,
+    etag_of,
 )
 
 
@@ -121,13 +122,26 @@ class Store(Protocol):
         ...
 
 
+class _Remembering(UciStore):
+    """Parses a file only when it changed: with hundreds of clients most of a page goes there."""
+
+    _last: Loaded | None = None
+
+    def loaded(self, content: Content) -> Loaded:
+        """See UciStore.loaded."""
+        last = self._last
+        if last is None or last.etag != etag_of(content):
+            last = self._last = super().loaded(content)
+        return last
+
+
 class FileStore:
     """The UCI file, with libuci's locks and pending changes."""
 
     def __init__(
         self, path: Path, savedir: Path = DEFAULT_SAVEDIR, clock: Clock | None = None
     ) -> None:
-        self._store = UciStore(path, savedir)
+        self._store = _Remembering(path, savedir)
         self._network = UciStore(path.with_name("network"), savedir)
         self._clock = clock or Clock()
         self._unconfirmed = UnconfirmedFile(path.with_name(f".{path.name}.unconfirmed"))

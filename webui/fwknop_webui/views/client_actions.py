@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from fwknop_webui import old_keys
 from fwknop_webui.check import Checked
 from fwknop_webui.client_order import DOWN, UP, moved
-from fwknop_webui.client_rows import ENABLED, ClientRow, client_rows, find_row
+from fwknop_webui.client_rows import ENABLED, ClientRow, client_rows, find_row, page_of
 from fwknop_webui.editing import base_seal, is_current, stage
 from fwknop_webui.i18n import _
 from fwknop_webui.notices import Level
@@ -37,17 +37,28 @@ def switch_client(section: str) -> ResponseReturnValue:
     changed = apply(draft.package, list(ENABLED.changes(section, stored, wanted)))
     changed = old_keys.follow(changed, section, old_keys.name_of(stored))
     text = _("{name} will be disabled.") if row.is_enabled else _("{name} will be enabled.")
-    return _staged(draft, changed, text.format(name=row.label))
+    return _staged(draft, changed, section, text.format(name=row.label))
 
 
 def move_client(section: str) -> ResponseReturnValue:
     """One row up or down."""
     draft, _row, _stored = current_client(section)
     way = UP if request.form.get("do") == UP else DOWN
-    rows = [item.section for item in client_rows(draft, Checked(None, ()), 0.0, {})]
-    stage(draft.with_package(moved(draft.package, rows, section, way)))
-    place = url_for("clients", moved=f"{way}-{section}", _anchor="moved")
-    return redirect(place, 303)
+    rows = [item.section for item in _rows(draft)]
+    changed = draft.with_package(moved(draft.package, rows, section, way))
+    stage(changed)
+    page = _page_of(changed, section)
+    return redirect(url_for("clients", page=page, moved=f"{way}-{section}", _anchor="moved"), 303)
+
+
+def _rows(draft: Draft) -> list[ClientRow]:
+    return client_rows(draft, Checked(None, ()), 0.0, {})
+
+
+def _page_of(draft: Draft, section: str) -> int | None:
+    """The page of the list to go back to; None for the first, which needs no number."""
+    page = page_of(_rows(draft), section)
+    return page if page > 1 else None
 
 
 def delete_client(section: str) -> ResponseReturnValue:
@@ -63,7 +74,8 @@ def delete_client_now(section: str) -> ResponseReturnValue:
     gone = {section, *(keys.section for keys in row.old_keys)}
     changed = old_keys.without(draft.package, gone)
     hint = _("Press Save & Apply to put it to use, or revert it under Unsaved Changes.")
-    return _staged(draft, changed, _("{name} will be deleted.").format(name=row.label), hint)
+    title = _("{name} will be deleted.").format(name=row.label)
+    return _staged(draft, changed, section, title, hint)
 
 
 def end_old_keys(section: str) -> ResponseReturnValue:
@@ -72,13 +84,17 @@ def end_old_keys(section: str) -> ResponseReturnValue:
     if not row.old_keys:
         abort(409)
     changed = old_keys.ended(draft.package, old_keys.name_of(stored))
-    return _staged(draft, changed, _("The old keys of {name} will end.").format(name=row.label))
+    title = _("The old keys of {name} will end.").format(name=row.label)
+    return _staged(draft, changed, section, title)
 
 
-def _staged(draft: Draft, changed: UciPackage, title: str, hint: str = "") -> ResponseReturnValue:
+def _staged(
+    draft: Draft, changed: UciPackage, section: str, title: str, hint: str = ""
+) -> ResponseReturnValue:
+    """Back to where the client stands, or stood."""
     stage(draft.with_package(changed))
     notify(Level.INFO, title, hint or _("Press Save & Apply to put it to use."))
-    return redirect(url_for("clients"), 303)
+    return redirect(url_for("clients", page=_page_of(draft, section)), 303)
 
 
 ROUTES = (

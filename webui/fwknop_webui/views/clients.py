@@ -6,7 +6,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.check import Checked, check
-from fwknop_webui.client_rows import ACCESS, STATES, client_rows, shown_rows
+from fwknop_webui.client_rows import ACCESS, ROWS_PER_PAGE, STATES, client_rows, shown_rows
 from fwknop_webui.editing import base_seal, problem_notices, stage, stage_and_go
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.live import ClientLife
@@ -29,10 +29,15 @@ def clients() -> ResponseReturnValue:
     checked = check(draft.package, services().store.file)
     rows = client_rows(draft, checked, services().clock.wall(), _lives())
     search, state = request.args.get("q", "").strip(), request.args.get("state", "")
+    found = shown_rows(rows, search, state)
+    page, pages = _page(len(found))
     return render(
         "clients.html",
         "clients",
-        rows=shown_rows(rows, search, state),
+        rows=found[(page - 1) * ROWS_PER_PAGE : page * ROWS_PER_PAGE],
+        found=len(found),
+        page=page,
+        pages=pages,
         count=len(rows),
         first=rows[0].section if rows else "",
         last=rows[-1].section if rows else "",
@@ -45,6 +50,14 @@ def clients() -> ResponseReturnValue:
         warnings=problem_notices(draft, checked),
         present=_present(),
     )
+
+
+def _page(rows: int) -> tuple[int, int]:
+    """Which page of the list was asked for, and how many there are."""
+    pages = max(1, -(-rows // ROWS_PER_PAGE))
+    asked = request.args.get("page", "")
+    wanted = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 1
+    return min(max(1, wanted), pages), pages
 
 
 def change_clients() -> ResponseReturnValue:
