@@ -215,6 +215,14 @@ def test_what_is_not_wanted_any_more_is_taken_away(router: Router) -> None:
             {"clients": [{**ANNA, "keys": {"KEY_BASE64": "***"}}]}, "KEY_BASE64", id="no base64"
         ),
         pytest.param(
+            {"clients": [{**ANNA, "keys": {"KEY": "aaaaaaaa"}}]}, "one character", id="weak"
+        ),
+        pytest.param(
+            {"clients": [{**ANNA, "keys": dict.fromkeys(("KEY", "HMAC_KEY"), "one of two")}]},
+            "same as the encryption key",
+            id="twice the same",
+        ),
+        pytest.param(
             {"clients": [{**ANNA, "options": {"OPEN_PORTS": "22"}}]}, "OPEN_PORTS", id="port"
         ),
     ],

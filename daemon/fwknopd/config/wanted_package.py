@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fwknopd.config import old_key_sections as old_keys
@@ -14,6 +14,8 @@ from fwknopd.config.uci_model import UciOption, UciPackage, UciSection, UciValue
 from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS
 from fwknopd.config.variables import is_secret
 from fwknopd.config.wanted import State, Wanted, WantedClient
+from fwknopd.keys import weaknesses
+from fwknopd.policy.stanza import Stanza
 
 ACCESS = old_keys.ACCESS
 HOUR = 3600
@@ -213,17 +215,35 @@ def _without_others(package: UciPackage, wanted: Wanted) -> UciPackage:
 def _check(package: UciPackage, wanted: Wanted, file: str) -> None:
     """Raises ConfigError, with the daemon's own words."""
     found = configuration_from_uci(package, file)
-    usable = {stanza.number for stanza in found.stanzas}
-    names = {client.name for client in wanted.clients if client.state is State.PRESENT}
+    stanzas = {stanza.number: stanza for stanza in found.stanzas}
+    present = {c.name: c for c in wanted.clients if c.state is State.PRESENT}
     for number, section in enumerate(package.of_type(ACCESS), start=1):
-        if old_keys.name_of(section) in names and number not in usable:
-            name = old_keys.name_of(section)
-            told = [
-                (f"client {name}: {p.message}", p.remedy, p.option)
-                for p in found.problems
-                if p.section == section.id
-            ] or [(f"client {name} could not knock", "Look at its options and keys.", "")]
-            raise ConfigError(
-                Problem(Severity.ERROR, file, None, option, message, remedy, section.id)
-                for message, remedy, option in told
-            )
+        client = present.get(old_keys.name_of(section))
+        if client is None:
+            continue
+        if number not in stanzas:
+            raise ConfigError(_why_not(section, found.problems, file))
+        if client.keys:
+            _check_strength(stanzas[number], section, file)
+
+
+def _why_not(section: UciSection, problems: Iterable[Problem], file: str) -> list[Problem]:
+    """Why a client could not knock."""
+    own = [problem for problem in problems if problem.section == section.id]
+    told = [(problem.message, problem.remedy, problem.option) for problem in own]
+    told = told or [("it could not knock", "Look at its options and keys.", "")]
+    name = old_keys.name_of(section)
+    return [
+        Problem(Severity.ERROR, file, None, option, f"client {name}: {said}", remedy, section.id)
+        for said, remedy, option in told
+    ]
+
+
+def _check_strength(stanza: Stanza, section: UciSection, file: str) -> None:
+    """What nobody may type on the page, no tool may set. A client may be without an HMAC key."""
+    keys = stanza.keys
+    found = weaknesses(keys.encryption_key or b"", keys.hmac_key)
+    weak = [text for text in found if keys.hmac_key or "HMAC" not in text]
+    if weak:
+        message = f"client {old_keys.name_of(section)} gets bad keys"
+        raise ConfigError([Problem(Severity.ERROR, file, None, "", message, weak[0], section.id)])
