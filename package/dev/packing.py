@@ -38,13 +38,19 @@ NO_DATA = (".py", ".pyc", ".po", ".pot", ".typed")
 
 DAEMON = (
     *("fwknopd.cli", "fwknopd.runner", "fwknopd.service"),
-    *("fwknopd.capture.pcap", "fwknopd.firewall.nftables", "fwknopd.spa.cipher"),
+    *("fwknopd.config.uci_config", "fwknopd.uci_store", "fwknopd.spa.cipher"),
+    *("fwknopd.capture.pcap", "fwknopd.firewall.nftables", "fwknopd.firewall.nft_judging"),
 )
-PAGE = ("fwknopd.uci_store", "fwknopd.classic_files", "fwknopd.policy.verdict")
-PAGE_ITSELF = ("fwknop_webui.cli", "fwknop_webui.app", "fwknop_webui.serving")
+FOR_PAGE = (
+    *("fwknopd.classic_files", "fwknopd.config.classic_parts", "fwknopd.config.convert"),
+    *("fwknopd.config.old_key_sections", "fwknopd.config.render", "fwknopd.config.uci_config"),
+    *("fwknopd.config.uci_differences", "fwknopd.control.client", "fwknopd.policy.verdict"),
+    "fwknopd.uci_store",
+)
+PAGE = ("fwknop_webui.cli", "fwknop_webui.app", "fwknop_webui.serving")
 TOGETHER: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "fwknopd": {"common": PAGE, "daemon": DAEMON},
-    "fwknop_webui": {"page": PAGE_ITSELF},
+    "fwknopd": {"daemon": DAEMON, "page": FOR_PAGE},
+    "fwknop_webui": {"page": PAGE},
 }
 """Modules that are read at once, with all they import while they are loaded, by the pack's name."""
 
@@ -103,14 +109,13 @@ def _write_file(source: Path, target: Path) -> None:
 
 def _packs(package: str, modules: Mapping[str, Path]) -> dict[str, list[tuple[str, ...]]]:
     """The pieces of each pack by its name: those read at once, and one with all others."""
-    packs: dict[str, list[tuple[str, ...]]] = {}
-    left = dict.fromkeys(modules)
-    for pack_name, roots in TOGETHER[package].items():
-        wanted = imported_with(roots, modules)
-        packs[pack_name] = [tuple(name for name in left if name in wanted)]
-        left = dict.fromkeys(name for name in left if name not in wanted)
-    packs["others"] = [(name,) for name in left]
-    return packs
+    wanted = {pack: imported_with(roots, modules) for pack, roots in TOGETHER[package].items()}
+    if len(wanted) > 1:
+        common = set.intersection(*wanted.values())
+        wanted = {"common": common, **{pack: names - common for pack, names in wanted.items()}}
+    packs = {pack: [tuple(n for n in modules if n in names)] for pack, names in wanted.items()}
+    packed = set.union(*wanted.values())
+    return {**packs, "others": [(name,) for name in modules if name not in packed]}
 
 
 def imported_with(roots: Iterable[str], modules: Mapping[str, Path]) -> set[str]:

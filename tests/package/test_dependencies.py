@@ -145,11 +145,22 @@ def test_the_daemons_dependencies_suffice(root: PythonRoot) -> None:
     assert_from_byte_code(import_all(root, "fwknop-wrt", "fwknopd"), root, 200)
 
 
+def pieces_read_for(root: PythonRoot, names: tuple[str, ...]) -> list[str]:
+    """What importing these modules leaves unused, and from which packs they came."""
+    done = root.run(_PIECES.format(names=names))
+    assert not done.returncode, done.stderr
+    return done.stdout.splitlines()
+
+
 def test_what_a_daemon_needs_is_read_at_once(root: PythonRoot) -> None:
-    done = root.run(_PIECES.format(names=[*PAGE, *DAEMON]))
-    waiting, packs = done.stdout.splitlines()
-    assert waiting == "{} {}", done.stderr
-    assert packs == "common.pack daemon.pack"
+    assert pieces_read_for(root, DAEMON) == ["{} {}", "common.pack daemon.pack"]
+
+
+def test_the_page_reads_nothing_that_only_the_daemon_needs(root_with_page: PythonRoot) -> None:
+    own, packs, daemons, others = pieces_read_for(root_with_page, PAGE)
+    assert own == daemons == "{} {}"
+    assert packs == "page.pack"
+    assert "daemon.pack" not in others
 
 
 def test_the_programs_run(root: PythonRoot) -> None:
