@@ -125,6 +125,19 @@ def json_lines(words: Sequence[str]) -> Mutator:
 # What the verbs do with requests that agree with the table
 
 
+class NoSignals:
+    """In place of the pipe of signals, which would change what they do in the whole process."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+
+    def fileno(self) -> int:
+        return self._reader.fileno()
+
+    def take(self) -> set[int]:
+        return set()
+
+
 @cache
 def service() -> Rig:
     """A service that runs as long as this process."""
@@ -138,6 +151,7 @@ def service() -> Rig:
     with (
         mock.patch("fwknopd.intake.LinkNotices", lambda: notices),
         mock.patch("fwknopd.service.Loop", CountingLoop),
+        mock.patch("tests.unit.service.rig.SignalPipe", NoSignals),
     ):
         made.start()
     return made

@@ -194,12 +194,13 @@ def check_page_files(data: bytes) -> None:
         assert 0 <= remembered.left(clock) <= max(0.0, remembered.seconds)
     lockout, logins = Lockout(clock.monotonic), LoginHistory()
     memory = LoginMemory(kept("state", data), clock, lockout, logins)
+    level = logging.root.manager.disable
     logging.disable()
     try:
         memory.load()
         memory.save()
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(level)
     for name in ("admin", "198.51.100.7"):
         assert lockout.state() is not None, name
 
