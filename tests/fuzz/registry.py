@@ -8,6 +8,7 @@ from tests.fuzz.targets import (
     archives,
     classic,
     control,
+    filters,
     gpg,
     kernel,
     knocks,
@@ -20,7 +21,7 @@ from tests.fuzz.targets import (
 )
 
 MODULES = (
-    *(wire, knocks, gpg, classic, uci, state),
+    *(wire, filters, knocks, gpg, classic, uci, state),
     *(control, answers, kernel, rules, router, archives, pages),
 )
 TARGETS: dict[str, Target] = {
