@@ -43,6 +43,28 @@ def test_healthy_daemon_passes_everything(
     assert f"Only root can read {config.uci}" in text
 
 
+def test_without_a_configuration_nobody_is_sent_to_choose_a_network(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    daemon.status = changed(captures=[], configuration={"source": "none", "detail": "idle"})
+    text = results(visitor.get("/diagnostics"))
+    assert "It listens nowhere." in text
+    assert "Choose a network" not in text
+
+
+def test_a_client_s_problem_is_told_with_its_name(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(client("Anna"))
+    problem = PROBLEM | {"section": "cfg01ea17", "file": "fwknopd"}
+    daemon.status = changed(configuration={"problems": [problem]})
+    told = "cfg01ea17 (Anna)"
+    assert f"{told}, PCAP_FILTER: is odd" in results(visitor.get("/diagnostics"))
+    assert f"section {told}" in visitor.get("/").text
+    daemon.status = changed(configuration={"problems": [problem | {"section": "<b>"}]})
+    assert "<b>, PCAP_FILTER" in results(visitor.get("/diagnostics"))
+
+
 @pytest.mark.parametrize(
     ("more", "word", "expected"),
     [

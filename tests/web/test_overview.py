@@ -274,6 +274,24 @@ def test_overwrite_is_ticked_and_applied_right_there(
     assert "There are no changes to apply." in page.text
 
 
+def test_what_the_daemon_says_to_a_change_is_told_once(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    problem = {"severity": "warning", "option": "KEY", "message": "a placeholder", "section": "x"}
+    daemon.reload_answer = {"reloaded": True, "problems": [problem]}
+    daemon.status = changed(configuration={"problems": [problem]})
+    page = visitor.press(visitor.get("/").form("/overwrite"), "Save & Apply", uci_enabled="1")
+    assert "1 change applied; the daemon is using it." in page.text
+    assert "It has this to say:" not in page.text
+    assert page.text.count("a placeholder") == 1
+    # What the status doesn't say stays in the notice.
+    visitor.press(visitor.get("/settings").form("/settings"), "Save", uci_enabled=[])
+    daemon.status = STATUS
+    page = visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
+    assert page.response.request.path == "/"
+    assert page.text.count("a placeholder") == 1
+
+
 def test_overwrite_that_is_saved_waits_there_ticked(
     visitor: Visitor, daemon: StubDaemon, uci: Path
 ) -> None:

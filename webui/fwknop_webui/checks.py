@@ -98,7 +98,9 @@ def _clock(status: Status) -> Check:
 
 def _captures(status: Status) -> Iterator[Check]:
     if not status.captures:
-        title, remedy = _("The daemon listens for knocks"), _("Choose a network in Settings.")
+        # Without a configuration it is enough to say that there is none.
+        remedy = "" if status.source == "none" else _("Choose a network in Settings.")
+        title = _("The daemon listens for knocks")
         yield Check(title, Outcome.FAIL, _("It listens nowhere."), remedy)
     for capture in status.captures:
         title = _("Knocks are heard on {device}").format(device=capture.name)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.apply import Ending, apply_staged
 from fwknop_webui.check import Checked
-from fwknop_webui.client_rows import section_labels
 from fwknop_webui.i18n import _
 from fwknop_webui.matching import matched
 from fwknop_webui.notices import Level, Notice
@@ -19,6 +17,7 @@ from fwknop_webui.pages import notify
 from fwknop_webui.saving import Combined
 from fwknop_webui.services import require_session, services
 from fwknop_webui.settings_form import overwrites
+from fwknop_webui.snapshot import named
 from fwknop_webui.staging import Draft
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.config.uci_format import UciPackage
@@ -144,7 +143,6 @@ def _not_in_use() -> Notice:
 
 def _found(package: UciPackage, problems: Sequence[Problem]) -> Notice:
     bad = any(item.severity is Severity.ERROR for item in problems)
-    labels = section_labels(package)
-    named = tuple(replace(p, section=labels.get(p.section, p.section)) for p in problems)
+    shown = named(problems, package)
     title = _("The daemon will not take this configuration") if bad else _("Worth a look")
-    return Notice(Level.ERROR if bad else Level.WARNING, title, "", named)
+    return Notice(Level.ERROR if bad else Level.WARNING, title, "", shown)

@@ -22,6 +22,7 @@ class Notice:
     """``title`` says what is; ``text`` what to do; ``problems`` are listed below.
 
     ``tells_use``: it says already that the daemon doesn't use these pages.
+    ``is_applied``: it says that changes are in use, and what the daemon says to them.
     ``time``: epoch seconds of what the title says "{time}" for, which the browser knows best
     how to write.
     """
@@ -32,6 +33,7 @@ class Notice:
     problems: tuple[Problem, ...] = ()
     tells_use: bool = False
     time: float = 0
+    is_applied: bool = False
 
     @property
     def around_time(self) -> tuple[str, str]:

@@ -40,7 +40,8 @@ def _in_use(count: int, result: Reloaded) -> Notice:
     ).format(n=count)
     serious = any(problem.severity is not Severity.NOTE for problem in result.problems)
     more = _("It has this to say:") if result.problems else ""
-    return Notice(Level.WARNING if serious else Level.SUCCESS, text, more, result.problems)
+    level = Level.WARNING if serious else Level.SUCCESS
+    return Notice(level, text, more, result.problems, is_applied=True)
 
 
 def _why_not(draft: Draft, file: str, result: Reloaded) -> tuple[str, str]:

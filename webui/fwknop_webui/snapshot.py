@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
+from fwknop_webui.client_rows import section_labels
 from fwknop_webui.doors import Doors
 from fwknop_webui.i18n import _
 from fwknop_webui.live import Knock, LiveDaemon, Status
 from fwknop_webui.notices import Notice
 from fwknop_webui.trouble import Trouble, trouble_of
 from fwknopd.config.problems import Problem, Severity
+from fwknopd.config.uci_format import UciPackage
 from fwknopd.control.client import ControlError
 
 REGIONS = ("status", "doors", "knocks")
@@ -77,6 +80,7 @@ def take(live: LiveDaemon, now: float, configured: Configured) -> Snapshot:
         trouble = trouble_of(error, live.start_command, editable=unreadable is None)
         steps = checklist(None, configured)
         return Snapshot(now, None, Doors(now), (), trouble, steps, unreadable=unreadable)
+    status = replace(status, problems=named(status.problems, configured.package))
     return Snapshot(
         now=doors.now or now,
         status=status,
@@ -87,6 +91,12 @@ def take(live: LiveDaemon, now: float, configured: Configured) -> Snapshot:
         first_knock=_first_knock(status, knocks, doors.now or now),
         unreadable=configured.unreadable,
     )
+
+
+def named(problems: Sequence[Problem], package: UciPackage) -> tuple[Problem, ...]:
+    """The problems with sections called as people know them."""
+    labels = section_labels(package) if problems else {}
+    return tuple(replace(p, section=labels.get(p.section, p.section)) for p in problems)
 
 
 def _first_knock(status: Status, knocks: tuple[Knock, ...], now: float) -> str:
@@ -100,7 +110,7 @@ class Configured:
     """What the configuration has so far, as far as the first steps go.
 
     ``unreadable``: why nothing is known of it. ``switched``: unsaved changes are of another
-    opinion about ``overwrite``.
+    opinion about ``overwrite``. ``package``: what the file holds now.
     """
 
     has_client: bool = False
@@ -108,6 +118,7 @@ class Configured:
     overwrite: bool = False
     unreadable: Notice | None = None
     switched: bool = False
+    package: UciPackage = field(default_factory=lambda: UciPackage(()), repr=False)
 
     @property
     def is_complete(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,8 +18,10 @@ from fwknop_webui.notices import Level
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, services
+from fwknop_webui.snapshot import named
 from fwknop_webui.trouble import Trouble, trouble_of
 from fwknopd.config.problems import ConfigError
+from fwknopd.config.uci_format import UciPackage
 from fwknopd.control.client import ControlError
 from fwknopd.uci_store import StoreError
 
@@ -151,29 +154,32 @@ def _clients() -> tuple[tuple[int, str], ...]:
 
 
 def _checks() -> Iterator[Check]:
+    package, stored = _stored()
     try:
-        yield from daemon_checks(services().live.status())
+        status = services().live.status()
     except ControlError as error:
         trouble = trouble_of(error, services().live.start_command)
         yield Check(_("The daemon runs"), Outcome.FAIL, trouble.title, trouble.text)
-    yield from _stored_checks()
+    else:
+        yield from daemon_checks(replace(status, problems=named(status.problems, package)))
+    yield from stored
     config = services().config
     yield from file_checks((config.uci, config.password_file))
 
 
-def _stored_checks() -> Iterator[Check]:
+def _stored() -> tuple[UciPackage, list[Check]]:
+    """What the file holds, nothing if it can't be read, and what is to be said of it."""
     title = _("The configuration file can be read")
     try:
-        package = current_draft().base.package
+        draft = current_draft()
     except ConfigError as error:
         detail = "; ".join(in_words(problem.message) for problem in error.problems[:3])
         remedy = _("Mend it in an editor, then reload this page. The daemon keeps what it has.")
-        yield Check(title, Outcome.FAIL, detail, remedy)
+        return UciPackage(()), [Check(title, Outcome.FAIL, detail, remedy)]
     except StoreError as error:
-        yield Check(title, Outcome.FAIL, in_words(str(error)))
-    else:
-        yield Check(title, Outcome.PASS, services().store.file)
-        yield from key_checks(package)
+        return UciPackage(()), [Check(title, Outcome.FAIL, in_words(str(error)))]
+    readable = Check(title, Outcome.PASS, services().store.file)
+    return draft.current.package, [readable, *key_checks(draft.base.package)]
 
 
 ROUTES = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -13,7 +15,7 @@ from fwknop_webui.i18n import noop as N_
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
-from fwknop_webui.services import current_draft, services
+from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.settings_form import overwrites, switched_on
 from fwknop_webui.snapshot import REGIONS, Configured, Snapshot, source_text, take, worst
 from fwknopd.config.problems import ConfigError, Problem
@@ -25,11 +27,30 @@ UNREADABLE = N_("The configuration can't be read")
 
 def overview() -> ResponseReturnValue:
     """The page."""
-    context = _context(_snapshot())
+    snapshot = _snapshot()
+    _say_once(snapshot)
+    context = _context(snapshot)
     enabled = services().service.is_enabled()
     return render(
         "overview.html", "overview", polls=True, regions=REGIONS, enabled=enabled, **context
     )
+
+
+def _say_once(snapshot: Snapshot) -> None:
+    """What the status says of the configuration need not be in the notice above it, too."""
+    session = require_session()
+    known = {problem_id(item) for item in snapshot.status.problems} if snapshot.status else set()
+    session.notices = [
+        replace(notice, level=Level.SUCCESS, text="", problems=())
+        if notice.is_applied and all(problem_id(p) in known for p in notice.problems)
+        else notice
+        for notice in session.notices
+    ]
+
+
+def problem_id(problem: Problem) -> tuple[object, ...]:
+    """What makes it the same, whatever its section is called."""
+    return problem.file, problem.line, problem.option, problem.message
 
 
 def overview_data() -> ResponseReturnValue:
@@ -61,6 +82,7 @@ def _configured() -> Configured:
         has_unsaved=bool(draft.changes),
         overwrite=in_use,
         switched=overwrites(draft.package) != in_use,
+        package=draft.current.package,
     )
 
 
