@@ -114,6 +114,42 @@ def test_after_a_crash_and_a_clock_set_back_no_door_lasts_longer_than_a_client_m
     assert timed.seconds <= 60
 
 
+def test_a_door_that_others_made_is_closed_in_time_once_somebody_has_seen_it(
+    site: IptablesSite, firewall: RouterFirewall
+) -> None:
+    """Such as the last program of a daemon that was killed, which had waited for the lock."""
+    firewall._watch.close()
+    end = int(time.time()) + 2
+    site.iptables(*rule(CLIENT, end))
+    assert firewall.next_due() is None
+    assert [timed.door for timed in firewall.read()] == [SSH]
+    with firewall.ticking():
+        while site.rules("FWKNOP_INPUT"):
+            assert time.time() < end + 5
+    assert time.time() >= end
+
+
+def test_what_the_last_program_of_a_crash_did_is_found_and_closed_in_time(
+    site: IptablesSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fwknopd.firewall.iptables_watch.PREDECESSOR_SECONDS", 0.5)
+    crashed = started(site)
+    crashed.die()
+    firewall = started(site)
+    end = int(time.time()) + 3
+    site.iptables(*rule(CLIENT, end))
+    if site.variant != "-nft":
+        # As if a program of ours had waited for the lock just then.
+        firewall._watch.passed(0)
+    while firewall.next_due() is None:
+        assert time.time() < end, "nobody looks"
+        firewall.rules_lost()
+    with firewall.ticking():
+        while site.rules("FWKNOP_INPUT"):
+            assert time.time() < end + 5
+    assert time.time() >= end
+
+
 def test_what_a_crash_left_is_closed_in_time(site: IptablesSite) -> None:
     now = int(time.time())
     site.iptables("-N", "FWKNOP_INPUT")

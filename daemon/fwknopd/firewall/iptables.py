@@ -138,16 +138,17 @@ class IptablesFirewall:
         doors: list[TimedDoor] = []
         for family in self._families:
             if family.stands:
-                doors += self._found(family.read().ours(self.settings), family.version)
+                doors += self._found(family.read().ours(self.settings), family)
         return doors
 
-    def _found(self, rules: Rules, version: int) -> Iterator[TimedDoor]:
+    def _found(self, rules: Rules, family: FamilyRules) -> Iterator[TimedDoor]:
         """Our doors whose rules are all there, and what the other rules make."""
         now, epoch = self._monotonic(), self._wall()
-        there, _ = self._held.parted(rules, version)
+        there, _ = self._held.parted(rules, family.version)
         for held in there:
             yield TimedDoor(held.door, max(held.due - now, 0.0))
         for found in doors_of(rules.elements()):
+            family.expect_end(found.expiry)
             yield TimedDoor(found.door, max(found.expiry - epoch, 0.0))
 
     def next_due(self) -> float | None:
@@ -258,7 +259,10 @@ class IptablesFirewall:
         """Hold the doors that an earlier daemon left, each until the latest of its ends."""
         now = self._wall()
         offset = self._monotonic() - now
-        left = doors_of(family.read().ours(self.settings).elements())
+        saved, chain = family.read(), self.settings.input
+        if (chain.table, chain.chain) in saved.chains:
+            self._watch.follow()
+        left = doors_of(saved.ours(self.settings).elements())
         for found in sorted(left, key=lambda item: item.expiry):
             if found.expiry > now:
                 for old in self._held.replaced_by(found.door):

@@ -84,6 +84,10 @@ class FamilyRules:
             self.undo(added, before, now, barred=no_use)
             raise
 
+    def expect_end(self, end: int) -> None:
+        """A rule that others made, or a dying daemon's last program, ends at this epoch second."""
+        self.next_end = end if self.next_end is None else min(self.next_end, end)
+
     def is_overdue(self, now: float) -> bool:
         """Whether a rule that others made is to be taken away."""
         return self.next_end is not None and self.next_end <= now

@@ -25,6 +25,9 @@ RELAPSE_SECONDS = 30.0
 
 LONGEST_QUIET_SECONDS = 60.0
 
+PREDECESSOR_SECONDS = 6.0
+"""So long after a crash its last program may still have waited for the lock, and opened a door."""
+
 
 class RuleWatch:
     """Listens for changes by others, and says when to look at the rules."""
@@ -89,6 +92,14 @@ class RuleWatch:
         """Something is wrong for sure: look now, whatever else is heard."""
         self._look_at = self._monotonic()
         self._heard_first = self._look_at - LONGEST_QUIET_SECONDS
+
+    def follow(self) -> None:
+        """Another daemon was here: look once more when its last program must be through.
+
+        It may let go of the lock while a program of ours waits, and then it isn't heard.
+        """
+        if not isinstance(self._notices, RuleNotices):
+            self._look_at = self._monotonic() + PREDECESSOR_SECONDS
 
     def put_off(self) -> None:
         """A look failed: try again later."""
