@@ -16,7 +16,13 @@ from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.problems import Severity
 from fwknopd.config.settings import ServerSettings
 from fwknopd.config.stanza_commands import COMMAND_FIELDS, NoAccount, check_commands
-from fwknopd.config.stanza_keys import NoKeys, Unusable, build_keys, split_placeholders
+from fwknopd.config.stanza_keys import (
+    KEY_NAMES,
+    NoKeys,
+    Unusable,
+    build_keys,
+    split_placeholders,
+)
 from fwknopd.config.typed_values import TypedValue, typed_values
 from fwknopd.config.variable import Scope
 from fwknopd.policy.schedule import Schedule
@@ -101,8 +107,13 @@ def _build(
 ) -> Stanza:
     directives, placeholders = split_placeholders(text.directives)
     values = typed_values(Scope.ACCESS, directives, findings)
-    if not any(item.name == "SOURCE" for item in directives):
-        findings.error(text.head, "SOURCE is missing", "Set SOURCE, to ANY for everywhere.")
+    names = {item.name for item in directives}
+    if "SOURCE" not in names:
+        # What a tool left of a section it took away must not keep the others from being read.
+        is_remnant = not any(name in KEY_NAMES or name.startswith("GPG_") for name in names)
+        severity = Severity.WARNING if is_remnant else Severity.ERROR
+        remedy = "Set SOURCE, to ANY for everywhere."
+        findings.add(severity, text.head, "SOURCE is missing", remedy)
     _check_nat(values, settings, findings)
     gpg = _gpg_access(text.head, values, settings, findings)
     keys = build_keys(text.head, values, placeholders, findings, gpg=gpg is not None)

@@ -99,6 +99,16 @@ def test_section_without_source_is_named_and_never_mixed_into_another() -> None:
     assert "SOURCE is missing" in problem.message
 
 
+def test_what_is_left_of_a_section_keeps_nobody_else_from_being_read() -> None:
+    """As OpenWISP's agent leaves it, which takes away only the options it had set."""
+    rest = f"{CLIENT}config access 'rest'\n\toption note 'mine'\n\toption enabled '1'\n"
+    found = load(rest)
+    assert [stanza.number for stanza in found.stanzas] == [1]
+    told = [problem for problem in found.problems if problem.section == "rest"]
+    assert {problem.severity for problem in told} == {Severity.WARNING}
+    assert any("SOURCE is missing" in problem.message for problem in told)
+
+
 def test_numbers_count_all_access_sections() -> None:
     unusable = "config access\n\toption SOURCE 'ANY'\n\toption KEY 'CHANGEME'\n"
     assert only_client(unusable + CLIENT).number == 2
