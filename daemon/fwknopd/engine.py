@@ -13,7 +13,7 @@ from fwknopd.adopting import OwnerMemory
 from fwknopd.command_queue import CommandRunner
 from fwknopd.door_requests import DoorRequest
 from fwknopd.engine_edges import Clock, LookUp, Memory
-from fwknopd.events import EventKind, EventLog
+from fwknopd.events import EventKind, EventLog, FirewallWork
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.judging import Judging
 from fwknopd.knock_commands import KnockCommands
@@ -217,6 +217,7 @@ class Engine:
     def _opened(self, packet: Packet, decision: AccessDecision, answer: Answer) -> None:
         """Tell what the firewall did."""
         if isinstance(answer, FirewallError):
+            self.events.firewall_errors[FirewallWork.OPEN] += 1
             why = Refusal(Reason.FIREWALL_ERROR, str(answer), decision.stanza, decision.message)
             self.reporting.refuse(packet, why)
             return
@@ -253,6 +254,7 @@ class Engine:
         except FirewallError as error:
             # The doors are still open, so their grants stay on the list.
             self._close_at = now + CLOSE_RETRY_SECONDS
+            self.events.firewall_errors[FirewallWork.CLOSE] += 1
             if str(error) != self._close_fault:
                 self._close_fault = str(error)
                 detail = f"Doors whose time is over can't be closed: {error}"

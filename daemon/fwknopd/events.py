@@ -41,6 +41,14 @@ class EventKind(StrEnum):
     FIREWALL = "firewall"
 
 
+class FirewallWork(StrEnum):
+    """What a firewall may fail to do."""
+
+    OPEN = "open"
+    CLOSE = "close"
+    RESTORE = "restore"
+
+
 def printable(text: str, limit: int = MAX_TEXT) -> str:
     r"""``text`` with everything but printable ASCII as \xNN or \uNNNN, cut to ``limit``.
 
@@ -108,6 +116,12 @@ class EventLog:
     now: Callable[[], float]
     size: int = RING_SIZE
     counters: Counter[str] = field(default_factory=Counter)
+    happened: Counter[EventKind] = field(default_factory=Counter)
+    """Events since the start, by kind."""
+
+    firewall_errors: Counter[FirewallWork] = field(default_factory=Counter)
+    """Each failed try since the start."""
+
     sinks: list[Sink] = field(default_factory=list)
     last_id: int = 0
     _ring: deque[Event] = field(init=False)
@@ -129,6 +143,7 @@ class EventLog:
     ) -> Event:
         """Add an event, made safe to print, and hand it to every sink."""
         self.last_id += 1
+        self.happened[event] += 1
         made = Event(
             id=self.last_id,
             time=self.now(),

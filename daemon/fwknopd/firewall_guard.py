@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fwknopd.engine import Engine
-from fwknopd.events import EventKind
+from fwknopd.events import EventKind, FirewallWork
 from fwknopd.firewall import Diagnosis, FirewallError
 
 RETRY_SECONDS = 1.0
@@ -56,12 +56,12 @@ class FirewallGuard:
         self._restore(self.devices)
         return self.ready
 
-    def diagnosis(self) -> Diagnosis:
-        """Whether doors really let people in, at most some seconds old."""
+    def diagnosis(self, believed: float = DIAGNOSIS_SECONDS) -> Diagnosis:
+        """Whether doors really let people in, at most ``believed`` seconds old."""
         if not self.ready:
             return Diagnosis(False, self.problem)
         now = self._monotonic()
-        if self._diagnosis is None or now - self._diagnosed_at >= DIAGNOSIS_SECONDS:
+        if self._diagnosis is None or now - self._diagnosed_at >= believed:
             self._diagnosis, self._diagnosed_at = self._diagnose(), now
         return self._diagnosis
 
@@ -107,6 +107,7 @@ class FirewallGuard:
         self._stands(devices)
 
     def _failed(self, why: str) -> None:
+        self._engine.events.firewall_errors[FirewallWork.RESTORE] += 1
         if why != self.problem:
             self._report(f"The firewall rules can't be made: {why}")
         self.ready, self.problem = False, why

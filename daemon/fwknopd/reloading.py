@@ -13,7 +13,7 @@ from fwknopd.config.restart import awaiting_restart
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.departures import Departures
 from fwknopd.engine import CLOSE_RETRY_SECONDS, Engine
-from fwknopd.events import EventKind
+from fwknopd.events import EventKind, FirewallWork
 from fwknopd.firewall import FirewallError
 from fwknopd.firewall.unused import UnusedFirewall
 from fwknopd.grants import Grant
@@ -180,6 +180,7 @@ class Reloading:
         try:
             self._engine.doors.revoke(select, why, cut=cut)
         except FirewallError as error:
+            self._engine.events.firewall_errors[FirewallWork.CLOSE] += 1
             return str(error)
         return ""
 

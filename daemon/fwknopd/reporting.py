@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Protocol
 
 from fwknopd.connections import connections
@@ -69,6 +69,11 @@ class Reporting:
         self.knocked: Callable[[Stanza], None] = lambda _: None
         """Told of every client that got what it asked for."""
         self._last: dict[str, LastKnock] = {}
+        self._knocks: dict[str, Counter[Reason]] = {}
+
+    def knocks_of(self, stanza: Stanza) -> Mapping[Reason, int]:
+        """What became of packets made with these keys, since the start."""
+        return self._knocks.get(stanza.identity, {})
 
     def last_knock(self, stanza: Stanza) -> LastKnock | None:
         """Of a client with these keys, since the start; None when there was none."""
@@ -76,9 +81,10 @@ class Reporting:
 
     def remember_only(self, stanzas: Collection[Stanza]) -> None:
         """These are the clients; what others did is nobody's business any more."""
-        if self._last:
+        if self._knocks:
             known = {stanza.identity for stanza in stanzas}
             self._last = {name: last for name, last in self._last.items() if name in known}
+            self._knocks = {name: c for name, c in self._knocks.items() if name in known}
 
     def epoch(self, monotonic: float) -> float:
         """A monotonic second as wall-clock time, for people."""
@@ -88,7 +94,7 @@ class Reporting:
 
     def accept(self, packet: Packet, decision: Decision, detail: str = "") -> None:
         """A client got what it asked for; ``detail`` says if nothing came of it, and why."""
-        self.events.count(decision.reason)
+        self._count(decision.stanza, decision.reason)
         self._last[decision.stanza.identity] = LastKnock(self._clock.now(), accepted=True)
         self.knocked(decision.stanza)
         signed = {} if decision.signer is None else {"signer": decision.signer}
@@ -106,7 +112,7 @@ class Reporting:
 
     def refuse(self, packet: Packet, refusal: Refusal) -> None:
         """A packet was refused; strangers' packets are only summed up."""
-        self.events.count(refusal.reason)
+        self._count(refusal.stanza, refusal.reason)
         if refusal.stanza is not None and refusal.reason not in REPEATABLE:
             self._last[refusal.stanza.identity] = LastKnock(self._clock.now(), accepted=False)
         if not (self.list_rejected or self._worth_listing(refusal)):
@@ -122,6 +128,11 @@ class Reporting:
             detail=refusal.detail,
             **dict(refusal.facts),
         )
+
+    def _count(self, stanza: Stanza | None, reason: Reason) -> None:
+        self.events.count(reason)
+        if stanza is not None:
+            self._knocks.setdefault(stanza.identity, Counter())[reason] += 1
 
     def strangers(self, refusal: Refusal, count: int) -> None:
         """So many packets were refused for the same reason, and none is worth an event."""

@@ -13,6 +13,7 @@ from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import Listed
 from fwknopd.events import printable, printable_name
 from fwknopd.firewall import Diagnosis
+from fwknopd.firewall_guard import DIAGNOSIS_SECONDS
 from fwknopd.intake import WaitingNetwork
 from fwknopd.policy.stanza import Stanza
 from fwknopd.reporting import LastKnock
@@ -29,7 +30,7 @@ NO_DEVICE = (
 def status(service: Service) -> Json:
     """Everything at one glance; times are epoch seconds, ``uptime`` is seconds."""
     engine, clock = service.engine, service.clock
-    firewall = _diagnosis(service)
+    firewall = diagnosis(service)
     return {
         "version": __version__,
         "pid": os.getpid(),
@@ -104,10 +105,11 @@ def problems_json(problems: Iterable[Problem]) -> list[Json]:
     ]
 
 
-def _diagnosis(service: Service) -> Diagnosis:
+def diagnosis(service: Service, believed: float = DIAGNOSIS_SECONDS) -> Diagnosis:
+    """Whether doors let people in, as found within the last ``believed`` seconds."""
     if service.configuration is not None and not service.guard.devices:
         return Diagnosis(False, NO_DEVICE)
-    return service.guard.diagnosis()
+    return service.guard.diagnosis(believed)
 
 
 def _connections(service: Service) -> Json:

@@ -13,6 +13,7 @@ from fwknopd.config.problems import Problem, Severity
 from fwknopd.control.protocol import VerbError
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import DoorLister, last_to_close
+from fwknopd.events import FirewallWork
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import UNKNOWN_CLIENT, Grant
 from fwknopd.policy.packet import Packet
@@ -53,6 +54,7 @@ class Verbs:
             "rehearse": self.rehearse,
             "watch": self.watch,
             "watched": self.watched,
+            "metrics": self.metrics,
         }
 
     def status(self, _: Json) -> Json:
@@ -98,6 +100,7 @@ class Verbs:
         try:
             revoked = engine.doors.revoke(select, cut=cut)
         except FirewallError as error:
+            engine.events.firewall_errors[FirewallWork.CLOSE] += 1
             raise VerbError(
                 "firewall",
                 f"the firewall did not close them: {error}",
@@ -166,6 +169,13 @@ class Verbs:
             return self._watch.as_json()
         now = self._service.clock.now()
         return {"now": now, "until": 0, "packets": [], "more": 0}
+
+    def metrics(self, arguments: Json) -> Json:
+        """Everything in numbers: ``text`` is OpenMetrics text."""
+        from fwknopd.metrics import metrics_text
+
+        by_client = bool(arguments.get("by_client"))
+        return {"text": metrics_text(self._service, by_client=by_client)}
 
     def _explained(self, packet: Packet) -> Json:
         """``pending``: gpg is still at it, ask again."""

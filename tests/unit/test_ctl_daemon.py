@@ -169,6 +169,10 @@ def reload(_: Json) -> Json:
     return {"reloaded": False, "problems": [problem]}
 
 
+def metrics(arguments: Json) -> Json:
+    return {"text": f"# clients by name: {arguments['by_client']}, Jörgs Händi\n# EOF\n"}
+
+
 @pytest.fixture
 def running(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -183,6 +187,7 @@ def running(
         "events": events,
         "revoke": revoke,
         "reload": reload,
+        "metrics": metrics,
     }
     with RunningServer(path, handlers) as server:
         yield server
@@ -437,6 +442,16 @@ def test_a_refused_configuration_is_shown_and_fails(capsys: Capsys) -> None:
         "error: /etc/config/fwknopd:7: OPEN_PORTS: 'tcp/99999' is not a port. Write 1 to 65535.\n"
         "The configuration is faulty; the daemon goes on with the old one.\n"
     )
+
+
+@pytest.mark.parametrize("arguments", [[], ["--by-client"]])
+def test_metrics_are_passed_on_in_utf_8_whatever_the_terminal_speaks(
+    running: RunningServer, arguments: list[str]
+) -> None:
+    program = fwknopctl("metrics", *arguments, LC_ALL="C", PYTHONIOENCODING="ascii")
+    printed = program.communicate(timeout=20)[0]
+    assert printed == f"# clients by name: {bool(arguments)}, Jörgs Händi\n# EOF\n"
+    assert program.returncode == 0
 
 
 def test_version_names_both(capsys: Capsys) -> None:

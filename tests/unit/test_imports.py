@@ -36,6 +36,7 @@ CORE = {
     "owner_format": ("checked_lines", "grants"),
     "checked_lines": (),
     "replay_blindness": (),
+    "openmetrics": (),
     "keys": ("spa",),
     "config": ("spa", "keys", "policy.gpg", "policy.stanza", "policy.schedule", "policy.settings"),
 }

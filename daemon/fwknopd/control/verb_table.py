@@ -115,4 +115,9 @@ VERBS = (
         (Argument("seconds", Kind.NUMBER, "For so long (default 60)", 1, 300),),
     ),
     Verb("watched", "The packets explained since watch, newest first"),
+    Verb(
+        "metrics",
+        "How the daemon is and what it did, in numbers, as OpenMetrics text",
+        (Argument("by_client", Kind.FLAG, "Count by client too, which names them"),),
+    ),
 )

@@ -27,6 +27,7 @@ def _parser() -> ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _status_verbs(verbs)
     _event_verb(verbs)
+    _metrics_verb(verbs)
     _revoke_verb(verbs)
     _explain_verb(verbs)
     _knock_verb(verbs)
@@ -59,6 +60,15 @@ def _event_verb(verbs: Verbs) -> None:
     )
     parser.add_argument(
         "--after", type=int, default=0, metavar="ID", help="only events with a higher id"
+    )
+
+
+def _metrics_verb(verbs: Verbs) -> None:
+    parser = add_verb(
+        verbs, "metrics", "Print the daemon in numbers, as OpenMetrics text", "metrics:show_metrics"
+    )
+    parser.add_argument(
+        "--by-client", action="store_true", help="count by client too, which names them"
     )
 
 

@@ -53,6 +53,10 @@ class Reason(StrEnum):
     FIREWALL_ERROR = "firewall-error"
 
 
+ACCEPTING = frozenset({Reason.ACCEPTED, Reason.LOG_ONLY})
+"""Whoever gets one of these had the right; all others are refusals."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessDecision:
     """Open ``doors`` for ``lifetime`` seconds.

@@ -15,7 +15,7 @@ from math import inf
 from fwknopd.capture import CaptureError, CaptureFault, CaptureStats
 from fwknopd.capture.faults import bad_filter
 from fwknopd.capture.plan import CapturePlan, PcapPlan
-from fwknopd.firewall import FirewallError
+from fwknopd.firewall import FirewallError, TimedDoor
 from fwknopd.firewall.log_only import LogOnlyFirewall
 from fwknopd.grants import Door
 from fwknopd.loop import Loop
@@ -182,6 +182,10 @@ class Wall(LogOnlyFirewall):
     def start(self, devices: Sequence[str]) -> None:
         self._obey("start")
         self.covers = tuple(devices)
+
+    def open(self, doors: Sequence[TimedDoor]) -> None:
+        self._obey("open")
+        super().open(doors)
 
     def close(self, doors: Sequence[Door]) -> None:
         self._obey("close")

@@ -1,0 +1,21 @@
+"""``fwknopctl metrics``: the daemon in numbers, for Prometheus and its like."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from fwknopd.ctl.answers import text
+from fwknopd.ctl.daemon import ask
+from fwknopd.ctl.output import print_json
+
+
+def show_metrics(options: Namespace) -> int:
+    """The verb ``metrics``. The text is UTF-8 whatever the terminal speaks, as scrapers want it."""
+    answer = ask(options, "metrics", by_client=options.by_client)
+    if options.json:
+        print_json(answer)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text(answer, "text").encode("utf-8", "backslashreplace"))
+    return 0

@@ -1,0 +1,88 @@
+"""Metrics as OpenMetrics text, version 1.0.0. Pure.
+
+https://prometheus.io/docs/specs/om/open_metrics_spec/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+
+CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+"""What an answer with such text says it is."""
+
+END = "# EOF\n"
+"""The last line. A text without it was cut off on its way."""
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Kind(StrEnum):
+    """What a metric's numbers are; a counter only ever grows, but for a restart."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    INFO = "info"
+
+
+SUFFIXES = {Kind.COUNTER: "_total", Kind.GAUGE: "", Kind.INFO: "_info"}
+"""What the samples of a family are called beyond its own name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Numbers of one name. ``unit`` is the end of that name, where it has one.
+
+    Samples are by their labels, so that no two can have the same.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    samples: Mapping[Labels, float]
+    unit: str = ""
+
+    @property
+    def sample_name(self) -> str:
+        """What queries call it."""
+        return self.name + SUFFIXES[self.kind]
+
+
+def render(families: Iterable[Family]) -> str:
+    """The text a scraper takes, as lines that end with ``# EOF``."""
+    return "".join(map(_family, families)) + END
+
+
+def _family(family: Family) -> str:
+    lines = [f"# TYPE {family.name} {family.kind}"]
+    if family.unit:
+        lines.append(f"# UNIT {family.name} {family.unit}")
+    lines.append(f"# HELP {family.name} {escaped(family.help)}")
+    lines += [
+        f"{family.sample_name}{_labels(labels)} {_number(value)}"
+        for labels, value in family.samples.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _labels(labels: Labels) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in labels) + "}"
+
+
+def escaped(text: str) -> str:
+    r"""Any text within a line: ``\``, ``"`` and the end of a line are written with ``\``.
+
+    What is no character, such as half a surrogate pair, is written as what it is not.
+    """
+    known = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return known.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def _number(value: float) -> str:
+    if not isfinite(value):
+        return "NaN"
+    return str(int(value)) if value == int(value) else repr(value)

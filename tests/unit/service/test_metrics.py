@@ -1,0 +1,145 @@
+"""The daemon in numbers, as the official parser of OpenMetrics reads them."""
+
+from __future__ import annotations
+
+import pytest
+
+from fwknopd.control.protocol import VerbError
+from fwknopd.firewall import FirewallError
+from fwknopd.policy.verdict import Reason
+from tests.unit.scraped import families, samples
+from tests.unit.service.configs import LAPTOP, PHONE, stanza
+from tests.unit.service.doubles import NOW
+from tests.unit.service.rig import Rig
+
+LARGEST = 12_000
+"""Bytes, for a router with one client."""
+
+
+def text(rig: Rig, *, by_client: bool = False) -> str:
+    told: str = rig.ask("metrics", by_client=by_client)["text"]
+    return told
+
+
+def numbers(rig: Rig, name: str, *, by_client: bool = False) -> dict[str, float]:
+    return samples(text(rig, by_client=by_client), name)
+
+
+def number(rig: Rig, name: str) -> float:
+    [sample] = families(text(rig))[name].samples
+    return sample.value
+
+
+def test_a_daemon_that_is_well(rig: Rig) -> None:
+    rig.start()
+    rig.clock.advance(7)
+    for good in ("ready", "clock_ok", "clock_believed", "configuration_ok", "clients"):
+        assert number(rig, f"fwknopd_{good}") == 1, good
+    assert number(rig, "fwknopd_start_time_seconds") == NOW
+    assert number(rig, "fwknopd_configuration_loaded_timestamp_seconds") == NOW
+    assert numbers(rig, "fwknopd_capture_up") == {"eth1,pcap": 1}
+    assert list(numbers(rig, "fwknopd_firewall_ready").values()) == [1]
+    [build] = families(text(rig))["fwknopd_build"].samples
+    assert build.labels["version"] == rig.ask("status")["version"]
+
+
+def test_knocks_and_doors_add_up(rig: Rig) -> None:
+    rig.access(stanza(), stanza(LAPTOP))
+    rig.start()
+    rig.knock()
+    rig.knock(keys=LAPTOP, message="192.0.2.8,tcp/22")
+    rig.knock(age=1000)
+    assert numbers(rig, "fwknopd_knocks") == {"accept,accepted": 2, "refuse,too-old": 1}
+    assert number(rig, "fwknopd_open_doors") == 2
+    assert number(rig, "fwknopd_replay_entries") == 2
+    assert numbers(rig, "fwknopd_capture_received_packets") == {"eth1,pcap": 3}
+    happened = numbers(rig, "fwknopd_events")
+    assert (happened["verdict"], happened["grant"]) == (3, 2)
+    rig.pass_time(30)
+    assert number(rig, "fwknopd_open_doors") == 0
+    assert numbers(rig, "fwknopd_events")["expire"] == 2
+
+
+def test_every_reason_is_there_from_the_start(rig: Rig) -> None:
+    rig.start()
+    told = families(text(rig))["fwknopd_knocks"].samples
+    assert [sample.labels["reason"] for sample in told] == [str(reason) for reason in Reason]
+    accepting = {s.labels["reason"] for s in told if s.labels["verdict"] == "accept"}
+    assert accepting == {"accepted", "log-only"}
+
+
+def test_no_packet_makes_a_new_label_and_none_tells_who(rig: Rig) -> None:
+    rig.start()
+    before = text(rig)
+    for host in range(20):
+        rig.knock(message=f"192.0.2.{host},tcp/22")
+    after = text(rig)
+    assert len(after.splitlines()) == len(before.splitlines())
+    assert len(after) < LARGEST
+    for told in ("192.0.2.", "198.51.100.9", "203.0.113.1", "#1", "alice", "client="):
+        assert told not in after, told
+
+
+def test_clients_are_told_apart_when_that_is_asked_for(rig: Rig) -> None:
+    rig.access(stanza(), stanza(LAPTOP))
+    rig.start()
+    rig.knock()
+    rig.knock(age=1000)
+    rig.knock(keys=LAPTOP, message="192.0.2.8,tcp/22")
+    knocks = numbers(rig, "fwknopd_client_knocks", by_client=True)
+    assert knocks == {"#1,accept,accepted": 1, "#1,refuse,too-old": 1, "#2,accept,accepted": 1}
+    assert numbers(rig, "fwknopd_client_open_doors", by_client=True) == {"#1": 1, "#2": 1}
+    last = numbers(rig, "fwknopd_client_last_knock_timestamp_seconds", by_client=True)
+    assert last == {"#1": NOW, "#2": NOW}
+
+
+def test_clients_that_are_gone_and_those_with_the_same_keys(rig: Rig) -> None:
+    rig.access(stanza(), stanza(LAPTOP))
+    rig.start()
+    rig.knock()
+    rig.access(stanza(LAPTOP), stanza(LAPTOP))
+    rig.ask("reload")
+    rig.knock(keys=LAPTOP)
+    knocks = numbers(rig, "fwknopd_client_knocks", by_client=True)
+    assert knocks == {"#1,accept,accepted": 1}
+    assert numbers(rig, "fwknopd_knocks") == {"accept,accepted": 2}
+
+
+def test_a_firewall_that_fails_is_counted_by_what_it_failed_at(rig: Rig) -> None:
+    rig.start()
+    rig.knock()
+    rig.firewall.refuses = frozenset({"open", "close"})
+    assert rig.knock(message="192.0.2.9,tcp/22", keys=PHONE) == "firewall-error"
+    with pytest.raises(VerbError, match="did not close"):
+        rig.ask("revoke", all=True)
+    assert numbers(rig, "fwknopd_firewall_errors") == {"open": 1, "close": 1}
+
+
+def test_what_is_amiss_shows(rig: Rig) -> None:
+    rig.conf("PCAP_INTF later0;\n")
+    rig.start()
+    rig.clock.doubt = "no time yet"
+    assert numbers(rig, "fwknopd_capture_up") == {}
+    for bad in ("ready", "clock_believed"):
+        assert number(rig, f"fwknopd_{bad}") == 0, bad
+    rig.conf("PCAP_INTF later0;\nVERBOSE what;\n")
+    rig.ask("reload")
+    assert number(rig, "fwknopd_configuration_ok") == 0
+
+
+def test_scrapers_cost_no_run_of_nft_each(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.start()
+    runs = []
+
+    def diagnose() -> None:
+        runs.append(1)
+        raise FirewallError("looked")
+
+    monkeypatch.setattr(rig.firewall, "diagnose", diagnose)
+    rig.clock.advance(100)
+    for _ in range(4):
+        rig.ask("metrics")
+        rig.clock.advance(10)
+    assert len(runs) == 1
+    rig.ask("status")
+    assert len(runs) == 2
