@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fwknopd.config.uci_format import parse_uci
 from fwknopd.config.wanted import CLIENT_MEMBERS, MEMBERS, State
@@ -24,6 +25,7 @@ ANNA = {"name": "anna", "options": {"OPEN_PORTS": ["tcp/22"]}, "keys": KEYS}
 # Answers as the real one does where a daemon runs; all else is done by the real one.
 FWKNOPCTL = f"""\
 #!/bin/sh
+echo "$*" >>command.lines
 case "$*" in
 *status) [ -e running ] || exit 3; [ -e ready ] || exit 4 ;;
 *reload) cat reload ;;
@@ -69,7 +71,9 @@ class Router:
             capture_output=True,
             text=True,
         )
-        assert not any(key in done.stdout + done.stderr for key in KEYS.values())
+        lines = self.folder / "command.lines"
+        told = done.stdout + done.stderr + (lines.read_text() if lines.exists() else "")
+        assert not any(key in told for key in KEYS.values())
         answer: dict[str, Any] = json.loads(done.stdout)
         assert answer.get("failed", False) == bool(done.returncode), done.stderr
         return answer
@@ -166,6 +170,16 @@ def test_the_module_knows_what_the_document_may_say() -> None:
     assert fwknop_wrt.CLIENT.keys() == CLIENT_MEMBERS
     assert fwknop_wrt.CLIENT["state"]["choices"] == list(State)
     assert fwknop_wrt.CLIENT["keys"]["no_log"] is True
+
+
+def test_the_modules_documentation_names_every_argument() -> None:
+    options = yaml.safe_load(fwknop_wrt.DOCUMENTATION)["options"]
+    assert options.keys() == fwknop_wrt.ARGUMENTS.keys()
+    for name, argument in fwknop_wrt.ARGUMENTS.items():
+        assert options[name].get("default") == argument.get("default"), name
+    clients = options["clients"]["suboptions"]
+    assert clients.keys() == fwknop_wrt.CLIENT.keys()
+    assert clients["state"]["choices"] == fwknop_wrt.CLIENT["state"]["choices"]
 
 
 def test_the_example_is_a_playbook_and_every_variable_has_a_default(tmp_path: Path) -> None:
