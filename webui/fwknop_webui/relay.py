@@ -127,7 +127,7 @@ def parse_front(text: str) -> Front | None:
     """What the relay says of the web server: ``on|off PORT ADDRESS``."""
     tls, _, rest = text.partition(" ")
     port, _, host = rest.partition(" ")
-    if not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) <= 65535):
         return None
     # An address of one cable says nothing without the cable.
     address = "::1" if host.lower().startswith("fe80:") else plain_address(host)
