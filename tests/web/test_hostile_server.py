@@ -271,7 +271,7 @@ def test_forms_made_to_be_expensive_are_refused_at_once(server: Server, request_
     (status,) = server.raw(request_)
     assert status in ("400", "403", "413")
     # Werkzeug has been brought to a standstill by such bodies.
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
 
 
 def test_whoever_holds_connections_open_keeps_nobody_out(server: Server) -> None:
@@ -290,7 +290,8 @@ def test_whoever_holds_connections_open_keeps_nobody_out(server: Server) -> None
         started = time.monotonic()
         for _ in range(5):
             assert server.ask("GET", "/login")[0].status == 200
-        assert time.monotonic() - started < 2
+        # Far below what it takes on a busy machine until the first of them are given up.
+        assert time.monotonic() - started < 8
         # The newest of them is still served, once it has said all.
         slow[-2].sendall(b"x" * 59_999)
         assert slow[-2].recv(12) == b"HTTP/1.1 403"
