@@ -7,17 +7,19 @@ import gzip
 import hashlib
 import io
 import re
+import subprocess
 import tarfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwknop_webui import sealed_backup
+from fwknop_webui import sealed_backup, sealing
 from fwknop_webui.backup_archive import NoBackup, pack, unpack
 from fwknop_webui.factory import factory_package
 from fwknop_webui.kept_files import kept_files
@@ -132,6 +134,34 @@ def test_sealed_backup_opens_as_its_description_says(visitor: Visitor) -> None:
     body = base64.b64decode(b"".join(lines[3:]))
     packed = AESGCM(key).decrypt(base64.b64decode(nonce), body, header)
     assert KEY.encode() in gzip.decompress(packed)
+
+
+def test_nobody_waits_for_ever_and_a_failure_is_no_backup(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "TIMEOUT", 0.01)
+    page = download(visitor)
+    assert page.status == 503
+    assert "could not be sealed or opened" in page.text
+    monkeypatch.setattr(sealing, "TIMEOUT", 60.0)
+    monkeypatch.setattr(sealed_backup, "LOG2_N", 40)
+    assert download(visitor).status == 503
+
+
+def test_passphrase_is_in_no_argument_and_no_environment(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    real = subprocess.run
+
+    def run(command: list[str], **more: Any) -> Any:
+        seen.append(repr((command, more.get("env"))))
+        return real(command, **more)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert sealed_backup.is_sealed(download(visitor).response.data)
+    assert len(seen) == 1
+    assert PASSPHRASE not in seen[0]
 
 
 def test_description_is_the_format_we_write() -> None:

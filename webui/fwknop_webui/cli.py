@@ -94,6 +94,8 @@ def _serve(options: argparse.Namespace) -> int:
     # Werkzeug's own server, with all of HTTP it brings, and its test client it is another one.
     with (
         hidden("ssl"),
+        hidden("bz2"),
+        hidden("lzma"),
         hidden("_hashlib") if options.rpcd else nullcontext(),
         left_out("werkzeug.serving", "run_simple", "is_running_from_reloader"),
         left_out("werkzeug.test", "Client"),

@@ -148,21 +148,30 @@ class LogPage:
 
 
 def log_page(events: Iterable[Json], wanted: Filter, now: float) -> LogPage:
-    """The page ``wanted`` of ``events``, which come newest first; the last one if it is beyond."""
-    known = list(events)
-    found = [event for event in known if wanted.takes(event, now)]
-    last = max(1, -(-len(found) // PAGE))
-    page = min(max(1, wanted.page), last)
-    shown = found[(page - 1) * PAGE : page * PAGE]
-    clients = _choices(known, "client", wanted.client)
-    reasons = _choices(known, "reason", wanted.reason)
+    """The page ``wanted`` of ``events``, which come newest first; the last one if it is beyond.
+
+    Thousands of events are never in memory at once.
+    """
+    asked, known, total = max(1, wanted.page), 0, 0
+    clients, reasons = {wanted.client}, {wanted.reason}
+    shown: list[Json] = []
+    for event in events:
+        known += 1
+        clients.add(text(event, "client"))
+        reasons.add(text(event, "reason"))
+        if wanted.takes(event, now):
+            if total % PAGE == 0 and total < asked * PAGE:
+                shown.clear()
+            if total < asked * PAGE:
+                shown.append(event)
+            total += 1
     return LogPage(
         rows=tuple(map(_row, shown)),
-        total=len(found),
-        known=len(known),
-        page=page,
-        clients=tuple((name, one_line(name)) for name in clients),
-        reasons=tuple((reason, one_line(explain(reason).title)) for reason in reasons),
+        total=total,
+        known=known,
+        page=min(asked, max(1, -(-total // PAGE))),
+        clients=tuple((name, one_line(name)) for name in _choices(clients)),
+        reasons=tuple((reason, one_line(explain(reason).title)) for reason in _choices(reasons)),
     )
 
 
@@ -220,9 +229,8 @@ def _explained(event: Json) -> Explanation:
     return replace(found, title=one_line(found.title))
 
 
-def _choices(events: Iterable[Json], name: str, chosen: str) -> tuple[str, ...]:
-    found = {text(event, name) for event in events} | {chosen}
-    return tuple(sorted(found - {""}, key=str.lower))
+def _choices(found: set[str]) -> list[str]:
+    return sorted(found - {""}, key=str.lower)
 
 
 def _one_of(known: Mapping[str, object], value: str) -> str:

@@ -20,7 +20,7 @@ COMMAND = "command"
 KNOCK_EVENTS = frozenset({"verdict", "rejected"})
 EVENTS_ASKED = 200
 KNOCKS_SHOWN = 20
-EVENTS_AT_ONCE = 500
+EVENTS_AT_ONCE = 100
 """So few that the longest texts there can be fit an answer of the daemon."""
 
 MOST_EVENTS = 20_000

@@ -5,34 +5,62 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from fwknop_webui.displayable import one_line
 from fwknop_webui.event_log import more_of
 from fwknop_webui.untyped import Json, number, text
 
+PIECE = 16 * 1024
 COLUMNS = ("id", "time", "event", "source", "client", "verdict", "reason", "request", "detail")
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a cell for a formula, which could send others' cells away."""
 
 
-def csv_of(events: Iterable[Json]) -> str:
+def csv_of(events: Iterable[Json]) -> Iterator[str]:
     """One line for each event, in RFC 4180's form."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow((*COLUMNS, "count", "more"))
     for event in events:
+        yield _taken(file)
         count = str(max(1, int(number(event, "count"))))
         writer.writerow((*(_cell(event, name) for name in COLUMNS), count, _more(event)))
-    return file.getvalue()
+    yield _taken(file)
 
 
-def json_of(events: Iterable[Json], now: float) -> str:
+def _taken(file: io.StringIO) -> str:
+    found = file.getvalue()
+    file.seek(0)
+    file.truncate()
+    return found
+
+
+def json_of(events: Iterable[Json], now: float) -> Iterator[str]:
     """The events as the daemon tells them, newest first. ``now`` is epoch seconds."""
-    told = [{name: _plain(value) for name, value in event.items()} for event in events]
+    yield f'{{"exported": {_json(now)}, "events": ['
+    comma = ""
+    for event in events:
+        yield f"{comma}\n{_json({name: _plain(value) for name, value in event.items()})}"
+        comma = ","
+    yield "\n]}\n"
+
+
+def _json(value: object) -> str:
     # ASCII: whoever reads it in a terminal sees every character for what it is.
-    return json.dumps({"exported": now, "events": told}, indent=1, allow_nan=False) + "\n"
+    return json.dumps(value, allow_nan=False)
+
+
+def in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
+    """The text as it is sent. In one piece a long one would leave holes in memory for good."""
+    piece = bytearray()
+    for line in lines:
+        piece += line.encode("utf-8", "replace")
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece)
 
 
 def _cell(event: Json, name: str) -> str:

@@ -1,7 +1,7 @@
 """A backup under a passphrase: BACKUP.md describes the format.
 
-The only module of the web page that uses the crypto library, which costs megabytes: it is
-imported when a backup is sealed or opened, and not before.
+The only module of the web page that uses the crypto library, which costs megabytes: the page
+lets a process of its own do it (sealing).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from fwknop_webui import backup_archive, sealed_backup
+from fwknop_webui import backup_archive, sealed_backup, sealing
 from fwknop_webui.auth import Right
 from fwknop_webui.backup_archive import Backup, NoBackup
 from fwknop_webui.check import check
@@ -68,8 +68,16 @@ def download_backup() -> ResponseReturnValue:
     content = backup_archive.pack(package, others, services().clock.wall())
     if request.form.get("do") == "plain":
         return _attachment(content, "tar.gz", "application/gzip")
-    sealed = sealed_backup.seal(content, request.form["passphrase"])
+    try:
+        sealed = sealing.seal(content, request.form["passphrase"])
+    except OSError:
+        return _page({}, _unsealed()), 503
     return _attachment(sealed, "sealed", "application/octet-stream")
+
+
+def _unsealed() -> Notice:
+    title = _("The backup could not be sealed or opened")
+    return Notice(Level.ERROR, title, _("The router has too little memory or time. Try again."))
 
 
 def _ask(trouble: str) -> str:
@@ -103,8 +111,10 @@ def restore_backup() -> ResponseReturnValue:
         return _page({"backup": _("Expecting: a file made on this page.")}), 422
     try:
         if sealed_backup.is_sealed(data):
-            data = sealed_backup.unseal(data, request.form.get("unseal", "")[:MAX_PASSPHRASE])
+            data = sealing.unseal(data, request.form.get("unseal", "")[:MAX_PASSPHRASE])
         hold(backup_archive.unpack(data))
+    except OSError:
+        return _page({}, _unsealed()), 503
     except sealed_backup.WrongPassphrase:
         return _page({"unseal": _("The passphrase is wrong, or the file is damaged.")}), 422
     except (sealed_backup.NotThisFormat, NoBackup):

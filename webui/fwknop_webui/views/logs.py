@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import chain
 
 from flask import Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.event_log import KINDS, SPANS, VERDICTS, Filter, LogPage, first_page, log_page
 from fwknop_webui.i18n import _
-from fwknop_webui.log_export import csv_of, json_of
+from fwknop_webui.log_export import csv_of, in_pieces, json_of
 from fwknop_webui.pages import render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import services
 from fwknop_webui.trouble import trouble_of
-from fwknop_webui.untyped import Json
 from fwknopd.control.client import ControlError
 
 
@@ -47,13 +47,15 @@ def logs_json() -> ResponseReturnValue:
 
 def _file(kind: str) -> ResponseReturnValue:
     wanted, now = Filter.of(request.args), services().clock.wall()
+    events = (event for event in services().live.events() if wanted.takes(event, now))
+    pieces = in_pieces(csv_of(events) if kind == "csv" else json_of(events, now))
     try:
-        events = [event for event in services().live.events() if wanted.takes(event, now)]
+        first = next(pieces)
     except ControlError:
-        # The page says what is wrong, and what to do.
+        # The page says what is wrong, and what to do. Should the daemon end later on, so does the
+        # download, and the browser says so.
         return _page(wanted), 503
-    body = csv_of(events) if kind == "csv" else json_of(events, now)
-    answer = Response(body.encode("utf-8", "replace"))
+    answer = Response(chain((first,), pieces))
     answer.content_type = {"csv": "text/csv", "json": "application/json"}[kind] + "; charset=utf-8"
     answer.headers["Content-Disposition"] = f'attachment; filename="fwknop-log.{kind}"'
     return answer
@@ -74,14 +76,12 @@ def _page(wanted: Filter) -> str:
 
 
 def _context(wanted: Filter) -> dict[str, object]:
-    now = services().clock.wall()
-    trouble = None
-    events: list[Json] = []
+    now, trouble = services().clock.wall(), None
     try:
-        events = list(services().live.events())
+        page: LogPage = log_page(services().live.events(), wanted, now)
     except ControlError as error:
         trouble = trouble_of(error, services().live.start_command)
-    page: LogPage = log_page(events, wanted, now)
+        page = log_page((), wanted, now)
     return {"log": page, "wanted": wanted, "trouble": trouble}
 
 
