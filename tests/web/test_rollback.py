@@ -16,7 +16,7 @@ from flask import Flask
 
 from fwknop_webui.app import create_app
 from fwknop_webui.clock import Clock
-from fwknop_webui.services import WebConfig
+from fwknop_webui.services import EXTENSION, WebConfig
 from fwknopd.control.protocol import VerbError
 from tests.web.clock import HandClock
 from tests.web.conftest import PASSWORD
@@ -482,3 +482,33 @@ def test_commit_that_fails_leaves_nothing_to_take_back(
     assert "No space left on device" in add(careless, name="Carla").text
     assert uci.read_bytes() == before
     assert not record(uci).exists()
+
+
+def test_record_that_can_not_be_read_is_told_and_read_again(
+    visitor: Visitor, daemon: StubDaemon, app: Flask, uci: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    there, rollback = record(uci), app.extensions[EXTENSION].rollback
+    there.symlink_to("elsewhere")
+    said = "Nobody can tell whether applied changes wait for a confirmation"
+    for path in ("/", "/clients", "/changes"):
+        page = visitor.get(path)
+        assert page.status == 200
+        assert said in page.text
+        assert str(there) in page.text
+    # Once, not with each request.
+    assert caplog.text.count("can't tell whether changes wait") == 1
+    rollback.watch()
+    assert rollback.is_watching
+    german = visitor.get("/clients", headers={"Accept-Language": "de"})
+    assert "Sehen Sie nach, ob" in german.text
+    # Applying finds it in the way, and loses nothing.
+    before = uci.read_bytes()
+    form = visitor.get("/settings").main_form()
+    page = visitor.press(form, "Save & Apply", MAX_SPA_PACKET_AGE="77")
+    assert "Not saved" in page.text
+    assert page.staged == 1
+    assert uci.read_bytes() == before
+    there.unlink()
+    rollback.watch()
+    assert said not in visitor.get("/clients").text
+    assert not rollback.is_watching

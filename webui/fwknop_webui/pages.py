@@ -77,10 +77,17 @@ def _shell(active: str, polls: bool) -> Shell:
         is_down=session is not None and not polls and not services().live.is_up(),
         words=_words(),
         insecure=_is_insecure(),
-        notices=tuple(session.take_notices()) if session else (),
+        notices=(*_undecidable(), *session.take_notices()) if session else (),
         language=language(),
         now=services().clock.wall(),
     )
+
+
+def _undecidable() -> tuple[Notice, ...]:
+    """Changes may wait, and nobody would take them back in time."""
+    why = services().rollback.unreadable
+    title = _("Nobody can tell whether applied changes wait for a confirmation")
+    return (Notice(Level.ERROR, title, in_words(why)),) if why else ()
 
 
 def _expiry() -> float | None:

@@ -59,6 +59,8 @@ class Rollback:
     _timer: threading.Timer | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _next_try: float = 0.0
+    unreadable: str = ""
+    """Why nobody can tell whether something waits; "" when that is known."""
 
     @property
     def is_watching(self) -> bool:
@@ -71,9 +73,10 @@ class Rollback:
             self.check()
             self._stop()
             waiting = self._waiting()
-            if waiting is not None:
+            if waiting is not None or self.unreadable:
                 # Never at once again: a rollback that fails must not run in circles.
-                self._timer = threading.Timer(waiting.left or RETRY_SECONDS, self.watch)
+                left = waiting.left if waiting else RETRY_SECONDS
+                self._timer = threading.Timer(left or RETRY_SECONDS, self.watch)
                 self._timer.daemon = True
                 self._timer.start()
 
@@ -127,10 +130,15 @@ class Rollback:
 
     def _waiting(self) -> Waiting | None:
         try:
-            return self.store.waiting()
+            found = self.store.waiting()
         except StoreError as error:
-            log.warning("can't tell whether changes wait for a confirmation: %s", error)
+            # Every request asks: a log is no place to say it each time.
+            if str(error) != self.unreadable:
+                log.warning("can't tell whether changes wait for a confirmation: %s", error)
+            self.unreadable = str(error)
             return None
+        self.unreadable = ""
+        return found
 
     def _take_back(self, waiting: Waiting) -> None:
         failure = trouble = ""

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from fwknop_webui.auth import Login
 from fwknop_webui.clock import Clock
+from fwknop_webui.i18n import _
 from fwknop_webui.merge import merge
 from fwknop_webui.unconfirmed import Unconfirmed, UnconfirmedFile
 from fwknopd.config.problems import ConfigError
@@ -217,7 +218,8 @@ class FileStore:
             now = self._store.load()
         except ConfigError as error:
             raise StoreError(
-                f"{self.file} was changed meanwhile and is no valid UCI", "Mend it in an editor."
+                _("{file} was changed meanwhile and is no valid UCI").format(file=self.file),
+                _("Mend it in an editor."),
             ) from error
         written = self._store.loaded(Content(exchange.after, b"")).package
         before = self._store.loaded(exchange.before).package

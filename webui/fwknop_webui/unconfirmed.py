@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fwknop_webui.atomic_file import replace_file
 from fwknop_webui.clock import Clock
+from fwknop_webui.i18n import _
 from fwknop_webui.untyped import number, text
 from fwknopd.uci_store import MAX_FILE_SIZE, Content, Exchange, StoreError
 
@@ -96,7 +97,9 @@ class UnconfirmedFile:
 
     def _error(self, error: OSError) -> StoreError:
         reason = error.strerror or str(error)
-        return StoreError(f"{self.path}: {reason}", "Look whether the disk is full or read-only.")
+        return StoreError(
+            f"{self.path}: {reason}", _("Look whether the disk is full or read-only.")
+        )
 
 
 def _encoded(data: bytes) -> str:
