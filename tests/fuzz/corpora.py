@@ -39,7 +39,10 @@ def keep_corpus(name: str, inputs: Iterable[bytes]) -> int:
     """Make these the kept inputs; how many there are."""
     lines = sorted({escaped(data) for data in inputs}, key=lambda line: (len(line), line))
     CORPORA.mkdir(exist_ok=True)
-    (CORPORA / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), "ascii")
+    path = CORPORA / f"{name}.txt"
+    path.write_text("".join(f"{line}\n" for line in lines), "ascii")
+    if not lines:
+        path.unlink()
     return len(lines)
 
 
