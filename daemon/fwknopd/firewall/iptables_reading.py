@@ -64,6 +64,8 @@ def _rule(found: re.Match[str], role: Role, sides: str) -> DoorRule | None:
     port = PortSpec(Protocol(found["protocol"]), int(found["port"])) if found["port"] else None
     to, to_port = _change(found["change"], found["to"])
     address = ip_address(client) if client else None
+    if address is not None and bits > address.max_prefixlen:
+        return None
     return DoorRule(role, address, bits, port, int(found["expiry"]), towards, to, to_port)
 
 
