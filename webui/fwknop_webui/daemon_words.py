@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from gettext import GNUTranslations
-from importlib.resources import files
 
+from fwknop_webui.data import data
 from fwknop_webui.i18n import SOURCE_LANGUAGE, language
 
 DOMAIN = "fwknopd"
@@ -213,7 +213,7 @@ class _Catalog(GNUTranslations):
 
 @cache
 def _phrases(chosen: str) -> Phrases:
-    compiled = files("fwknop_webui").joinpath("translations", chosen, "LC_MESSAGES", f"{DOMAIN}.mo")
+    compiled = data().joinpath("translations", chosen, "LC_MESSAGES", f"{DOMAIN}.mo")
     if not compiled.is_file():
         return Phrases({})
     with compiled.open("rb") as file:

@@ -16,6 +16,7 @@ SEAL, UNSEAL = "seal", "unseal"
 TIMEOUT = 120.0
 """Seconds; a slow router needs a few."""
 
+_PROGRAM = f"import sys; from {__name__} import main; sys.exit(main())"
 _CODES: dict[type[SealError], int] = {NotThisFormat: 10, WrongPassphrase: 11}
 
 
@@ -35,7 +36,7 @@ def _run(what: str, content: bytes, passphrase: str) -> bytes:
     order = {"do": what, "passphrase": passphrase, "cost": sealed_backup.LOG2_N}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-c", _PROGRAM],
             input=json.dumps(order).encode() + b"\n" + content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -63,7 +64,3 @@ def main() -> int:
     except (NotThisFormat, WrongPassphrase) as error:
         return _CODES[type(error)]
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
