@@ -41,18 +41,15 @@ DAEMON = (
     *("fwknopd.config.uci_config", "fwknopd.uci_store", "fwknopd.spa.cipher"),
     *("fwknopd.capture.pcap", "fwknopd.firewall.nftables", "fwknopd.firewall.nft_judging"),
 )
-FOR_PAGE = (
-    *("fwknopd.classic_files", "fwknopd.config.classic_parts", "fwknopd.config.convert"),
-    *("fwknopd.config.old_key_sections", "fwknopd.config.render", "fwknopd.config.uci_config"),
-    *("fwknopd.config.uci_differences", "fwknopd.control.client", "fwknopd.policy.verdict"),
-    "fwknopd.uci_store",
-)
 PAGE = ("fwknop_webui.cli", "fwknop_webui.app", "fwknop_webui.serving")
 TOGETHER: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "fwknopd": {"daemon": DAEMON, "page": FOR_PAGE},
+    "fwknopd": {"daemon": DAEMON, "page": PAGE},
     "fwknop_webui": {"page": PAGE},
 }
 """Modules that are read at once, with all they import while they are loaded, by the pack's name."""
+
+WEBUI = Path(__file__).resolve().parents[2] / "webui/fwknop_webui"
+"""The page's sources: what it imports of the daemon's is read at once for it."""
 
 _Function = TypeVar("_Function", ast.FunctionDef, ast.AsyncFunctionDef)
 _Node = TypeVar("_Node", ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -109,7 +106,11 @@ def _write_file(source: Path, target: Path) -> None:
 
 def _packs(package: str, modules: Mapping[str, Path]) -> dict[str, list[tuple[str, ...]]]:
     """The pieces of each pack by its name: those read at once, and one with all others."""
-    wanted = {pack: imported_with(roots, modules) for pack, roots in TOGETHER[package].items()}
+    known = {**dict(_modules(WEBUI)), **modules}
+    wanted = {
+        pack: imported_with(roots, known) & modules.keys()
+        for pack, roots in TOGETHER[package].items()
+    }
     if len(wanted) > 1:
         common = set.intersection(*wanted.values())
         wanted = {"common": common, **{pack: names - common for pack, names in wanted.items()}}
