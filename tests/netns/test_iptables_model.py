@@ -196,9 +196,14 @@ class CloseByHand:
             return
         item = [*world.ends][self.number % len(world.ends)]
         stem = "iptables" if item.address.version == 4 else "ip6tables"
-        rules = rules_of(item, int(world.ends.pop(item)), SETTINGS)
+        rules = rules_of(item, int(world.ends[item]), SETTINGS)
         rule = rules[self.number % len(rules)]
         chain = SETTINGS.chain(rule.role)
+        line = f"-A {chain.chain} {print_rule(rule, chain)}"
+        if sum(line in printed(each, end) for each, end in world.ends.items()) > 1:
+            # Two doors have one each, and nobody can tell whose was deleted.
+            return
+        del world.ends[item]
         words = ["-D", chain.chain, *print_rule(rule, chain).split()]
         world.site.router.run(f"{stem}{world.site.variant}", "-t", chain.table, *words)
         look(world)
@@ -244,6 +249,10 @@ def site(request: pytest.FixtureRequest) -> Iterator[IptablesSite]:
 
 # A refused batch must leave an open door that was in it as it was.
 @example(first=Open((LED,), 20), happenings=[Open((DOORS[1], DOORS[7], LED), 1, True)])
+@example(  # Rules of two doors that are alike, one of which is replaced.
+    first=Open((DOORS[0],), 20),
+    happenings=[Open((DOORS[0], DOORS[5]), 2), Open((DOORS[0], DOORS[4]), 1)],
+)
 @given(
     first=st.builds(Open, SOME, st.integers(20, 40)), happenings=st.lists(HAPPENINGS, max_size=10)
 )

@@ -148,7 +148,8 @@ class IptablesFirewall:
         for held in there:
             yield TimedDoor(held.door, max(held.due - now, 0.0))
         for found in doors_of(rules.elements()):
-            family.expect_end(found.expiry)
+            if self._held.get(found.door) is None:
+                family.expect_end(found.expiry)
             yield TimedDoor(found.door, max(found.expiry - epoch, 0.0))
 
     def next_due(self) -> float | None:
@@ -322,11 +323,10 @@ class IptablesFirewall:
         return lambda _: Counter(rules_in(self._held, family.version))
 
     def _forget_closed(self, family: FamilyRules, saved: Saved, spared: Collection[Door]) -> None:
-        _, closed = self._held.parted(saved.ours(self.settings), family.version)
+        _, closed = self._held.parted(saved.ours(self.settings), family.version, spared)
         for held in closed:
-            if held.door not in spared:
-                self._held.drop(held.door)
-                family.doom(held.rules)
+            self._held.drop(held.door)
+            family.doom(held.rules)
 
     def _epoch(self) -> int:
         return int(self._wall())

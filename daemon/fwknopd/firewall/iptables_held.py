@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
@@ -48,11 +48,17 @@ class HeldDoors:
         """Those of an address family."""
         return [held for held in self if held.version == version]
 
-    def parted(self, rules: Rules, version: int) -> tuple[list[Held], list[Held]]:
-        """Those of a family whose rules are all among ``rules``, which are taken out; the rest."""
+    def parted(
+        self, rules: Rules, version: int, without: Collection[Door] = ()
+    ) -> tuple[list[Held], list[Held]]:
+        """Those of a family whose rules are all among ``rules``, which are taken out; the rest.
+
+        ``without`` are left out, for rules of two doors may be alike.
+        """
         parts: tuple[list[Held], list[Held]] = ([], [])
         for held in self.of(version):
-            parts[not _take_all(rules, held.rules)].append(held)
+            if held.door not in without:
+                parts[not _take_all(rules, held.rules)].append(held)
         return parts
 
     def get(self, door: Door) -> Held | None:
