@@ -108,9 +108,12 @@ def source_date() -> int:
     if given := os.environ.get("SOURCE_DATE_EPOCH"):
         return int(given)
     ask = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
-    done = subprocess.run(ask, capture_output=True, text=True)
-    if done.returncode:
-        raise RecipeError("no git checkout here to take the date from: set SOURCE_DATE_EPOCH")
+    try:
+        done = subprocess.run(ask, capture_output=True, text=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        raise RecipeError(
+            "no git, or no checkout of it, to take the date from: set SOURCE_DATE_EPOCH"
+        ) from None
     return int(done.stdout)
 
 

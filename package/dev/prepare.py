@@ -106,6 +106,7 @@ TEST_NEEDS = (
     program("sudo", "sudo", "tests of commands that run through it"),
     program("zbarimg", "zbar-tools", "tests that read the QR code"),
     program("unshare", "util-linux", "tests in network namespaces"),
+    program("git", "git", "tests of the packages, dated by the last commit"),
     program("gpg", "gnupg", "tests of GPG knocks"),
     program("busybox", "busybox", "tests of a router's scripts"),
     program("systemd-analyze", "systemd", "tests of the systemd unit"),
