@@ -46,7 +46,7 @@ def served() -> Iterator[tuple[Site, Machines]]:
         yield made
 
 
-@pytest.fixture(params=ARENAS, ids=lambda arena: arena.name)
+@pytest.fixture(params=ARENAS if MINUTES else ARENAS[:1], ids=lambda arena: arena.name)
 def life(
     request: pytest.FixtureRequest, served: tuple[Site, Machines], tmp_path: Path
 ) -> Iterator[Life]:
