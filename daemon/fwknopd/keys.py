@@ -12,6 +12,7 @@ from base64 import b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from dataclasses import dataclass, field
+from hashlib import sha256
 from ipaddress import IPv4Address
 
 from fwknopd.spa.digest import DigestType
@@ -67,6 +68,18 @@ def generate_encryption_key() -> bytes:
     import secrets
 
     return secrets.token_bytes(ENCRYPTION_KEY_LENGTH)
+
+
+def generate_token() -> str:
+    """What a scraper of metrics shows: 32 random bytes as text."""
+    import secrets
+
+    return secrets.token_urlsafe(32)
+
+
+def token_digest(token: str) -> str:
+    """What the configuration has of a token. It is random, so this gives nothing of it away."""
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def generate_hmac_key(hmac_type: DigestType = DigestType.SHA256) -> bytes:

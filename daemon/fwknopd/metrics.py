@@ -9,10 +9,13 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Iterator
+from hmac import compare_digest
 
 from fwknopd import __version__
 from fwknopd.capture.reopening import CaptureState
+from fwknopd.control.protocol import VerbError
 from fwknopd.events import EventKind, FirewallWork, printable_name
+from fwknopd.keys import token_digest
 from fwknopd.openmetrics import Family, Kind, Labels, render
 from fwknopd.policy.verdict import ACCEPTING, Reason
 from fwknopd.service import Service
@@ -31,6 +34,20 @@ def metrics_text(service: Service, *, by_client: bool = False) -> str:
     if by_client:
         families += _clients(service)
     return render(families)
+
+
+def check_token(service: Service, token: str) -> None:
+    """Raises VerbError unless it is the one whose digest the configuration in force has."""
+    configuration = service.configuration
+    wanted = configuration.settings.metrics_token_sha256 if configuration else ""
+    if not wanted:
+        raise VerbError(
+            "no-metrics",
+            "nobody may read metrics over the network: METRICS_TOKEN_SHA256 is not set",
+            "Make a token with: fwknopctl metrics --new-token",
+        )
+    if not compare_digest(token_digest(token), wanted):
+        raise VerbError("wrong-token", "this is not the token", "Make another one")
 
 
 # The daemon

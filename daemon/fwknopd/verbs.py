@@ -55,6 +55,7 @@ class Verbs:
             "watch": self.watch,
             "watched": self.watched,
             "metrics": self.metrics,
+            "scrape": self.scrape,
         }
 
     def status(self, _: Json) -> Json:
@@ -176,6 +177,13 @@ class Verbs:
 
         by_client = bool(arguments.get("by_client"))
         return {"text": metrics_text(self._service, by_client=by_client)}
+
+    def scrape(self, arguments: Json) -> Json:
+        """The same for who has the token of the configuration. Raises VerbError for others."""
+        from fwknopd.metrics import check_token
+
+        check_token(self._service, arguments["token"])
+        return self.metrics(arguments)
 
     def _explained(self, packet: Packet) -> Json:
         """``pending``: gpg is still at it, ask again."""

@@ -74,6 +74,10 @@ SERVER_REMARKS: Remarks = {
         "Y unless set: nothing is granted until a time server, or somebody, has set the clock "
         "of a machine that has no battery for it. The C daemon passes over the line",
     ),
+    "METRICS_TOKEN_SHA256": (
+        NEW,
+        "unset unless somebody sets it. The C daemon passes over the line",
+    ),
     "ENABLE_IPT_FORWARDING": (
         BETTER,
         "lets through to the host that was asked for; in the C daemon to that port of every host",

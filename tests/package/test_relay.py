@@ -105,6 +105,7 @@ def test_passes_everything_on_unchanged(front: Front, recorder: type[Recorder]) 
         HTTP_COOKIE="fwknop_webui=abc; other=1",
         HTTP_ORIGIN="http://192.168.1.1",
         HTTP_ACCEPT_LANGUAGE="de",
+        HTTP_AUTHORIZATION="Bearer abc",
     )
     assert answer.status == "200 OK"
     assert answer.body == BINARY
@@ -119,6 +120,7 @@ def test_passes_everything_on_unchanged(front: Front, recorder: type[Recorder]) 
         "Cookie": "fwknop_webui=abc; other=1",
         "Origin": "http://192.168.1.1",
         "Accept-Language": "de",
+        "Authorization": "Bearer abc",
         "Content-Type": "multipart/form-data; boundary=x",
         "Content-Length": str(len(BINARY)),
         "X-Fwknop-Client": "192.168.1.5",
@@ -395,6 +397,20 @@ def test_the_whole_page_works_below_its_prefix(router: Router, front: Front, sit
     assert size < 40 * 1024
     maps = Path(f"/proc/{front.page_process()}/maps").read_text()
     assert not re.search("libcrypto|_hashlib|_ssl", maps)
+
+
+def test_a_scrapers_token_reaches_the_page(site: str) -> None:
+    surfer, said = Surfer(site), []
+    for headers in ([], [("Authorization", "Bearer abc")]):
+        surfer.opener.addheaders = headers
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            surfer.open("/cgi-bin/fwknop/metrics")
+        with refused.value as answer:
+            said.append((answer.code, answer.read().decode()))
+    assert said[0] == (401, "Send the token: Authorization: Bearer TOKEN\n")
+    # No daemon runs, and only who asks with a token is told.
+    code, why = said[1]
+    assert (code, "not running" in why) == (503, True)
 
 
 def test_luci_hands_its_login_over_and_nothing_of_it_shows(

@@ -7,6 +7,7 @@ import re
 import stat
 import sys
 from base64 import b64decode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,17 @@ def test_keygen_prints_the_two_lines_of_the_daemon(capsys: Capsys, kind: str, le
     first, second = capsys.readouterr().out.splitlines()
     assert len(b64decode(first.removeprefix("KEY_BASE64: "), validate=True)) == 32
     assert len(b64decode(second.removeprefix("HMAC_KEY_BASE64: "), validate=True)) == length
+
+
+def test_a_token_for_metrics_comes_with_what_to_configure(capsys: Capsys) -> None:
+    seen = set()
+    for arguments in (["--new-token"], ["--json", "--new-token"]):
+        assert main(["metrics", *arguments]) == 0
+        printed = capsys.readouterr().out
+        token, digest = re.findall(r"[\w-]{43,}(?!\w)", printed)
+        assert sha256(token.encode()).hexdigest() == digest
+        seen.add(token)
+    assert len(seen) == 2
 
 
 def test_keygen_as_json_and_never_twice_the_same(capsys: Capsys) -> None:

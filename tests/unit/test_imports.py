@@ -66,6 +66,7 @@ ENGINE = (*CORE, *ENGINE_MODULES, "firewall", "events")
 WEBUI_MAY_IMPORT = (
     "config",
     "keys",
+    "openmetrics",
     "uci_store",
     "classic_files",
     "control.client",

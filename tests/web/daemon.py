@@ -126,6 +126,7 @@ class StubDaemon:
         self.cut_answer: Json = {"cut": 2, "spared": 0, "uncut": ""}
         self.events: list[Json] = []
         self.clients: list[Json] = []
+        self.metrics = "# EOF\n"
         self.explanation: Json = EXPLANATION
         self.watched: Json = {"now": NOW, "until": 0, "packets": [], "more": 0}
         self.reload_answer: Json = {"reloaded": True, "problems": []}
@@ -204,4 +205,5 @@ _VERBS: dict[str, Callable[[StubDaemon], Json]] = {
     "rehearse": lambda daemon: daemon.explanation,
     "watch": lambda daemon: daemon.watched,
     "watched": lambda daemon: daemon.watched,
+    "scrape": lambda daemon: {"text": daemon.metrics},
 }

@@ -13,7 +13,7 @@ from tests.web.daemon import NOW, StubDaemon, door, verdict
 from tests.web.test_escaping import PAYLOADS, assert_harmless, hostile_daemon
 from tests.web.visitor import Visitor
 
-LEFT_OUT = {"static_file", "handover", "login"}
+LEFT_OUT = {"static_file", "handover", "login", "metrics"}
 """What is no page of somebody who is logged in."""
 
 MANY = "".join(

@@ -27,6 +27,8 @@ MOST_EVENTS = 20_000
 TIMEOUT = 5.0
 """Seconds a person waits for a page while the daemon hangs."""
 
+WRONG_TOKEN, NO_METRICS = "wrong-token", "no-metrics"
+
 GLANCE_TIMEOUT = 0.5
 """Seconds for pages that only want to know whether it runs."""
 
@@ -185,6 +187,14 @@ class LiveDaemon:
     def watched(self) -> Json:
         """The packets explained so far."""
         return self._client.call("watched")
+
+    def metrics(self, token: str, *, by_client: bool) -> str:
+        """Everything in numbers for who has this token: OpenMetrics text.
+
+        For others a ControlError has the code WRONG_TOKEN, or NO_METRICS if nobody has one.
+        """
+        answer = self._client.call("scrape", token=token, by_client=by_client)
+        return text(answer, "text")
 
     def revoke(self, *, cut: bool, **which: str) -> Revoked:
         """Close the doors with this ``id`` or of this ``client``, and cut connections."""

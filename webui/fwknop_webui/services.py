@@ -25,6 +25,7 @@ from fwknop_webui.lockout import Lockout
 from fwknop_webui.login_history import LoginHistory
 from fwknop_webui.login_memory import LoginMemory, memory_file
 from fwknop_webui.rollback import Rollback
+from fwknop_webui.scrapes import Scrapes
 from fwknop_webui.service_control import NoControl, ServiceControl, control_for
 from fwknop_webui.sessions import (
     ABSOLUTE_SECONDS,
@@ -94,6 +95,7 @@ class Services:
     live: LiveDaemon
     sessions: SessionStore
     lockout: Lockout
+    scrapes: Scrapes
     logins: LoginHistory
     memory: LoginMemory
     assets: Assets
@@ -171,6 +173,7 @@ def _with_files(config: WebConfig) -> Services:
         live=live,
         sessions=SessionStore(config.clock.monotonic),
         lockout=lockout,
+        scrapes=Scrapes(config.clock.monotonic),
         logins=logins,
         memory=memory,
         assets=Assets(),

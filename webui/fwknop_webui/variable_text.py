@@ -32,6 +32,7 @@ _KINDS = {
     Kind.ACCOUNT: N_("name of a user or group"),
     Kind.COMMAND: N_("command"),
     Kind.COMMANDS: N_("commands, with ; between them"),
+    Kind.DIGEST: N_("SHA-256 digest"),
 }
 _NUMBERS = frozenset({Kind.INTEGER, Kind.EPOCH})
 _WORDS = {Kind.BOOLEAN: ("N", "Y"), Kind.SWITCH: ("0", "1")}

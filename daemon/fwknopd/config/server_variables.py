@@ -49,6 +49,14 @@ _LOGGING_VARIABLES = (
         example="LOG_DAEMON",
         restart=Restart.YES,
     ),
+    server(
+        "METRICS_TOKEN_SHA256",
+        Kind.DIGEST,
+        "Lets Prometheus and its like read the daemon's numbers at this page's address "
+        "/metrics, with a token of which this is the digest: `fwknopctl metrics --new-token` "
+        "makes both. Empty: nobody can.",
+        LOGGING,
+    ),
     ignored(
         "LOCALE",
         Kind.TEXT,

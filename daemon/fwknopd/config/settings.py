@@ -75,6 +75,7 @@ class ServerSettings:
     mark: int = DEFAULT_MARK
     cmd_exec_timeout: int = 60
     sudo_exe: str = "/usr/bin/sudo"
+    metrics_token_sha256: str = ""
 
     @property
     def interfaces(self) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ _MAX_PORT = 65535
 _PROTOCOLS = frozenset(Protocol)
 _FINGERPRINT = 40
 _COMMENT = re.compile(r"\s+#.*\Z", re.DOTALL)
+_DIGEST = re.compile("[0-9a-f]{64}")
 _PORT = re.compile(
     r"(?P<protocol>[A-Za-z]+)\s*/\s*(?P<port>[0-9]{1,5})(?P<rest>(?![0-9]).*)\Z", re.DOTALL
 )
@@ -270,6 +271,15 @@ def _ipt_chain(variable: Variable, text: str, leniencies: Leniencies) -> str:
     return str(parse_ipt_chain(text, variable.name))
 
 
+def _digest(variable: Variable, text: str, leniencies: Leniencies) -> str:
+    if not _DIGEST.fullmatch(text.lower()):
+        raise InvalidValue(
+            "it is not a SHA-256 digest, which has 64 hexadecimal digits",
+            "Let `fwknopctl metrics --new-token` make one.",
+        )
+    return text.lower()
+
+
 _READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
     Kind.BOOLEAN: _boolean,
     Kind.SWITCH: _switch,
@@ -296,4 +306,5 @@ _READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
     Kind.ACCOUNT: lambda variable, text, _: read_account(variable, text),
     Kind.COMMAND: lambda variable, text, _: read_command(variable, text),
     Kind.COMMANDS: lambda variable, text, _: read_commands(variable, text),
+    Kind.DIGEST: _digest,
 }

@@ -48,6 +48,7 @@ class Kind(StrEnum):
     ACCOUNT = "user or group"
     COMMAND = "command"
     COMMANDS = "commands"
+    DIGEST = "SHA-256 digest"
 
 
 class Status(StrEnum):

@@ -51,6 +51,8 @@ class Verb:
     exactly_one: bool = False
 
 
+_BY_CLIENT = Argument("by_client", Kind.FLAG, "Count by client too, which names them")
+
 VERBS = (
     Verb("status", "How the daemon is: configuration, captures, firewall, counters"),
     Verb(
@@ -118,6 +120,11 @@ VERBS = (
     Verb(
         "metrics",
         "How the daemon is and what it did, in numbers, as OpenMetrics text",
-        (Argument("by_client", Kind.FLAG, "Count by client too, which names them"),),
+        (_BY_CLIENT,),
+    ),
+    Verb(
+        "scrape",
+        "The same for somebody on the network who has the token of the configuration",
+        (Argument("token", Kind.TEXT, "The token he gave", needed=True), _BY_CLIENT),
     ),
 )

@@ -70,6 +70,11 @@ def _metrics_verb(verbs: Verbs) -> None:
     parser.add_argument(
         "--by-client", action="store_true", help="count by client too, which names them"
     )
+    parser.add_argument(
+        "--new-token",
+        action="store_true",
+        help="make a token to read them over the network, and what to configure for it",
+    )
 
 
 def _revoke_verb(verbs: Verbs) -> None:

@@ -8,14 +8,27 @@ from argparse import Namespace
 from fwknopd.ctl.answers import text
 from fwknopd.ctl.daemon import ask
 from fwknopd.ctl.output import print_json
+from fwknopd.keys import generate_token, token_digest
 
 
 def show_metrics(options: Namespace) -> int:
     """The verb ``metrics``. The text is UTF-8 whatever the terminal speaks, as scrapers want it."""
+    if options.new_token:
+        return _show_token(options)
     answer = ask(options, "metrics", by_client=options.by_client)
     if options.json:
         print_json(answer)
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(text(answer, "text").encode("utf-8", "backslashreplace"))
+    return 0
+
+
+def _show_token(options: Namespace) -> int:
+    token = generate_token()
+    digest = token_digest(token)
+    if options.json:
+        print_json({"token": token, "metrics_token_sha256": digest})
+    else:
+        print(f"Token: {token}\nMETRICS_TOKEN_SHA256 {digest}")
     return 0

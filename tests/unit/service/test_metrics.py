@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fwknopd.config.problems import ConfigError
 from fwknopd.control.protocol import VerbError
 from fwknopd.firewall import FirewallError
+from fwknopd.keys import generate_token, token_digest
 from fwknopd.policy.verdict import Reason
 from tests.unit.scraped import families, samples
 from tests.unit.service.configs import LAPTOP, PHONE, stanza
@@ -113,6 +115,38 @@ def test_a_firewall_that_fails_is_counted_by_what_it_failed_at(rig: Rig) -> None
     with pytest.raises(VerbError, match="did not close"):
         rig.ask("revoke", all=True)
     assert numbers(rig, "fwknopd_firewall_errors") == {"open": 1, "close": 1}
+
+
+def with_token(rig: Rig, token: str) -> None:
+    rig.conf(f"PCAP_INTF eth1;\nMETRICS_TOKEN_SHA256 {token_digest(token).upper()};\n")
+
+
+def test_over_the_network_only_who_has_the_token_gets_them(rig: Rig) -> None:
+    with_token(rig, token := generate_token())
+    rig.start()
+    assert rig.ask("scrape", token=token)["text"] == text(rig)
+    assert "client=" in rig.ask("scrape", token=token, by_client=True)["text"]
+    for wrong in ("", token[:-1], token + "x", token_digest(token), "\udcff"):
+        with pytest.raises(VerbError, match="not the token") as refused:
+            rig.ask("scrape", token=wrong)
+        assert refused.value.code == "wrong-token"
+
+
+def test_without_a_token_nobody_does_and_a_new_one_counts_at_once(rig: Rig) -> None:
+    rig.start()
+    with pytest.raises(VerbError, match="--new-token") as refused:
+        rig.ask("scrape", token="x")
+    assert refused.value.code == "no-metrics"
+    with_token(rig, "x")
+    assert rig.ask("reload")["problems"] == []
+    assert rig.ask("scrape", token="x")["text"] == text(rig)
+
+
+def test_what_is_no_digest_is_refused_and_not_repeated(rig: Rig) -> None:
+    rig.conf("PCAP_INTF eth1;\nMETRICS_TOKEN_SHA256 the-token-itself;\n")
+    with pytest.raises(ConfigError, match=r"METRICS_TOKEN_SHA256.*64 hex") as error:
+        rig.start()
+    assert "the-token-itself" not in str(error.value)
 
 
 def test_what_is_amiss_shows(rig: Rig) -> None:
