@@ -12,7 +12,7 @@ from pathlib import Path
 from fwknopd.events import Event
 from fwknopd.log_lines import ERROR, INFO, log_lines
 
-FACILITIES = {"LOG_DAEMON": syslog.LOG_DAEMON} | {
+FACILITIES: dict[str, int] = {"LOG_DAEMON": syslog.LOG_DAEMON} | {
     f"LOG_LOCAL{n}": getattr(syslog, f"LOG_LOCAL{n}") for n in range(8)
 }
 

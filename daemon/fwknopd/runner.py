@@ -287,6 +287,14 @@ def _add_sinks(events: EventLog, options: Options, settings: ServerSettings) -> 
         events.sinks.append(
             SyslogSink(settings.syslog_identity, settings.syslog_facility, settings.verbose)
         )
+    if settings.syslog_server:
+        # Few have one.
+        from fwknopd.config.endpoint import parse_endpoint
+        from fwknopd.syslog_server import SyslogServerSink
+
+        server = parse_endpoint(settings.syslog_server, "")
+        identity, facility = settings.syslog_identity, settings.syslog_facility
+        events.sinks.append(SyslogServerSink(server, identity, facility))
 
 
 def _group(options: Options) -> int | None:

@@ -74,6 +74,10 @@ SERVER_REMARKS: Remarks = {
         "Y unless set: nothing is granted until a time server, or somebody, has set the clock "
         "of a machine that has no battery for it. The C daemon passes over the line",
     ),
+    "SYSLOG_SERVER": (
+        NEW,
+        "unset unless somebody sets it. The C daemon passes over the line",
+    ),
     "METRICS_TOKEN_SHA256": (
         NEW,
         "unset unless somebody sets it. The C daemon passes over the line",

@@ -67,6 +67,7 @@ BY_KIND = {
     Kind.COMMANDS: st.sampled_from(["id", "/bin/true a, b", "wake büro"]),
     Kind.IPT_CHAIN: st.just("ACCEPT, filter, INPUT, 1, FWKNOP_INPUT, 1"),
     Kind.MARK: st.just("0x10"),
+    Kind.ENDPOINT: st.sampled_from(["192.0.2.1", "[fd00::1]:514", "10.0.0.1:65535"]),
     Kind.DIGEST: st.sampled_from(["0f" * 32, "AB" * 32]),
 }
 

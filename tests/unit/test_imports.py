@@ -45,7 +45,10 @@ ADAPTERS = (
     ("capture",),
     ("firewall",),
     ("control",),
-    ("events", "event_sinks", "log_lines", "command_lines"),
+    (
+        *("events", "event_sinks", "log_lines", "command_lines"),
+        *("syslog_message", "syslog_server"),
+    ),
     ("uci_store", "uci_files", "classic_files", "regular_file"),
     ("replay_journal", "file_systems"),
     ("cycle_journal", "owner_journal", "ended_keys", "run_file"),

@@ -33,6 +33,7 @@ _KINDS = {
     Kind.COMMAND: N_("command"),
     Kind.COMMANDS: N_("commands, with ; between them"),
     Kind.DIGEST: N_("SHA-256 digest"),
+    Kind.ENDPOINT: N_("address and port of a server"),
 }
 _NUMBERS = frozenset({Kind.INTEGER, Kind.EPOCH})
 _WORDS = {Kind.BOOLEAN: ("N", "Y"), Kind.SWITCH: ("0", "1")}

@@ -50,6 +50,16 @@ _LOGGING_VARIABLES = (
         restart=Restart.YES,
     ),
     server(
+        "SYSLOG_SERVER",
+        Kind.ENDPOINT,
+        "Address and port of a log server. Each event is sent there too, over UDP and in the form "
+        "of RFC 5424, which names every fact. It is not encrypted: who looks on learns who knocked "
+        "and what was opened.",
+        LOGGING,
+        example="192.168.1.5:514",
+        restart=Restart.YES,
+    ),
+    server(
         "METRICS_TOKEN_SHA256",
         Kind.DIGEST,
         "Lets Prometheus and its like read the daemon's numbers at this page's address "

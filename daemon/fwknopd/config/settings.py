@@ -76,6 +76,7 @@ class ServerSettings:
     cmd_exec_timeout: int = 60
     sudo_exe: str = "/usr/bin/sudo"
     metrics_token_sha256: str = ""
+    syslog_server: str = ""
 
     @property
     def interfaces(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from fwknopd.config.addresses import parse_host, parse_nat_ranges, parse_network
 from fwknopd.config.command_values import read_account, read_command, read_commands
 from fwknopd.config.dates import parse_date
 from fwknopd.config.device_names import DEVICE_NAME_RULE, is_device_name
+from fwknopd.config.endpoint import parse_endpoint
 from fwknopd.config.file_text import encode_text
 from fwknopd.config.hours import parse_days, parse_hours
 from fwknopd.config.invalid import CONTROL, InvalidValue, Leniencies, shown
@@ -307,4 +308,5 @@ _READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
     Kind.COMMAND: lambda variable, text, _: read_command(variable, text),
     Kind.COMMANDS: lambda variable, text, _: read_commands(variable, text),
     Kind.DIGEST: _digest,
+    Kind.ENDPOINT: lambda variable, text, _: str(parse_endpoint(text, variable.example)),
 }

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     COMMAND = "command"
     COMMANDS = "commands"
     DIGEST = "SHA-256 digest"
+    ENDPOINT = "address and port of a server"
 
 
 class Status(StrEnum):

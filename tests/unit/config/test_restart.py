@@ -27,6 +27,7 @@ def names(changed: ServerSettings, *, iptables: bool = False) -> list[str]:
         *(("mark", 0x100), ("firewall", "log-only"), ("digest_file", "/etc/x"), ("verbose", 1)),
         *(("fwknop_run_dir", "/run/x"), ("fwknop_pid_file", "/run/x.pid")),
         *(("syslog_identity", "door"), ("syslog_facility", "LOG_LOCAL3")),
+        ("syslog_server", "192.0.2.1:514"),
     ],
 )
 def test_what_is_made_at_start_stays_until_a_restart(field: str, value: object) -> None:

@@ -1,0 +1,144 @@
+"""Events for a log server: by the letter of RFC 5424, bounded, and never waited for."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwknopd.config.endpoint import Endpoint, parse_endpoint
+from fwknopd.events import Event, EventKind, EventLog
+from fwknopd.syslog_message import LARGEST, MAX_VALUE, Sender, escaped, message
+from fwknopd.syslog_server import SyslogServerSink
+from tests.unit.rfc5424 import Message, read
+
+SENDER = Sender(24, "router", "fwknopd", 412)
+VALUES = st.text() | st.text('"\\] =[\n', max_size=700)
+
+
+def sent(**facts: str) -> Message:
+    log = EventLog(lambda: 1_700_000_000.25)
+    return read(message(log.record(EventKind.VERDICT, **facts), SENDER))
+
+
+def test_a_refusal_with_all_its_facts() -> None:
+    told = sent(
+        source="192.0.2.7", client="phone", verdict="refuse", reason="port-not-allowed", detail="x"
+    )
+    assert (told.facility, told.severity) == (3, 4)
+    assert told.time == "2023-11-14T22:13:20.250000Z"
+    assert (told.host, told.app, told.pid, told.id) == ("router", "fwknopd", "412", "verdict")
+    assert told.element == "fwknop@32473"
+    assert told.facts == {
+        "id": "1",
+        "source": "192.0.2.7",
+        "client": "phone",
+        "verdict": "refuse",
+        "reason": "port-not-allowed",
+        "detail": "x",
+    }
+    assert "denied per access.conf" in told.text
+
+
+@given(client=VALUES, source=VALUES, request=VALUES, detail=VALUES)
+def test_whatever_an_event_holds_it_is_one_message(
+    client: str, source: str, request: str, detail: str
+) -> None:
+    log = EventLog(lambda: 1.0)
+    event = log.record(
+        EventKind.GRANT, client=client, source=source, request=request, detail=detail, cut=3
+    )
+    datagram = message(event, SENDER)
+    assert len(datagram) <= LARGEST
+    told = read(datagram)
+    assert told.facts.keys() <= {"id", "client", "source", "request", "detail", "cut"}
+    assert told.facts["id"] == "1"
+    assert told.text.isprintable()
+
+
+@given(VALUES)
+def test_a_value_can_be_read_back(value: str) -> None:
+    written = escaped(value)
+    assert "\n" not in written
+    if value.isprintable() and len(value.encode("utf-8", "replace")) <= MAX_VALUE:
+        event = Event(1, 0.0, EventKind.START, detail=value)
+        assert read(message(event, SENDER)).facts.get("detail", "") == value
+
+
+@pytest.mark.parametrize("time", [float("inf"), float("nan"), 1e20, -1e20, -5.0])
+def test_a_clock_beyond_all_years_has_no_time(time: float) -> None:
+    assert read(message(Event(1, time, EventKind.STOP), SENDER)).time == "-"
+
+
+def test_names_of_host_and_program_are_words() -> None:
+    odd = Sender(24, "", "my daemon\x1b\u00fc" * 9, 1)
+    told = read(message(Event(1, 0.0, EventKind.STOP), odd))
+    assert told.host == "-"
+    assert told.app.startswith("my_daemon__my_daemon__")
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def server(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as made:
+        made.bind((request.param, 0))
+        made.settimeout(10)
+        yield made
+
+
+def test_each_event_is_a_datagram(server: socket.socket) -> None:
+    host, port = server.getsockname()[:2]
+    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    sink = SyslogServerSink(parse_endpoint(name, ""), "door", "LOG_LOCAL3")
+    log = EventLog(lambda: 1.0, sinks=[sink])
+    for detail in ("one", "two"):
+        log.record(EventKind.ERROR, detail=detail)
+    told = [read(server.recv(4096)) for _ in range(2)]
+    sink.close()
+    assert [message.facts["detail"] for message in told] == ["one", "two"]
+    assert {(m.facility, m.severity, m.app) for m in told} == {(19, 3, "door")}
+    assert sink.lost == 0
+
+
+def test_a_server_that_is_gone_costs_messages_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind(("127.0.0.1", 0))
+        port = gone.getsockname()[1]
+    sink = SyslogServerSink(parse_endpoint(f"127.0.0.1:{port}", ""), "door", "")
+    log = EventLog(lambda: 1.0, sinks=[sink])
+    # Nobody listens, and the kernel says so; that is no reason to give up.
+    for _ in range(5):
+        log.record(EventKind.START)
+    assert sink.lost == 0
+    sink.close()
+
+    def refused(*_: object) -> None:
+        raise BlockingIOError("the buffer is full")
+
+    monkeypatch.setattr(socket.socket, "sendto", refused)
+    log.record(EventKind.START)
+    monkeypatch.undo()
+    log.record(EventKind.START)
+    assert sink.lost == 1
+    sink.close()
+
+
+def test_without_a_socket_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = SyslogServerSink(Endpoint(parse_endpoint("::1", "").address, 9), "door", "")
+    made = socket.socket
+
+    def none_left(*_: object) -> None:
+        raise OSError("no descriptor is left")
+
+    monkeypatch.setattr("fwknopd.syslog_server.socket.socket", none_left)
+    log = EventLog(lambda: 1.0, sinks=[sink])
+    log.record(EventKind.START)
+    monkeypatch.setattr("fwknopd.syslog_server.socket.socket", made)
+    log.record(EventKind.START)
+    assert sink.lost <= 2
+    sink.close()
