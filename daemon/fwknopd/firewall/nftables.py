@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from math import isfinite
+from math import ceil, isfinite
 
 from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
 from fwknopd.firewall.netlink import Request
@@ -25,6 +25,7 @@ from fwknopd.firewall.nfnetlink import (
 from fwknopd.firewall.nft_commands import add_command
 from fwknopd.firewall.nft_earlier import earlier_doors, earlier_sets
 from fwknopd.firewall.nft_elements import (
+    SHORTEST_MS,
     doors_of,
     elements_of,
     elements_to_add,
@@ -54,6 +55,9 @@ FEW = 32
 SLACK = 2000
 # So much later than asked a door may shut without being set again.
 LATE_SECONDS = 0.5
+# Elements of doors that would shut late, set again at a time: a slow router tells the kernel
+# of so many well within that time, however many doors there are.
+AT_ONCE = 64
 
 
 class NftablesFirewall:
@@ -98,20 +102,28 @@ class NftablesFirewall:
         """
         began = self._monotonic()
         self._provide(lookup for timed in doors for lookup in lookups_of(timed.door))
-        self._open(doors)
-        # The kernel counts from when it is told, which nft, or whoever stopped this process,
-        # may have delayed: no door may last longer for that.
-        while (late := self._monotonic() - began) > LATE_SECONDS:
-            began += late
-            doors = [TimedDoor(timed.door, timed.seconds - late) for timed in doors]
-            self.close([timed.door for timed in doors if timed.seconds <= 0])
-            doors = [timed for timed in doors if timed.seconds > 0]
-            self._open(doors)
-
-    def _open(self, doors: Sequence[TimedDoor]) -> None:
         wanted = elements_to_add(doors)
-        opposites = (o for timed in doors for o in opposites_of(timed.door, self._lookups))
-        opening = Opening(wanted, opposites)
+        self._set(wanted, (o for timed in doors for o in opposites_of(timed.door, self._lookups)))
+        # The kernel counts from when it is told, which nft, thousands of doors, or whoever
+        # stopped this process, may have delayed: no door may last longer for that.
+        if self._monotonic() - began > LATE_SECONDS:
+            items = list(wanted.items())
+            for first in range(0, len(items), AT_ONCE):
+                self._shorten(dict(items[first : first + AT_ONCE]), began)
+
+    def _shorten(self, wanted: dict[Element, int], began: float) -> None:
+        """Have elements gone at the ms counted from ``began``, not from now."""
+        for _ in range(ATTEMPTS):
+            asked = self._monotonic()
+            late = ceil((asked - began) * 1000)
+            left = {element: ms - late for element, ms in wanted.items()}
+            self._set({e: ms if ms >= SHORTEST_MS else DELETE for e, ms in left.items()})
+            if self._monotonic() - asked <= LATE_SECONDS:
+                return
+
+    def _set(self, wanted: dict[Element, int], unwanted: Iterable[Element] = ()) -> None:
+        """Have all elements so, or none. Raises FirewallError."""
+        opening = Opening(wanted, unwanted)
         for _ in range(ATTEMPTS):
             steps = opening.steps()
             errors = self._change(steps, wanted)
