@@ -1,0 +1,83 @@
+"""The dashboard asks for nothing that the daemon does not export, by no label that is not there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fwknopd.openmetrics import SUFFIXES, Kind
+from tests.unit.scraped import families
+from tests.unit.service.rig import Rig
+
+DASHBOARD = Path(__file__).parents[3] / "package/grafana/fwknopd.json"
+WORDS = {"sum", "count", "max", "min", "rate", "increase", "vector", "time", "by", "or"}
+"""Of the query language."""
+
+OF_PROMETHEUS = {"job", "instance"}
+"""Labels every sample gets when it is scraped."""
+
+
+def queries(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        for name, inner in part.items():
+            if name in ("expr", "definition") and isinstance(inner, str):
+                yield inner
+            yield from queries(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from queries(inner)
+
+
+def asked(query: str) -> tuple[set[str], set[str]]:
+    """Names of metrics, and labels, in a query."""
+    variable = re.fullmatch(r"label_values\((?P<what>.*), (?P<label>\w+)\)", query)
+    labels = {variable["label"]} if variable else set()
+    text = re.sub(r'"[^"]*"|\[[^]]*\]', "", variable["what"] if variable else query)
+    for listed in re.findall(r"\{([^}]*)\}|by \(([^)]*)\)", text):
+        labels |= set(re.findall(r"[a-z_]+", " ".join(listed)))
+    bare = re.sub(r"\{[^}]*\}|by \([^)]*\)", "", text)
+    return set(re.findall(r"[a-z_]\w*", bare)) - WORDS, labels
+
+
+@pytest.fixture
+def exported(rig: Rig) -> dict[str, set[str]]:
+    """Labels by the names of samples."""
+    rig.start()
+    rig.knock()
+    found = families(rig.ask("metrics", by_client=True)["text"])
+    return {
+        name + SUFFIXES[Kind(family.type)]: {key for s in family.samples for key in s.labels}
+        for name, family in found.items()
+    }
+
+
+def test_it_uses_only_what_is_exported(exported: dict[str, set[str]]) -> None:
+    found = list(queries(json.loads(DASHBOARD.read_text())))
+    assert len(found) > 15
+    for query in found:
+        names, labels = asked(query)
+        assert names, query
+        assert names <= exported.keys(), query
+        known = set.intersection(*(exported[name] for name in names)) | OF_PROMETHEUS
+        assert labels <= known, query
+
+
+def test_panels_do_not_lie_on_each_other_and_have_numbers_of_their_own() -> None:
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert all(x < 24 for x, _ in cells), panel["title"]
+        taken |= cells
