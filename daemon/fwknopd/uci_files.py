@@ -32,6 +32,10 @@ class ConcurrentEdit(StoreError):
     """The file or its pending changes are not those the caller has seen."""
 
 
+class UnfitChange(StoreError):
+    """What is to be written can't be: the section is gone, or no file can hold the value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """The bytes of the file, and of the pending changes. Both may hold keys."""

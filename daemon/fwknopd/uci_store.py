@@ -35,6 +35,7 @@ from fwknopd.uci_files import (
     Locked,
     StoreError,
     UciFiles,
+    UnfitChange,
 )
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "PendingChanges",
     "StoreError",
     "UciStore",
+    "UnfitChange",
 ]
 
 DEFAULT_SAVEDIR = Path("/tmp/.uci")  # noqa: S108 - libuci's own fixed place
@@ -150,17 +152,26 @@ class UciStore:
         with self._files.locked(os.O_RDWR) as locked:
             content = locked.read()
             loaded = self.loaded(content)
-            self._check_etag(loaded, etag, include_pending)
-            try:
-                package = apply(loaded.package, changes)
-            except ChangeError as error:
-                raise StoreError(
-                    str(error), "Load the page again and repeat the change."
-                ) from error
+            package = self._changed(loaded, changes, etag, include_pending)
             if changes or loaded.pending:
                 self._write(locked, Exchange(content, self._text(package)), keep)
             if loaded.pending:
                 locked.clear_delta()
+
+    def check(self, changes: Sequence[UciChange], etag: str, include_pending: bool = True) -> None:
+        """Raises what `commit` would, and writes nothing."""
+        with self._files.locked(os.O_RDWR) as locked:
+            loaded = self.loaded(locked.read())
+            self._text(self._changed(loaded, changes, etag, include_pending))
+
+    def _changed(
+        self, loaded: Loaded, changes: Sequence[UciChange], etag: str, include_pending: bool
+    ) -> UciPackage:
+        self._check_etag(loaded, etag, include_pending)
+        try:
+            return apply(loaded.package, changes)
+        except ChangeError as error:
+            raise UnfitChange(str(error), "Load the page again and repeat the change.") from error
 
     def _write(
         self, locked: Locked, exchange: Exchange, keep: Callable[[Exchange], None] | None

@@ -17,7 +17,7 @@ from fwknopd.config.uci_config import uci_enabled
 from fwknopd.config.uci_model import UciPackage, UciSection
 from fwknopd.configuration import load_uci
 from fwknopd.ctl import main
-from fwknopd.uci_store import UciStore
+from fwknopd.uci_store import Loaded, UciStore
 from tests.interop.example_keys import HMAC_KEY_BASE64, KEY_BASE64
 
 Capsys = pytest.CaptureFixture[str]
@@ -62,9 +62,9 @@ class Router:
         answer: dict[str, Any] = json.loads(told)
         return answer
 
-    def refused(self, document: object) -> str:
+    def refused(self, document: object, *arguments: str) -> str:
         before = self.uci.read_bytes()
-        code, told = self.run("apply", said=json.dumps(document))
+        code, told = self.run("apply", *arguments, said=json.dumps(document))
         assert (code, self.uci.read_bytes()) == (1, before)
         return told
 
@@ -165,6 +165,33 @@ def test_a_client_is_revoked_or_deleted_with_its_old_keys(router: Router, state:
     assert not router.apply({"clients": [{"name": "nobody", "state": state}]})["changed"]
 
 
+@pytest.mark.parametrize("word", ["0", "No", "off # lost"])
+def test_revoked_keys_stay_so_when_others_come(router: Router, word: str) -> None:
+    router.apply({"clients": [ANNA]})
+    router.uci.write_text(
+        router.uci.read_text().replace("'anna'", f"'anna'\n option enabled '{word}'")
+    )
+    rotated = {**ANNA, "keys": NEW_KEYS, "overlap_hours": 24}
+    router.apply({"clients": [rotated]})
+    assert router.old_keys("anna") == []
+    assert KEY_BASE64 not in router.uci.read_text()
+    anna = router.client("anna")
+    assert anna is not None and anna.option("enabled") is None
+
+
+def test_old_keys_of_who_was_switched_off_elsewhere_do_not_come_back_with_others(
+    router: Router,
+) -> None:
+    router.apply({"clients": [ANNA]})
+    router.apply({"clients": [{**ANNA, "keys": NEW_KEYS, "overlap_hours": 24}]})
+    # As the web page does it.
+    switched = "\toption SOURCE 'ANY'\n\toption enabled '0'\n"
+    router.uci.write_text(router.uci.read_text().replace("\toption SOURCE 'ANY'\n", switched))
+    third = {**NEW_KEYS, "KEY_BASE64": "C" * 43 + "="}
+    router.apply({"clients": [{**ANNA, "keys": third, "overlap_hours": 24}]})
+    assert router.old_keys("anna") == []
+
+
 def test_an_exclusive_list_leaves_nobody_else(router: Router) -> None:
     router.apply({"clients": [ANNA]})
     router.apply({"clients": [{**ANNA, "keys": NEW_KEYS, "overlap_hours": 1}], "exclusive": True})
@@ -207,6 +234,16 @@ def test_what_is_not_wanted_any_more_is_taken_away(router: Router) -> None:
         ),
         pytest.param({"enabled": "yes"}, "neither true nor false", id="enabled by a word"),
         pytest.param({"network": ""}, "no network's name", id="network"),
+        pytest.param({"network": "a b;c $(x)"}, "no network's name", id="network of a shell"),
+        pytest.param({"network": "wan\0x"}, "no network's name", id="network with a control"),
+        pytest.param(
+            {"clients": [{**ANNA, "options": {"note": "a\0b"}}]},
+            "clients[0].options.note: the value has a control character",
+            id="control character",
+        ),
+        pytest.param(
+            {"clients": [{**ANNA, "name": "\ud800"}]}, "no file can hold", id="half a letter"
+        ),
         pytest.param({"settings": {"X": "1"}}, "settings.X: there is no such", id="setting"),
         pytest.param({"settings": {"MAX_SPA_PACKET_AGE": {}}}, "no value", id="value"),
         pytest.param({"settings": {"MAX_SPA_PACKET_AGE": "x"}}, "MAX_SPA_PACKET_AGE", id="number"),
@@ -231,11 +268,19 @@ def test_what_cant_be_is_refused_and_changes_nothing(
     router: Router, document: object, said: str
 ) -> None:
     assert said in router.refused(document)
+    assert said in router.refused(document, "--check")
+
+
+def test_networks_are_named_with_single_blanks(router: Router) -> None:
+    router.apply({"network": " wan  wan6\n"})
+    assert router.package.of_type("network")[0].get("network") == "wan wan6"
 
 
 def test_a_name_that_two_have_is_nobodys(router: Router) -> None:
     router.uci.write_text(FILE + FILE)
     assert "several clients are called bob" in router.refused({"clients": [{"name": "bob"}]})
+    code, told = router.run("client", "add", "bob")
+    assert code == 1 and "several clients are called bob" in told
 
 
 def test_changes_of_others_that_wait_are_not_committed(
@@ -247,6 +292,7 @@ def test_changes_of_others_that_wait_are_not_committed(
     (savedir / "fwknopd_test").write_text("fwknopd_test.new='other'\n")
     (savedir / "fwknopd_test").chmod(0o600)
     assert "not committed yet" in router.refused({"clients": [ANNA]})
+    assert "not committed yet" in router.refused({"clients": [ANNA]}, "--check")
 
 
 # By hand
@@ -272,6 +318,9 @@ def test_a_client_is_added_rotated_revoked_restored_and_deleted(router: Router) 
     assert router.run("client", "restore", "anna")[0] == 0
     assert json.loads(router.run("client", "delete", "anna", "--json")[1])["changed"]
     assert router.client("anna") is None
+    router.uci.write_text(router.uci.read_text().replace("'bob'", "'bob'\n option enabled 'No'"))
+    assert "revoked" in router.run("client", "list")[1]
+    assert not json.loads(router.run("client", "revoke", "bob", "--json")[1])["changed"]
     code, told = router.run("client", "delete", "anna")
     assert code == 1 and "It has: bob" in told
 
@@ -286,6 +335,45 @@ def test_keys_come_from_standard_input_and_never_from_the_command_line(router: R
     anna = router.client("anna")
     assert anna is not None and anna.get("KEY_BASE64") == OTHER_KEY
     assert router.old_keys("anna") == []
+
+
+def test_rotating_a_revoked_client_lets_nobody_in(router: Router) -> None:
+    assert router.run("client", "add", "anna")[0] == 0
+    first = router.client("anna")
+    assert router.run("client", "revoke", "anna")[0] == 0
+    code, told = router.run("client", "rotate", "anna")
+    assert code == 0 and "fwknopctl client restore 'anna'" in told
+    second = router.client("anna")
+    assert first is not None and second is not None
+    assert second.get("KEY_BASE64") != first.get("KEY_BASE64")
+    assert (second.get("enabled"), router.old_keys("anna")) == ("0", [])
+    assert router.run("client", "restore", "anna")[0] == 0
+    assert first.get("KEY_BASE64") not in router.uci.read_text()
+
+
+@pytest.mark.parametrize("action", ["add", "rotate", "revoke"])
+def test_what_another_one_does_meanwhile_is_left_alone(
+    router: Router, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    if action != "add":
+        assert router.run("client", "add", "anna")[0] == 0
+    loaded = UciStore.load
+
+    def load(store: UciStore) -> Loaded:
+        found = loaded(store)
+        text = router.uci.read_text()
+        router.uci.write_text(
+            text + FILE.replace("'bob'", "'anna'" if action == "add" else "'eve'")
+        )
+        return found
+
+    monkeypatch.setattr(UciStore, "load", load)
+    code, told = router.run("client", action, "anna")
+    assert code == 1 and "by another program meanwhile" in told
+    assert "Run it again." in told and "page" not in told
+    monkeypatch.undo()
+    other = router.client("anna" if action == "add" else "eve")
+    assert other is not None and other.get("KEY") == "bobs own words"
 
 
 def test_rotating_makes_keys_of_the_kind_there_is(router: Router) -> None:

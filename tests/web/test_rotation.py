@@ -210,6 +210,44 @@ TWIN = ANNA[ANNA.index("config access") : ANNA.index("config access 'bert'")]
 TWIN = TWIN.replace("'TCP/22 , tcp/8443'", "'tcp/80'").replace("'AAEC", "'AAEE")
 
 
+def test_keys_of_a_client_that_was_disabled_do_not_go_on(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    anna = sections(uci)[0].id
+    rotate(visitor, anna)
+    apply(visitor)
+    press(visitor, f"/clients/{anna}/switch", "Disable")
+    lost = values(sections(uci)[0])["KEY_BASE64"]
+    path = f"/clients/{anna}/rotate"
+    page = visitor.get(path)
+    assert "its old keys don't go on" in page.text
+    assert "hours" not in {a.get("name") for _tag, a in page.tags}
+    visitor.press(page.form(path), "Make new keys")
+    apply(visitor)
+    assert KEY not in uci.read_text()
+    assert lost not in uci.read_text()
+    press(visitor, f"/clients/{anna}/switch", "Enable")
+    second = values(sections(uci)[0])["KEY_BASE64"]
+    # Not applied yet: the keys in force are still refused.
+    rotate(visitor, anna)
+    apply(visitor)
+    assert second not in uci.read_text()
+    assert [stanza.enabled for stanza in stanzas(uci)] == [True, True]
+
+
+def test_other_keys_typed_for_a_disabled_client_end_its_old_ones(
+    visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    anna = sections(uci)[0].id
+    rotate(visitor, anna)
+    apply(visitor)
+    press(visitor, f"/clients/{anna}/switch", "Disable")
+    apply(visitor)
+    assert len(sections(uci)) == 3
+    edit(visitor, anna, key=KEY.replace("A", "B"), enabled="1")
+    assert len(sections(uci)) == 2
+
+
 def test_old_keys_of_a_shared_name_are_nobodys(
     visitor: Visitor, daemon: StubDaemon, uci: Path
 ) -> None:
@@ -230,6 +268,8 @@ def test_old_keys_of_a_shared_name_are_nobodys(
     page = edit(visitor, anna.id, "Save", name="Anna")
     assert page.status == 422
     uci.write_text(uci.read_text().replace("'Anne'", "'Anna'"))
+    press(visitor, f"/clients/{twin.id}/switch", "Enable")
+    apply(visitor)
     page = rotate(visitor, twin.id)
     assert marked(page) == ["name"]
     assert (

@@ -31,6 +31,7 @@ from fwknop_webui.forms import (
     unacceptable,
 )
 from fwknop_webui.i18n import _
+from fwknop_webui.rotation import followed
 from fwknop_webui.saving import outdated_texts
 from fwknop_webui.staging import Draft
 from fwknopd.config.problems import Problem
@@ -268,8 +269,7 @@ def judge(
     section_id, changes = typed.changes(draft, section)
     changed = draft.with_changes(changes)
     if section:
-        followed = old_keys.follow(changed.package, section_id, old_keys.name_of(section))
-        changed = draft.with_package(followed)
+        changed = draft.with_package(followed(draft, changed.package, section))
     found = _findings(changed, section_id, file)
     errors = {KEY_FIELDS.get(o, o): text for o, text in errors_by_field(found, SHOWN).items()}
     errors |= typed.keys.faults(changed.package.section(section_id), found)

@@ -18,6 +18,7 @@ from fwknop_webui.i18n import _
 from fwknop_webui.staging import Draft
 from fwknopd.config.uci_changes import SetOption, UciChange, apply
 from fwknopd.config.uci_format import UciPackage, UciSection
+from fwknopd.config.values import says_off
 
 DEFAULT_HOURS = 24
 MAX_HOURS = 24 * 366
@@ -43,9 +44,12 @@ def overlap_of(hours: str, first_use: bool) -> Overlap:
 def rotate(draft: Draft, client: UciSection, overlap: Overlap, now: float) -> Draft:
     """The draft with new keys for the client, and with its old ones for a while.
 
-    Pressed twice before it is applied, the old keys are still those in force. ``client`` has
-    a name; ``now`` is epoch seconds.
+    Pressed twice before it is applied, the old keys are still those in force. Keys that were
+    refused do not work again. ``client`` has a name; ``now`` is epoch seconds.
     """
+    if is_off(draft, client):
+        package = apply(draft.package, _new(client))
+        return draft.with_package(old_keys.ended(package, old_keys.name_of(client)))
     in_force = draft.base.package.section(client.id)
     has_old = in_force is not None and can_rotate(in_force)
     package = draft.package
@@ -56,6 +60,24 @@ def rotate(draft: Draft, client: UciSection, overlap: Overlap, now: float) -> Dr
         first_use = overlap.first_use
         package = old_keys.made_from(package, client, in_force, until, first_use=first_use)
     return draft.with_package(apply(package, _new(client)))
+
+
+def is_off(draft: Draft, client: UciSection) -> bool:
+    """Whether the client's keys are refused: now, or once the draft is applied."""
+    seen = (client, draft.base.package.section(client.id))
+    return any(section is not None and says_off(section.get("enabled")) for section in seen)
+
+
+def followed(draft: Draft, changed: UciPackage, former: UciSection) -> UciPackage:
+    """``changed`` with a client's old keys as it is now; ``former`` is the client in the draft.
+
+    They end with keys that were refused: what a lost phone has must not work again.
+    """
+    changed = old_keys.follow(changed, former.id, old_keys.name_of(former))
+    client = changed.section(former.id)
+    if client is None or _keys(client) == _keys(former) or not is_off(draft, former):
+        return changed
+    return old_keys.ended(changed, old_keys.name_of(client))
 
 
 def named(draft: Draft, client: UciSection, name: str) -> Draft:

@@ -24,6 +24,7 @@ from fwknopd.config.stanza_keys import (
     split_placeholders,
 )
 from fwknopd.config.typed_values import TypedValue, typed_values
+from fwknopd.config.values import says_off
 from fwknopd.config.variable import Scope
 from fwknopd.policy.schedule import Schedule
 from fwknopd.policy.stanza import SourceNat, Stanza
@@ -95,11 +96,7 @@ def build_stanza(
 
 def _is_disabled(text: StanzaText) -> bool:
     """A client that is switched off may be as unfinished as it likes."""
-    return any(item.name == "enabled" and _off(item.value) for item in text.directives)
-
-
-def _off(value: str) -> bool:
-    return value.strip().lower() in ("0", "off", "false", "no", "disabled")
+    return any(item.name == "enabled" and says_off(item.value) for item in text.directives)
 
 
 def _build(

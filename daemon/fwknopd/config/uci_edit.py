@@ -77,12 +77,17 @@ def _apply(package: UciPackage, change: UciChange) -> UciPackage:
 def _check_values(change: UciChange) -> None:
     value = getattr(change, "value", "")
     for item in (value,) if isinstance(value, str) else value:
-        if any(char < " " and char not in _ALLOWED_CONTROLS for char in item):
-            raise ChangeError("the value has a control character; use plain text")
-        try:
-            item.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError as error:
-            raise ChangeError("the value has a character no file can hold") from error
+        check_text(item)
+
+
+def check_text(text: str) -> None:
+    """Raises ChangeError for what no file can hold as a value."""
+    if any(char < " " and char not in _ALLOWED_CONTROLS for char in text):
+        raise ChangeError("the value has a control character; use plain text")
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise ChangeError("the value has a character no file can hold") from error
 
 
 def _check_names(package: UciPackage, change: UciChange) -> None:

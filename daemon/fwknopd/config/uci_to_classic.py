@@ -21,6 +21,7 @@ from fwknopd.config.stanza_keys import KEY_NAMES
 from fwknopd.config.uci_config import DROPPED_OPTIONS, configuration_from_uci
 from fwknopd.config.uci_format import encode_text
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
+from fwknopd.config.values import says_off
 from fwknopd.config.variable import Kind, Scope, Status
 from fwknopd.config.variables import lookup
 from fwknopd.keys import encode_key_base64, is_placeholder
@@ -263,7 +264,7 @@ def _says_nothing(option: UciOption) -> bool:
 
 
 def _is_off(section: UciSection) -> bool:
-    return section.get("enabled").strip().lower() in ("0", "off", "false", "no", "disabled")
+    return says_off(section.get("enabled"))
 
 
 def _label(section: UciSection) -> str:

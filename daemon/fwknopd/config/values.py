@@ -43,6 +43,11 @@ _FREE_TEXT = frozenset({Kind.TEXT, Kind.KEY_TEXT, Kind.PATH, Kind.FILTER})
 _FREE_TEXT |= {Kind.COMMAND, Kind.COMMANDS}
 
 
+def says_off(text: str) -> bool:
+    """Whether this value of a switch such as ``enabled`` is read as off."""
+    return _COMMENT.sub("", text.strip()).lower() in FALSE_WORDS
+
+
 def parse_value(variable: Variable, text: str, leniencies: Leniencies) -> Any:
     """The typed value of ``variable``. Raises InvalidValue.
 

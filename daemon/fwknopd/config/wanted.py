@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 from fwknopd.config.old_key_sections import FIRST_USE, MAX_NAME, OWNER
 from fwknopd.config.problems import ConfigError, Problem, Severity, printable
-from fwknopd.config.uci_model import UciValue
+from fwknopd.config.uci_edit import ChangeError, check_text
+from fwknopd.config.uci_model import UciValue, is_name
 from fwknopd.config.variable import Kind, Scope
 from fwknopd.config.variables import is_secret, lookup
 
@@ -121,7 +122,7 @@ class _Reader:
             self._refuse(f"{place}.state", "this is no state", f"Use one of {', '.join(State)}.")
         options = found.get("options")
         return WantedClient(
-            name.strip(),
+            self._writable(f"{place}.name", name.strip()),
             State(state),
             None if options is None else dict(self._rules(f"{place}.options", options)),
             dict(self._keys(f"{place}.keys", found.get("keys"))),
@@ -171,7 +172,14 @@ class _Reader:
             return words[found]
         if not isinstance(found, str | int):
             self._refuse(place, "this is no value of an option", "Write text or a list of texts.")
-        return str(found)
+        return self._writable(place, str(found))
+
+    def _writable(self, place: str, text: str) -> str:
+        try:
+            check_text(text)
+        except ChangeError as error:
+            self._refuse(place, str(error), "Then run it again.")
+        return text
 
     def _list(self, found: object) -> list[object]:
         if found is not None and not isinstance(found, list):
@@ -184,9 +192,12 @@ class _Reader:
         return found
 
     def _network(self, found: object) -> str | None:
-        if found is not None and (not isinstance(found, str) or not found.strip()):
+        if found is None:
+            return None
+        names = found.split() if isinstance(found, str) else []
+        if not names or not all(map(is_name, names)):
             self._refuse("network", "this is no network's name", "Write one, such as wan.")
-        return found
+        return " ".join(names)
 
     def _hours(self, place: str, found: object) -> int:
         hours = 0 if found is None else found

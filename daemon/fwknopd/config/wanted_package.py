@@ -11,7 +11,7 @@ from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
 from fwknopd.config.uci_config import configuration_from_uci
 from fwknopd.config.uci_edit import new_section_id
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection, UciValue
-from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS
+from fwknopd.config.values import TRUE_WORDS, says_off
 from fwknopd.config.variables import is_secret
 from fwknopd.config.wanted import State, Wanted, WantedClient
 from fwknopd.keys import weaknesses
@@ -115,7 +115,7 @@ def _with_client(
         return package if wanted.state is State.REVOKED else _added(package, wanted)
     if wanted.state is State.REVOKED:
         package = old_keys.ended(package, wanted.name)
-        off = section.get("enabled").strip() in FALSE_WORDS
+        off = says_off(section.get("enabled"))
         return package if off else _put(package, section.with_option(UciOption("enabled", "0")))
     return _changed(package, section, wanted, moment)
 
@@ -140,7 +140,11 @@ def _changed(
     new = _with_keys(new, wanted.keys)
     package = _put(package, new)
     if dict(_keys(new)) != dict(_keys(section)):
-        package = _with_overlap(package, new, section, wanted, moment)
+        if says_off(section.get("enabled")):
+            # Revoked for a lost phone, perhaps: what that one has must not work again.
+            package = old_keys.ended(package, wanted.name)
+        else:
+            package = _with_overlap(package, new, section, wanted, moment)
     return old_keys.follow(package, section.id, wanted.name)
 
 

@@ -6,6 +6,7 @@ import secrets
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from fwknopd.config.convert import masked_uci, uci_secrets
@@ -16,11 +17,10 @@ from fwknopd.config.uci_model import UciPackage
 from fwknopd.config.wanted import Wanted, wanted_from_json
 from fwknopd.config.wanted_package import Moment, as_wanted
 from fwknopd.ctl.conversion import difference, problem_json, show
-from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import print_json
-from fwknopd.ctl.problems import config_error
+from fwknopd.ctl.problems import config_error, file_error
 from fwknopd.regular_file import FileError
-from fwknopd.uci_store import MAX_FILE_SIZE, UciStore
+from fwknopd.uci_store import MAX_FILE_SIZE, Loaded, UciStore
 
 STANDARD_INPUT = "standard input"
 
@@ -32,28 +32,42 @@ def apply_wanted(options: Namespace) -> int:
         wanted = wanted_from_json(text, STANDARD_INPUT)
     except ConfigError as error:
         raise config_error(error) from None
-    return make(wanted, options)
+    return make((wanted,), options, load(options))
 
 
-def make(wanted: Wanted, options: Namespace, hint: str = "") -> int:
-    """Change the file, or with --check only tell. Raises CtlError; then nothing was written."""
+def load(options: Namespace) -> Loaded:
+    """The file as it is. Raises CtlError."""
     try:
-        return _make(wanted, options, hint)
+        return UciStore(Path(options.uci)).load()
     except ConfigError as error:
         raise config_error(error) from None
     except FileError as error:
-        raise CtlError(error.message, error.remedy) from None
+        raise file_error(error) from None
 
 
-def _make(wanted: Wanted, options: Namespace, hint: str) -> int:
+def make(steps: Sequence[Wanted], options: Namespace, loaded: Loaded, hint: str = "") -> int:
+    """Change the file step by step, written at once, or with --check only tell.
+
+    Raises CtlError, also when it is not what was ``loaded`` any more; then nothing was written.
+    """
+    try:
+        return _make(steps, options, loaded, hint)
+    except ConfigError as error:
+        raise config_error(error) from None
+    except FileError as error:
+        raise file_error(error) from None
+
+
+def _make(steps: Sequence[Wanted], options: Namespace, loaded: Loaded, hint: str) -> int:
     store = UciStore(Path(options.uci))
-    loaded = store.load()
-    old = loaded.package
-    new = as_wanted(old, wanted, Moment(int(time.time()), _section_id), str(store.path))
+    old = new = loaded.package
+    for wanted in steps:
+        new = as_wanted(new, wanted, Moment(int(time.time()), _section_id), str(store.path))
     changes = differences(old, new)
-    if changes and not options.check:
+    if changes:
+        write = store.check if options.check else store.commit
         # What somebody has yet to decide on is not ours to commit.
-        store.commit(changes, loaded.etag, include_pending=False)
+        write(changes, loaded.etag, include_pending=False)
     problems = configuration_from_uci(new, str(store.path)).problems
     _tell(old, new, bool(changes), problems, options, hint)
     return 0

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from pathlib import Path
 
 from fwknopd.config.old_key_sections import FIRST_USE, OWNER, name_of, owners
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
 from fwknopd.config.uci_model import UciPackage, UciSection
-from fwknopd.config.values import FALSE_WORDS
+from fwknopd.config.values import says_off
 from fwknopd.config.wanted import State, wanted_from_json
 from fwknopd.config.wanted_package import find
 from fwknopd.ctl.answers import Json
-from fwknopd.ctl.apply import make
+from fwknopd.ctl.apply import load, make
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.key_sources import digest_type, stdin_settings
 from fwknopd.ctl.output import print_json, table
@@ -25,15 +24,14 @@ from fwknopd.keys import (
     generate_hmac_key,
     is_placeholder,
 )
-from fwknopd.regular_file import FileError
-from fwknopd.uci_store import UciStore
+from fwknopd.uci_store import Loaded
 
 RELOAD = "To use it now: fwknopctl reload"
 
 
 def list_clients(options: Namespace) -> int:
     """The action ``list``."""
-    found = _described(_package(options))
+    found = _described(load(options).package)
     if options.json:
         print_json({"clients": found})
         return 0
@@ -44,7 +42,8 @@ def list_clients(options: Namespace) -> int:
 
 def add(options: Namespace) -> int:
     """The action ``add``."""
-    if find(_package(options), options.name, options.uci) is not None:
+    loaded = load(options)
+    if _found(options, loaded) is not None:
         raise CtlError(
             f"there is a client {options.name!r} already",
             "Choose another name, or give that one fresh keys: fwknopctl client rotate",
@@ -54,63 +53,73 @@ def add(options: Namespace) -> int:
     kind = str(rules.get("HMAC_DIGEST_TYPE", ""))
     keys = _keys_read() if options.stdin else _fresh(KEY_NAMES, kind)
     shown = f"fwknopctl qr --client {options.name!r}"
-    return _make(options, {"options": rules, "keys": keys}, f"{RELOAD}. Its keys: {shown}")
+    hint = f"{RELOAD}. Its keys: {shown}"
+    return _make(options, loaded, hint, {"options": rules, "keys": keys})
 
 
 def rotate(options: Namespace) -> int:
-    """The action ``rotate``."""
-    section = _existing(options)
+    """The action ``rotate``. Who is revoked stays so, and its old keys do not work beside them."""
+    loaded = load(options)
+    section = _existing(options, loaded)
     used = [o.name for o in section.options if o.name in KEY_NAMES and not is_placeholder(o.text)]
     keys = _keys_read() if options.stdin else _fresh(used, section.get("HMAC_DIGEST_TYPE"))
     overlap = {"overlap_hours": options.overlap, FIRST_USE: options.until_used}
-    return _make(options, {"keys": keys, **overlap}, RELOAD)
+    client = {"keys": keys, **overlap}
+    if _state(section) is State.PRESENT:
+        return _make(options, loaded, RELOAD, client)
+    hint = (
+        "The client stays revoked, and its old keys do not work any more. To let it in with the "
+        f"new ones: fwknopctl client restore {options.name!r}"
+    )
+    return _make(options, loaded, hint, client, {"state": State.REVOKED})
 
 
 def revoke(options: Namespace) -> int:
     """The action ``revoke``."""
-    _existing(options)
-    return _make(options, {"state": State.REVOKED}, f"{RELOAD}, which closes its doors")
+    return _of_existing(options, {"state": State.REVOKED}, f"{RELOAD}, which closes its doors")
 
 
 def restore(options: Namespace) -> int:
     """The action ``restore``."""
-    _existing(options)
-    return _make(options, {}, RELOAD)
+    return _of_existing(options, {}, RELOAD)
 
 
 def delete(options: Namespace) -> int:
     """The action ``delete``."""
-    _existing(options)
-    return _make(options, {"state": State.ABSENT}, f"{RELOAD}, which closes its doors")
+    return _of_existing(options, {"state": State.ABSENT}, f"{RELOAD}, which closes its doors")
 
 
-def _make(options: Namespace, client: Json, hint: str) -> int:
-    """By way of the document that ``apply`` reads, so that the same rules hold."""
-    text = json.dumps({"clients": [{"name": options.name, **client}]})
+def _of_existing(options: Namespace, client: Json, hint: str) -> int:
+    loaded = load(options)
+    _existing(options, loaded)
+    return _make(options, loaded, hint, client)
+
+
+def _make(options: Namespace, loaded: Loaded, hint: str, *clients: Json) -> int:
+    """By way of documents that ``apply`` reads, so that the same rules hold.
+
+    What was ``loaded`` to look at the client is what is changed: if somebody else has changed
+    it meanwhile, nothing is.
+    """
+    documents = [json.dumps({"clients": [{"name": options.name, **item}]}) for item in clients]
     try:
-        wanted = wanted_from_json(text, "the command line")
+        steps = [wanted_from_json(text, "the command line") for text in documents]
     except ConfigError as error:
         raise config_error(error) from None
-    return make(wanted, options, hint)
+    return make(steps, options, loaded, hint)
 
 
-def _package(options: Namespace) -> UciPackage:
+def _found(options: Namespace, loaded: Loaded) -> UciSection | None:
     try:
-        return UciStore(Path(options.uci)).load().package
+        return find(loaded.package, options.name, options.uci)
     except ConfigError as error:
         raise config_error(error) from None
-    except FileError as error:
-        raise CtlError(error.message, error.remedy) from None
 
 
-def _existing(options: Namespace) -> UciSection:
-    package = _package(options)
-    try:
-        section = find(package, options.name, options.uci)
-    except ConfigError as error:
-        raise config_error(error) from None
+def _existing(options: Namespace, loaded: Loaded) -> UciSection:
+    section = _found(options, loaded)
     if section is None:
-        known = ", ".join(item["name"] for item in _described(package)) or "none"
+        known = ", ".join(item["name"] for item in _described(loaded.package)) or "none"
         raise CtlError(f"{options.uci} has no client {options.name!r}", f"It has: {known}")
     return section
 
@@ -130,8 +139,7 @@ def _described(package: UciPackage) -> list[Json]:
 
 
 def _state(section: UciSection) -> State:
-    off = section.get("enabled").strip().lower() in FALSE_WORDS
-    return State.REVOKED if off else State.PRESENT
+    return State.REVOKED if says_off(section.get("enabled")) else State.PRESENT
 
 
 def _keys_told(client: Json) -> str:

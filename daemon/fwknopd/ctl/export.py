@@ -18,7 +18,7 @@ from fwknopd.ctl.conversion import difference, show
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.netjson import export_document
 from fwknopd.ctl.private_file import exists_error, write_private
-from fwknopd.ctl.problems import config_error
+from fwknopd.ctl.problems import config_error, file_error
 from fwknopd.regular_file import FileError, open_regular, read_limited
 from fwknopd.uci_store import MAX_FILE_SIZE, UciStore
 
@@ -33,7 +33,7 @@ def export_files(options: Namespace) -> int:
     except ConfigError as error:
         raise config_error(error) from None
     except FileError as error:
-        raise CtlError(error.message, error.remedy) from None
+        raise file_error(error) from None
 
 
 def _export(options: Namespace) -> int:

@@ -14,7 +14,7 @@ from fwknopd.config.uci_model import UciPackage
 from fwknopd.ctl.conversion import difference, show
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.netjson import import_document
-from fwknopd.ctl.problems import config_error
+from fwknopd.ctl.problems import config_error, file_error
 from fwknopd.ctl.verb import DEFAULT_CONFIG
 from fwknopd.regular_file import FileError
 from fwknopd.uci_store import Loaded, UciStore
@@ -27,7 +27,7 @@ def import_files(options: Namespace) -> int:
     except ConfigError as error:
         raise config_error(error) from None
     except FileError as error:
-        raise CtlError(error.message, error.remedy) from None
+        raise file_error(error) from None
 
 
 def _import(options: Namespace) -> int:

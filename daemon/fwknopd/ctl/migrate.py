@@ -11,7 +11,7 @@ from fwknopd.config.uci_changes import as_commands
 from fwknopd.config.uci_model import is_name
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import print_json
-from fwknopd.ctl.problems import config_error
+from fwknopd.ctl.problems import config_error, file_error
 from fwknopd.keys import encode_key_base64, generate_encryption_key, generate_hmac_key
 from fwknopd.regular_file import FileError
 from fwknopd.uci_store import UciStore
@@ -24,7 +24,7 @@ def migrate_file(options: Namespace) -> int:
     except ConfigError as error:
         raise config_error(error) from None
     except FileError as error:
-        raise CtlError(error.message, error.remedy) from None
+        raise file_error(error) from None
     commands = as_commands(done.changes)
     if options.json:
         print_json({"changed": list(done.told), "commands": commands, "written": _writes(options)})

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import print_note
+from fwknopd.regular_file import FileError
+from fwknopd.uci_files import ConcurrentEdit, UnfitChange
 
 
 def config_error(error: ConfigError) -> CtlError:
@@ -17,6 +19,16 @@ def config_error(error: ConfigError) -> CtlError:
     what = f"{first.option}: {first.message}" if first.option else first.message
     rest = f" (and {more} more: fwknopd --exit-parse-config lists them)" if more else ""
     return CtlError(f"{place}: {what}", f"{first.remedy}{rest}", "configuration")
+
+
+def file_error(error: FileError) -> CtlError:
+    """The error for a file that can't be read or written. Nobody has a page to load again here."""
+    remedy = error.remedy
+    if isinstance(error, ConcurrentEdit):
+        remedy = "Run it again."
+    elif isinstance(error, UnfitChange):
+        remedy = "Write it in another way, and run it again."
+    return CtlError(error.message, remedy)
 
 
 def note_warnings(problems: Iterable[Problem]) -> None:

@@ -25,7 +25,14 @@ from fwknopd.config.uci_changes import (
 )
 from fwknopd.config.uci_format import UciSyntaxError
 from fwknopd.configuration import load_uci
-from fwknopd.uci_store import ConcurrentEdit, Exchange, PendingChanges, StoreError, UciStore
+from fwknopd.uci_store import (
+    ConcurrentEdit,
+    Exchange,
+    PendingChanges,
+    StoreError,
+    UciStore,
+    UnfitChange,
+)
 
 TEXT = "config access 'x'\n\toption SOURCE 'ANY'\n"
 CHANGE = SetOption("x", "OPEN_PORTS", "tcp/22")
@@ -124,6 +131,23 @@ def test_pending_changes_can_be_a_reason_to_refuse(store: UciStore) -> None:
         store.commit([CHANGE], store.load().etag, include_pending=False)
     assert store.path.read_text() == TEXT
     assert delta(store).read_text() == "fwknopd.x.KEY='k'\n"
+
+
+def test_a_check_refuses_what_a_commit_would_and_writes_nothing(store: UciStore) -> None:
+    etag = store.load().etag
+    before = store.path.stat()
+    store.check([CHANGE], etag)
+    for bad in (SetOption("x", "KEY", "a\0"), SetOption("gone", "KEY", "a")):
+        for act in (store.check, store.commit):
+            with pytest.raises(UnfitChange):
+                act([bad], etag)
+    delta(store).write_text("fwknopd.x.KEY='k'\n")
+    with pytest.raises(ConcurrentEdit):
+        store.check([CHANGE], etag)
+    with pytest.raises(PendingChanges):
+        store.check([CHANGE], store.load().etag, include_pending=False)
+    assert os.path.samestat(before, store.path.stat())
+    assert (store.path.read_text(), delta(store).read_text()) == (TEXT, "fwknopd.x.KEY='k'\n")
 
 
 @pytest.mark.parametrize("what", ["folder", "file", "link"])

@@ -12,7 +12,7 @@ from fwknop_webui.client_rows import ClientRow, find_row
 from fwknop_webui.editing import base_seal, is_unchanged, stage
 from fwknop_webui.i18n import _
 from fwknop_webui.pages import render
-from fwknop_webui.rotation import DEFAULT_HOURS, Overlap, named, overlap_of, rotate
+from fwknop_webui.rotation import DEFAULT_HOURS, Overlap, is_off, named, overlap_of, rotate
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.staging import Draft
@@ -38,7 +38,7 @@ def rotate_keys_now(section: str) -> ResponseReturnValue:
     if not row.can_rotate:
         abort(422)
     try:
-        overlap = overlap_of(request.form.get("hours", "").strip(), _first_use())
+        overlap = _overlap(draft, stored)
     except ValueError as error:
         return _ask(draft, row, stored, {"hours": str(error)}), 422
     try:
@@ -50,7 +50,15 @@ def rotate_keys_now(section: str) -> ResponseReturnValue:
     return shown_qr(changed, section)
 
 
+def _overlap(draft: Draft, stored: UciSection) -> Overlap:
+    if is_off(draft, stored):
+        return Overlap(0)
+    return overlap_of(request.form.get("hours", "").strip(), _first_use())
+
+
 def _needs_name(draft: Draft, stored: UciSection) -> bool:
+    if is_off(draft, stored):
+        return False
     name = old_keys.name_of(stored)
     return not name or old_keys.is_shared(draft.package, name)
 
@@ -80,6 +88,7 @@ def _ask(draft: Draft, row: ClientRow, stored: UciSection, errors: Mapping[str, 
         base=base_seal(draft),
         hours=request.form.get("hours", DEFAULT_HOURS),
         first_use=_first_use() if posted else True,
+        is_off=is_off(draft, stored),
         needs_name=_needs_name(draft, stored),
         name=request.form.get("name", ""),
         errors=errors,
