@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.unit.test_imports import DAEMON, WEBUI, label, sources
 
 STARTERS = {
@@ -22,6 +24,8 @@ STARTERS = {
     "fwknopd/gpg_jobs.py": {"gnupg"},
     # The page: the init script of the daemon, where there is no rpcd.
     "fwknop_webui/service_control.py": {"subprocess"},
+    # The page: itself, to seal a backup in a process that gives its memory back.
+    "fwknop_webui/sealing.py": {"subprocess"},
 }
 WORDS = frozenset(
     {"fork", "forkpty", "system", "popen", "startfile", "posix_spawn", "posix_spawnp"}
@@ -51,9 +55,10 @@ def test_programs_are_started_by_these_alone() -> None:
     assert {path: ways for path, ways in found.items() if ways} == STARTERS
 
 
-def test_no_shell_is_asked_for() -> None:
+@pytest.mark.parametrize("name", ["service_control.py", "sealing.py"])
+def test_no_shell_is_asked_for(name: str) -> None:
     """What becomes a script is given to it by `commands` alone, as a file."""
-    page = WEBUI / "fwknop_webui/service_control.py"
+    page = WEBUI / "fwknop_webui" / name
     calls = [node for node in ast.walk(ast.parse(page.read_bytes())) if isinstance(node, ast.Call)]
     assert calls
     assert not [word for call in calls for word in call.keywords if word.arg == "shell"]
