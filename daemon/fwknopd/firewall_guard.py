@@ -103,7 +103,10 @@ class FirewallGuard:
             self._failed(str(error))
             return
         if not self.ready:
-            self._report(f"The firewall rules stand again; {count} open doors restored.")
+            self._report(
+                "The firewall rules stand again; "
+                f"{'1 open door' if count == 1 else f'{count} open doors'} restored."
+            )
         self._stands(devices)
 
     def _failed(self, why: str) -> None:

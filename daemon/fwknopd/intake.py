@@ -229,8 +229,11 @@ class Intake:
                 self._report_network(network, before.get(network))
 
     def _report_capture(self, capture: ReopeningCapture) -> None:
-        how = "Sniffing interface:" if capture.kind == "pcap" else "Listening on"
-        text = f"{how} {capture.device}" if capture.device else capture.name
+        device = capture.device
+        how = (
+            f"Sniffing interface: {device}" if capture.kind == "pcap" else f"Listening on {device}"
+        )
+        text = how if device else capture.name
         if capture.detail:
             text = f"Not capturing on {capture.name}: {capture.detail}"
         if capture.reported != text:
@@ -243,8 +246,11 @@ class Intake:
         self._waiting[network] = WaitingNetwork(network, detail, since)
         if before is None or before.detail != detail:
             sniffing = self.request.how is not None
-            what = "Not capturing on" if sniffing else "Doors don't open yet for"
-            text = f"{what} network {network}: {detail}"
+            text = (
+                f"Not capturing on network {network}: {detail}"
+                if sniffing
+                else f"Doors don't open yet for network {network}: {detail}"
+            )
             self._events.record(EventKind.CAPTURE, detail=text, state=str(CaptureState.WAITING))
 
     def close(self) -> None:

@@ -127,8 +127,11 @@ class Reloading:
 
     def _succeeded(self) -> None:
         self.errors = ()
-        clients = len(self._engine.settings.stanzas)
-        self._record(EventKind.RELOAD, f"Configuration loaded: {clients} clients")
+        count = len(self._engine.settings.stanzas)
+        self._record(
+            EventKind.RELOAD,
+            f"Configuration loaded: {'1 client' if count == 1 else f'{count} clients'}",
+        )
         for problem in self.configuration.problems if self.configuration else ():
             if problem.severity is Severity.WARNING:
                 self._record(EventKind.RELOAD, str(problem))

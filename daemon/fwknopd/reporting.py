@@ -163,7 +163,7 @@ class Reporting:
                 verdict="refuse",
                 reason=reason,
                 count=count,
-                detail=f"{count} packets not listed one by one",
+                detail=f"{'1 packet' if count == 1 else f'{count} packets'} not listed one by one",
             )
 
     # Doors
@@ -234,8 +234,9 @@ def grant_text(grant: Grant, expires: float) -> str:
     """The C daemon's words for a rule, less the verb."""
     door = grant.door
     target = door.nat or door.destination or "0.0.0.0/0"
-    end = f"expires at {int(expires)}"
-    return f"{door_kind(door)} rule for {door.who} -> {target} {door.what}, {end}"
+    # The web page shows these words in the reader's language, and the time in its own way.
+    text = f"{door_kind(door)} rule for {door.who} -> {target} {door.what}"
+    return f"{text}, expires at {int(expires)}"
 
 
 def door_kind(door: Door) -> str:

@@ -133,13 +133,7 @@ class Service:
         self.gpg.use(self.engine.settings.stanzas)
 
     def _report_start(self, adopted: int) -> None:
-        cycles = len(self.engine.commands.cycles.table)
-        more = f", {cycles} command cycles too" if cycles else ""
-        self.events.record(
-            EventKind.START,
-            detail=f"fwknopd {__version__} started: {len(self.engine.settings.stanzas)} clients, "
-            f"firewall {self.engine.firewall.name}, {adopted} open doors taken over{more}",
-        )
+        self.events.record(EventKind.START, detail=self._start_text(adopted))
         if self.configuration is None:
             self.events.record(EventKind.RELOAD, detail=idle_text(self.options))
         for problem in self.configuration.problems if self.configuration else ():
@@ -148,6 +142,16 @@ class Service:
         if doubt and self.engine.settings.policy.wait_for_clock:
             self.events.record(EventKind.START, detail=f"Knocks are refused for now: {doubt}")
         self.intake.report()
+
+    def _start_text(self, doors: int) -> str:
+        clients, cycles = len(self.engine.settings.stanzas), len(self.engine.commands.cycles.table)
+        more = f", {cycles} command {'cycle' if cycles == 1 else 'cycles'} too" if cycles else ""
+        return (
+            f"fwknopd {__version__} started: "
+            f"{'1 client' if clients == 1 else f'{clients} clients'}, "
+            f"firewall {self.engine.firewall.name}, "
+            f"{'1 open door' if doors == 1 else f'{doors} open doors'} taken over{more}"
+        )
 
     def run(self) -> None:
         """Loop until a signal or the packet limit stops it.

@@ -32,15 +32,19 @@ _NAMES = """
     firewall/nft_process firewall/nft_table firewall/nftables firewall/process firewall/unused
     firewall/iptables firewall_guard clock status capture/faults capture/device capture/pcap
     capture/reopening capture/sockets command_reporting commands connections reloading
+    service intake runner startup old_keys open_doors open_cycles knock_commands reporting
+    ended_keys owner_journal cycle_journal replay_memory replay_journal gpg_rings sandbox verbs
+    config/device_names
 """
 MODULES = tuple(_NAMES.split())
 """Where problems, verdicts, explanations and states get their words."""
 
 _GAP = re.compile(r"\{(\w*)\}")
 _MACHINE = re.compile(
-    r"[\n\\]|\(\?|^--?\w|%[YHMsr]|^(?:add|delete|meta|ct|iifname|udp|tcp|inet)\b|^(?:CMD:|#)"
+    r"[\n\\\x00]|\(\?|^--?\w|%[YHMsr]|^(?:add|delete|meta|ct|iifname|udp|tcp|inet)\b|^(?:CMD:|#)"
+    r"|^fwknopd: $|^(?:DNAT|FORWARD) ALL$"
 )
-"""Patterns, commands and rules: nobody's sentences."""
+"""Patterns, commands, rules, and marks by which things are told apart: nobody's sentences."""
 
 _OWN = frozenset({"xtables lock", "Operation not permitted", "Permission denied", "must be root"})
 """What other programs say, looked for in their answers."""

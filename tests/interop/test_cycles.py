@@ -112,7 +112,7 @@ def test_a_killed_daemon_goes_on_where_it_was(fwknopd: Fwknopd) -> None:
         daemon.end(signal.SIGKILL)
     assert opened(fwknopd).exists()
     with fwknopd.foreground() as daemon:
-        assert daemon.lines[0].endswith("0 open doors taken over, 1 command cycles too")
+        assert daemon.lines[0].endswith("0 open doors taken over, 1 command cycle too")
         (door,) = fwknopd.ask("grants")["grants"]
         assert (door["client"], door["port"]) == ("#1", "tcp/22")
         daemon.wait_for("Timer expired, running CMD_CYCLE_CLOSE command")

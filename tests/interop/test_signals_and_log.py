@@ -44,7 +44,7 @@ def test_a_reload_keeps_what_is_open(fwknopd: Fwknopd) -> None:
         fwknopd.write(fwknopd.access, ACCESS.replace("tcp/22", "tcp/80"))
         daemon.send(signal.SIGHUP)
         daemon.wait_for("Got SIGHUP. Re-reading configs.")
-        daemon.wait_for("Configuration loaded: 1 clients")
+        daemon.wait_for("Configuration loaded: 1 client")
         assert fwknopd.ask("grants")["grants"] == before
         fwknopd.knock("tcp/80")
         daemon.wait_for("192.0.2.7 -> 0.0.0.0/0 tcp/80")
@@ -63,7 +63,7 @@ def test_a_broken_configuration_at_reload_changes_nothing(fwknopd: Fwknopd, brok
         said = len(daemon.lines)
         fwknopd.write(path, good)
         daemon.send(signal.SIGHUP)
-        daemon.wait_for("Configuration loaded: 1 clients", after=said)
+        daemon.wait_for("Configuration loaded: 1 client", after=said)
 
 
 def test_the_words_of_a_grant(fwknopd: Fwknopd) -> None:

@@ -122,7 +122,7 @@ def test_it_does_all_its_work_in_there(site: Site, jailed: Jailed) -> None:
     assert len(jailed.router.read("/etc/fwknop/state/digest.cache").splitlines()) > 1
     jailed.router.write("/etc/config/fwknopd", CONFIGURATION + "\toption OPEN_PORTS 'tcp/22'\n")
     os.kill(jailed.pid, signal.SIGHUP)
-    jailed.wait_for(lambda event: event["detail"] == "Configuration loaded: 1 clients")
+    jailed.wait_for(lambda event: event["detail"] == "Configuration loaded: 1 client")
     assert site.tcp(22) is Outcome.CONNECTED
 
     # It has two rights, and none of its programs gets more.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwknop_webui.daemon_words import Phrases, _phrases, in_words
+from fwknop_webui.knock_steps import CHECKS, explained_of
 from fwknop_webui.reasons import explain
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_config import configuration_from_uci
 from fwknopd.config.uci_format import parse_uci
+from fwknopd.policy.explanation_facts import NAMES
+from fwknopd.policy.explanation_reading import _READING
 from fwknopd.policy.verdict import Reason
 from tests.web.daemon import StubDaemon
 from tests.web.visitor import Visitor
@@ -139,6 +143,24 @@ WORDS = [
         "/etc/config/fwknopd ist seit 5 Sekunden von einem anderen Programm gesperrt. "
         "Warten Sie, bis es fertig ist; `ps` zeigt, ob ein Befehl uci hängt.",
     ),
+    # Events.
+    ("Configuration loaded: 1 client", "Konfiguration geladen: 1 Client"),
+    ("Configuration loaded: 3 clients", "Konfiguration geladen: 3 Clients"),
+    (
+        "fwknopd 1.0 started: 1 client, firewall nftables, 2 open doors taken over, "
+        "1 command cycle too",
+        "fwknopd 1.0 gestartet: 1 Client, Firewall nftables, 2 offene Türen übernommen, "
+        "außerdem 1 Befehlszyklus",
+    ),
+    ("Sniffing interface: eth0", "Lauscht auf dem Gerät eth0"),
+    (
+        "Not capturing on network wan: the network wan is down",
+        "Lauscht nicht auf dem Netz wan: das Netz wan ist nicht aktiv",
+    ),
+    (
+        "access rule for 192.0.2.7 -> 0.0.0.0/0 tcp/22",
+        "Regel access für 192.0.2.7 -> 0.0.0.0/0 tcp/22",
+    ),
     ("what nobody has ever said", "what nobody has ever said"),
     ("", ""),
 ]
@@ -147,6 +169,30 @@ WORDS = [
 def test_words_in_german(in_german: None) -> None:
     for text, told in WORDS:
         assert in_words(text) == told
+
+
+TEXTLESS = {"gpg_support"}
+"""Modules with events that say nothing in words of their own."""
+
+
+def test_every_module_that_records_events_is_read_for_its_sentences() -> None:
+    recording = {
+        str(path.relative_to(TOOL["ROOT"]).with_suffix(""))
+        for path in TOOL["ROOT"].rglob("*.py")
+        if re.search(r"[.]record\(\s*EventKind", path.read_text())
+    }
+    assert len(recording) > 8
+    assert recording - set(TOOL["MODULES"]) == TEXTLESS
+
+
+def test_every_step_of_an_explanation_has_a_name(in_german: None) -> None:
+    source = "".join(path.read_text() for path in (TOOL["ROOT"] / "policy").glob("expl*.py"))
+    called = r'(?:\b_step|_note|_bar|judged|passed|\bStep)\(\s*"([a-z-]+)"'
+    found = {*re.findall(called, source), *NAMES, *_READING}
+    assert found == set(CHECKS)
+    steps = explained_of({"packet": [{"check": check} for check in (*CHECKS, "new")]}).steps
+    told = [step.check for step in steps]
+    assert {"Quelle", "Wiederholung", "NAT-Ziel", "new"} <= set(told)
 
 
 def test_english_stays_english(app: Flask) -> None:

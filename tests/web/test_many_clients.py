@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from fwknop_webui.check import check
+import fwknop_webui.check
+from fwknop_webui.check import Checked, check
 from fwknop_webui.services import EXTENSION
-from fwknopd.config.uci_format import parse_uci
+from fwknopd.config.uci_format import UciPackage, parse_uci
 from tests.web.visitor import Page, Visitor
 
 CLIENTS = 500
@@ -144,3 +145,24 @@ def test_file_that_did_not_change_is_parsed_and_checked_once(
     assert store.load().package is not first.package
     assert "Seven" in visitor.get("/clients").text
     assert check(store.load().package, "f") is not check(first.package, "f")
+
+
+def test_draft_that_did_not_change_is_put_together_and_checked_once(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor.press(visitor.get("/clients").row_form("/clients/c7/switch"), "Disable")
+    asked: list[object] = []
+    checked = fwknop_webui.check._checked
+
+    def counted(package: UciPackage, file: str) -> Checked:
+        asked.append(package)
+        return checked(package, file)
+
+    monkeypatch.setattr(fwknop_webui.check, "_checked", counted)
+    for path in ("/clients", "/settings", "/clients?page=2", "/changes", "/clients"):
+        visitor.get(path)
+    assert len(asked) <= 2, "the file, and the draft"
+    del asked[:]
+    visitor.press(visitor.get("/clients").row_form("/clients/c8/switch"), "Disable")
+    assert "Unsaved Changes: 2" in visitor.get("/clients").text
+    assert len(asked) == 1

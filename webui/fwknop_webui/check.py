@@ -37,17 +37,22 @@ class Checked:
         )
 
 
-_last: tuple[UciPackage, str, Checked] | None = None
-"""What was asked last: most pages ask about the file as it is."""
+_last: tuple[tuple[UciPackage, str, Checked], ...] = ()
+"""What was asked last: most pages ask about the file as it is, or with what is not applied yet."""
+
+MAX_KNOWN = 2
 
 
 def check(package: UciPackage, file: str) -> Checked:
     """What the daemon's loader says to the package."""
     global _last
-    known = _last
-    if known is None or known[0] is not package or known[1] != file:
-        known = _last = (package, file, _checked(package, file))
-    return known[2]
+    before = _last
+    for asked, name, answer in before:
+        if asked is package and name == file:
+            return answer
+    answer = _checked(package, file)
+    _last = ((package, file, answer), *before)[:MAX_KNOWN]
+    return answer
 
 
 def _checked(package: UciPackage, file: str) -> Checked:

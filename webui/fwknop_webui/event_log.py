@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from fwknop_webui.daemon_words import in_words
 from fwknop_webui.displayable import one_line
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
@@ -210,7 +211,7 @@ def _row(event: Json) -> Row:
         count=max(1, int(number(event, "count"))),
         extras=tuple(item for item in more_of(event) if item[0] not in _TOLD),
         until=until,
-        rest=one_line(rest),
+        rest=one_line(_bracketed(rest)),
     )
 
 
@@ -219,6 +220,12 @@ def _around_end(event: Json) -> tuple[str, float, str]:
     detail, expires = text(event, "detail"), number(event, "expires")
     before, mark, after = detail.partition(f", expires at {int(expires)}")
     return (before, expires, after) if mark and expires else (detail, 0, "")
+
+
+def _bracketed(rest: str) -> str:
+    """Why a door ended, which the daemon puts in brackets, in the reader's words."""
+    why = rest.removeprefix(" (").removesuffix(")")
+    return f" ({in_words(why)})" if rest == f" ({why})" else rest
 
 
 def _explained(event: Json) -> Explanation:

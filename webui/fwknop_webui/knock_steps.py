@@ -6,8 +6,42 @@ from dataclasses import dataclass
 
 from fwknop_webui.displayable import one_line
 from fwknop_webui.event_log import verdict_of
+from fwknop_webui.i18n import _
+from fwknop_webui.i18n import noop as N_
 from fwknop_webui.reasons import Explanation, explain
 from fwknop_webui.untyped import Json, child, children, number, text
+
+CHECKS = {
+    "addresses": N_("addresses"),
+    "size": N_("size"),
+    "http": N_("HTTP request"),
+    "prefix": N_("beginning"),
+    "alphabet": N_("alphabet"),
+    "type": N_("type of packet"),
+    "source": N_("source"),
+    "destination": N_("destination"),
+    "enabled": N_("switched on"),
+    "expiry": N_("end of access"),
+    "hmac": N_("HMAC"),
+    "decrypt": N_("decryption"),
+    "signature": N_("signature"),
+    "signer": N_("signer"),
+    "clock": N_("clock"),
+    "replay": N_("replay"),
+    "age": N_("age"),
+    "hours": N_("hours"),
+    "address": N_("address"),
+    "source-address": N_("source address"),
+    "user": N_("user"),
+    "nat": N_("NAT"),
+    "command": N_("command"),
+    "ports": N_("ports"),
+    "cycle": N_("command cycle"),
+    "nat-target": N_("NAT target"),
+    "lifetime": N_("lifetime"),
+    "log-only": N_("log only"),
+}
+"""What the daemon calls the steps of an explanation, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +154,10 @@ def _client(data: Json) -> ClientSteps:
 
 def _steps(data: Json, key: str) -> tuple[Step, ...]:
     return tuple(
-        Step(one_line(text(s, "check")), text(s, "outcome"), one_line(text(s, "detail")))
+        Step(_named(text(s, "check")), text(s, "outcome"), one_line(text(s, "detail")))
         for s in children(data, key)
     )
+
+
+def _named(check: str) -> str:
+    return _(CHECKS[check]) if check in CHECKS else one_line(check)

@@ -31,7 +31,21 @@ class Staging:
     def on(self, loaded: Loaded) -> Draft:
         """What pages show: the file with the staged changes on top."""
         base = self.base if self.base and self.changes else loaded
-        return Draft(base, self.changes, apply(base.package, self.changes), loaded)
+        return Draft(base, self.changes, _applied(base.package, self.changes), loaded)
+
+
+_last: tuple[UciPackage, tuple[UciChange, ...], UciPackage] | None = None
+"""What was put together last: most pages ask for the same again, and check it."""
+
+
+def _applied(package: UciPackage, changes: tuple[UciChange, ...]) -> UciPackage:
+    global _last
+    if not changes:
+        return package
+    known = _last
+    if known is None or known[0] is not package or known[1] is not changes:
+        known = _last = (package, changes, apply(package, changes))
+    return known[2]
 
 
 @dataclass(frozen=True, slots=True)
