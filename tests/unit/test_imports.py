@@ -79,7 +79,7 @@ WEBUI_MAY_IMPORT = (
 # Parts of the standard library that touch nothing outside the process.
 PURE = {"__future__", "base64", "binascii", "collections", "dataclasses", "datetime", "enum"}
 PURE |= {"functools", "hashlib", "heapq", "hmac", "ipaddress", "itertools", "operator", "re"}
-PURE |= {"json", "math", "shlex", "string", "struct", "typing"}
+PURE |= {"csv", "json", "math", "shlex", "string", "struct", "typing"}
 # Of time only what is told the time: see CLOCK_CALLS.
 PURE |= {"time"}
 ONLY_IN = {

@@ -16,7 +16,7 @@ from fwknopd.ctl.answers import Json
 from fwknopd.ctl.apply import load, make
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.key_sources import digest_type, stdin_settings
-from fwknopd.ctl.output import print_json, table
+from fwknopd.ctl.output import print_json, print_note, table
 from fwknopd.ctl.problems import config_error
 from fwknopd.keys import (
     encode_key_base64,
@@ -51,20 +51,25 @@ def add(options: Namespace) -> int:
         )
     rules = dict(map(_rule, options.set))
     kind = str(rules.get("HMAC_DIGEST_TYPE", ""))
-    keys = _keys_read() if options.stdin else _fresh(KEY_NAMES, kind)
+    keys = _keys_read() if options.stdin else fresh_keys(KEY_NAMES, kind)
     shown = f"fwknopctl qr --client {options.name!r}"
     hint = f"{RELOAD}. Its keys: {shown}"
     return _make(options, loaded, hint, {"options": rules, "keys": keys})
 
 
 def rotate(options: Namespace) -> int:
-    """The action ``rotate``. Who is revoked stays so, and its old keys do not work beside them."""
+    """The action ``rotate``: one client, or every one that may knock."""
+    if options.all == bool(options.name):
+        raise CtlError("rotate wants one client, or --all", "Name the client, or say --all")
+    return _rotate_all(options) if options.all else _rotate_one(options)
+
+
+def _rotate_one(options: Namespace) -> int:
+    """Who is revoked stays so, and its old keys do not work beside them."""
     loaded = load(options)
     section = _existing(options, loaded)
-    used = [o.name for o in section.options if o.name in KEY_NAMES and not is_placeholder(o.text)]
-    keys = _keys_read() if options.stdin else _fresh(used, section.get("HMAC_DIGEST_TYPE"))
-    overlap = {"overlap_hours": options.overlap, FIRST_USE: options.until_used}
-    client = {"keys": keys, **overlap}
+    keys = _keys_read() if options.stdin else _fresh_keys_of(section)
+    client = {"keys": keys, **_overlap(options)}
     if _state(section) is State.PRESENT:
         return _make(options, loaded, RELOAD, client)
     hint = (
@@ -72,6 +77,34 @@ def rotate(options: Namespace) -> int:
         f"new ones: fwknopctl client restore {options.name!r}"
     )
     return _make(options, loaded, hint, client, {"state": State.REVOKED})
+
+
+def _rotate_all(options: Namespace) -> int:
+    """In one go, or not at all. Who is revoked stays so, and gets no keys."""
+    if options.stdin:
+        raise CtlError("--stdin has the keys of one client", "Name it, or leave --stdin out")
+    loaded = load(options)
+    changed: list[Json] = []
+    for section in loaded.package.of_type("access"):
+        if section.get(OWNER) or _state(section) is State.REVOKED:
+            continue
+        name, keys = name_of(section), _fresh_keys_of(section)
+        if not name or not keys:
+            told = f"client {name!r}" if name else "a client without a name"
+            print_note(f"{told} keeps what it has: no keys of it can be rotated")
+            continue
+        changed.append({"name": name, "keys": keys, **_overlap(options)})
+    hint = f"{RELOAD}. {len(changed)} clients have fresh keys"
+    return _make_all(options, loaded, hint, [{"clients": changed}])
+
+
+def _fresh_keys_of(section: UciSection) -> dict[str, str]:
+    used = [o.name for o in section.options if o.name in KEY_NAMES and not is_placeholder(o.text)]
+    return fresh_keys(used, section.get("HMAC_DIGEST_TYPE"))
+
+
+def _overlap(options: Namespace) -> Json:
+    return {"overlap_hours": options.overlap, FIRST_USE: options.until_used}
 
 
 def revoke(options: Namespace) -> int:
@@ -101,9 +134,14 @@ def _make(options: Namespace, loaded: Loaded, hint: str, *clients: Json) -> int:
     What was ``loaded`` to look at the client is what is changed: if somebody else has changed
     it meanwhile, nothing is.
     """
-    documents = [json.dumps({"clients": [{"name": options.name, **item}]}) for item in clients]
+    documents: list[Json] = [{"clients": [{"name": options.name, **item}]} for item in clients]
+    return _make_all(options, loaded, hint, documents)
+
+
+def _make_all(options: Namespace, loaded: Loaded, hint: str, documents: list[Json]) -> int:
+    texts = map(json.dumps, documents)
     try:
-        steps = [wanted_from_json(text, "the command line") for text in documents]
+        steps = [wanted_from_json(text, "the command line") for text in texts]
     except ConfigError as error:
         raise config_error(error) from None
     return make(steps, options, loaded, hint)
@@ -160,7 +198,7 @@ def _keys_read() -> dict[str, str]:
     return {name: value for name, value in stdin_settings().items() if name in KEY_NAMES}
 
 
-def _fresh(used: list[str] | tuple[str, ...], hmac_type: str) -> dict[str, str]:
+def fresh_keys(used: list[str] | tuple[str, ...], hmac_type: str) -> dict[str, str]:
     """A key for each there is: who knocks with GPG has none but the HMAC key."""
     kind = digest_type({"TYPE": hmac_type} if hmac_type else {}, "TYPE")
     keys = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from fwknopd.ctl.spans import span
 from fwknopd.ctl.verb import DEFAULT_CONFIG, DEFAULT_UCI, Verbs, add_verb
 
 
@@ -34,6 +35,12 @@ def conversion_verbs(verbs: Verbs) -> None:
     )
     taken.add_argument(
         "--variables", metavar="FILE", help="what that document's variables are, as JSON"
+    )
+    taken.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="add the clients of a table instead ('-': from standard input); its first row names "
+        "options, and name",
     )
     taken.add_argument("--apply", action="store_true", help="write the UCI file")
     taken.add_argument("--force", action="store_true", help="replace what the UCI file says now")
@@ -104,7 +111,10 @@ def client_verbs(verbs: Verbs) -> None:
         help="a rule, such as OPEN_PORTS=tcp/22; may be given again",
     )
     _key_option(added)
-    rotated = _action(actions, "rotate", "Give a client fresh keys", "client:rotate")
+    rotated = add_verb(actions, "rotate", "Give a client fresh keys", "client:rotate")
+    rotated.add_argument("name", metavar="NAME", nargs="?", default="", help="of the client")
+    rotated.add_argument("--all", action="store_true", help="every client that may knock")
+    _changing(rotated)
     rotated.add_argument(
         "--overlap",
         metavar="HOURS",
@@ -116,6 +126,17 @@ def client_verbs(verbs: Verbs) -> None:
         "--until-used", action="store_true", help="and not after the first knock with the new ones"
     )
     _key_option(rotated)
+    ending = add_verb(
+        verbs, "expiring", "List whose access or old keys end soon", "expiring:show_expiring"
+    )
+    ending.add_argument(
+        "--within",
+        metavar="SPAN",
+        type=span,
+        default=span("30d"),
+        help="such as 30d, 12h, 4w (30d)",
+    )
+    ending.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
     _action(actions, "revoke", "Refuse a client from now on, by name", "client:revoke")
     _action(actions, "restore", "Let a revoked client in again", "client:restore")
     _action(actions, "delete", "Delete a client, its keys and its old keys", "client:delete")

@@ -22,6 +22,10 @@ from fwknopd.uci_store import Loaded, UciStore
 
 def import_files(options: Namespace) -> int:
     """The verb ``import``. Without --apply nothing is written."""
+    if options.csv:
+        from fwknopd.ctl.import_csv import import_table
+
+        return import_table(options)
     try:
         return import_document(options) if options.netjson else _import(options)
     except ConfigError as error:

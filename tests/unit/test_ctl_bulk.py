@@ -1,0 +1,197 @@
+"""Hundreds of clients: from a table, all keys at once, and who ends when."""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwknopd.config.problems import ConfigError
+from fwknopd.config.wanted_csv import clients_from_csv
+from fwknopd.configuration import load_uci
+from fwknopd.ctl.spans import span
+from fwknopd.keys import is_placeholder
+from fwknopd.policy.stanza import Stanza
+from tests.interop.example_keys import HMAC_KEY_BASE64, KEY_BASE64
+from tests.unit.test_ctl_clients import Capsys, Router
+
+MANY = 500
+DAY = 86400
+TABLE = (
+    "\ufeffname,OPEN_PORTS,note,KEY_BASE64,HMAC_KEY_BASE64\r\n"
+    f'anna,"tcp/22, udp/53","her ""new"" phone",{KEY_BASE64},{HMAC_KEY_BASE64}\r\n'
+    "\r\n"
+    "J\u00f6rg,tcp/22\r\n"
+)
+
+
+@pytest.fixture
+def router(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> Router:
+    return Router(tmp_path, monkeypatch, capsys)
+
+
+def stanzas(router: Router) -> dict[str, Stanza]:
+    router.apply({"enabled": True})
+    loaded = load_uci(router.uci)
+    assert loaded is not None
+    return {stanza.label: stanza for stanza in loaded.stanzas}
+
+
+# A table
+
+
+def test_a_table_of_clients(router: Router) -> None:
+    before = router.uci.read_bytes()
+    assert router.run("import", "--csv", "-", said=TABLE)[0] == 0
+    assert router.uci.read_bytes() == before, "without --apply nothing is written"
+    code, told = router.run("import", "--csv", "-", "--apply", said=TABLE)
+    assert (code, "is written" in told) == (0, True)
+    anna, joerg = router.client("anna"), router.client("J\u00f6rg")
+    assert anna and joerg
+    assert anna.get("KEY_BASE64") == KEY_BASE64
+    assert anna.get("note") == 'her "new" phone'
+    assert {str(port) for port in stanzas(router)["anna"].open_ports or ()} == {"tcp/22", "udp/53"}
+    assert joerg.get("KEY_BASE64") not in ("", KEY_BASE64)
+    assert not is_placeholder(joerg.get("HMAC_KEY_BASE64"))
+
+
+def test_who_is_there_is_changed_only_by_force_and_keeps_his_keys(router: Router) -> None:
+    table = "name;OPEN_PORTS\nbob;tcp/80\ncarl;tcp/443\n"
+    before = router.uci.read_bytes()
+    code, told = router.run("import", "--csv", "-", "--apply", said=table)
+    assert (code, router.uci.read_bytes()) == (1, before)
+    assert "bob" in told
+    assert "--force" in told
+    assert router.run("import", "--csv", "-", "--apply", "--force", said=table)[0] == 0
+    bob = router.client("bob")
+    assert bob
+    assert (bob.get("OPEN_PORTS"), bob.get("KEY")) == ("tcp/80", "bobs own words")
+    assert router.client("carl")
+
+
+def test_five_hundred_clients_and_fresh_keys_for_all(router: Router, tmp_path: Path) -> None:
+    table = tmp_path / "clients.csv"
+    rows = (f"client {number},tcp/{1000 + number}\n" for number in range(MANY))
+    table.write_text("name,OPEN_PORTS\n" + "".join(rows))
+    assert router.run("import", "--csv", str(table), "--apply", "--json")[0] == 0
+    router.run("client", "revoke", "client 7")
+    before = stanzas(router)
+    assert len(before) == MANY + 1
+    assert len({stanza.identity for stanza in before.values()}) == MANY + 1
+    code, told = router.run("client", "rotate", "--all", "--overlap", "48", "--json")
+    assert (code, json.loads(told)["written"]) == (0, True)
+    after = stanzas(router)
+    for name in ("bob", "client 0", "client 499"):
+        assert after[name].identity != before[name].identity
+        [old] = router.old_keys(name)
+        assert old
+    assert after["client 7"].identity == before["client 7"].identity
+    assert not after["client 7"].enabled
+    old_ones = [stanza for stanza in after.values() if stanza.old_keys_of]
+    assert len(old_ones) == MANY
+    ends = {stanza.access_expire or 0 for stanza in old_ones}
+    assert all(47 * 3600 < end - time.time() <= 48 * 3600 for end in ends)
+    code, told = router.run("expiring", "--within", "3d", "--json")
+    assert (code, len(json.loads(told)["clients"])) == (0, MANY)
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "why"),
+    [
+        ("", 1, "no column of this name"),
+        ("OPEN_PORTS\ntcp/22\n", 1, "no column of this name"),
+        ("name,OPEN_PROTS\n", 1, "no such option"),
+        ("name,note,note\n", 1, "there twice"),
+        ("name,note\n\nanna,a,b\n", 3, "more cells"),
+        ("name,note\n,x\n", 2, "has no name"),
+        ('name,note\n"anna"x,y\n', 2, "no row of CSV"),
+        ('name,note\n"anna\n', 2, "no row of CSV"),
+    ],
+)
+def test_a_faulty_table_is_refused_with_its_line(table: str, line: int, why: str) -> None:
+    with pytest.raises(ConfigError, match=why) as error:
+        clients_from_csv(table, "clients.csv")
+    [problem] = error.value.problems
+    assert (problem.file, problem.line) == ("clients.csv", line)
+    assert problem.remedy
+
+
+@given(st.text(max_size=80) | st.text('nameKEY,;"\r\n ', max_size=80).map("name,KEY\n".__add__))
+def test_any_text_is_a_table_or_refused(text: str) -> None:
+    try:
+        clients = clients_from_csv(text, "x")
+    except ConfigError:
+        return
+    assert all(client["name"] == client["name"].strip() != "" for client in clients)
+
+
+@pytest.mark.parametrize("file", ["missing.csv", "latin.csv"])
+def test_a_file_that_is_none_says_so(router: Router, tmp_path: Path, file: str) -> None:
+    (tmp_path / "latin.csv").write_bytes("name\nJ\u00f6rg\n".encode("latin-1"))
+    code, told = router.run("import", "--csv", str(tmp_path / file), "--apply")
+    assert code == 1
+    assert ("can't be read" in told) or ("not UTF-8" in told)
+
+
+# Keys of all
+
+
+@pytest.mark.parametrize("arguments", [[], ["bob", "--all"]])
+def test_one_client_or_all(router: Router, arguments: list[str]) -> None:
+    before = router.uci.read_bytes()
+    assert router.run("client", "rotate", *arguments)[0] == 1
+    assert router.uci.read_bytes() == before
+
+
+def test_who_has_no_name_keeps_his_keys_and_that_is_told(router: Router) -> None:
+    router.uci.write_text(router.uci.read_text().replace("\toption name 'bob'\n", ""))
+    code, told = router.run("client", "rotate", "--all")
+    assert code == 0
+    assert "without a name keeps" in told
+
+
+# Who ends
+
+
+def test_who_ends_soon_in_order(router: Router) -> None:
+    now = int(time.time())
+    for name, days in (("late", 90), ("soon", 3), ("over", -1)):
+        expiry = f"ACCESS_EXPIRE_EPOCH={now + days * DAY + 60}"
+        router.run("client", "add", name, "--set", expiry)
+    router.run("client", "add", "gone", "--set", f"ACCESS_EXPIRE_EPOCH={now + DAY}")
+    router.run("client", "revoke", "gone")
+    router.run("client", "rotate", "bob")
+    code, told = router.run("expiring", "--json")
+    found = json.loads(told)["clients"]
+    assert code == 0
+    told_of = [(item["name"], item["over"], item["old_keys"]) for item in found]
+    assert told_of == [("over", True, False), ("bob", False, True), ("soon", False, False)]
+    _, shown = router.run("expiring", "--within", "1w")
+    assert "in 3 d" in shown
+    assert "late" not in shown
+    assert "late" in router.run("expiring", "--within", "100")[1]
+    assert "Nobody" not in shown
+
+
+def test_nobody_ends(router: Router) -> None:
+    assert router.run("expiring") == (0, "Nobody's access ends in this time.\n")
+
+
+@pytest.mark.parametrize("text", ["", "d", "-1d", "1y", "1.5d", "999999d", "\u0663d"])
+def test_what_is_no_span(text: str) -> None:
+    with pytest.raises(ArgumentTypeError):
+        span(text)
+
+
+def test_spans() -> None:
+    assert [span(text) for text in ("12h", "30d", "2w", "3")] == [
+        43200,
+        30 * DAY,
+        14 * DAY,
+        3 * DAY,
+    ]
