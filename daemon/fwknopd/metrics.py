@@ -17,9 +17,11 @@ from fwknopd.control.protocol import VerbError
 from fwknopd.events import EventKind, FirewallWork, printable_name
 from fwknopd.keys import token_digest
 from fwknopd.openmetrics import Family, Kind, Labels, render
+from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import ACCEPTING, Reason
+from fwknopd.reporting import counted_as
 from fwknopd.service import Service
-from fwknopd.status import diagnosis
+from fwknopd.status import diagnosis, is_ready
 
 DIAGNOSED_SECONDS = 60.0
 """A diagnosis of the firewall is believed so long: it costs two runs of nft, and scrapers
@@ -59,7 +61,8 @@ def _daemon(service: Service) -> Iterator[Family]:
     yield Family("fwknopd_build", Kind.INFO, "The program that runs.", {program: 1})
     begun = clock.now() - clock.monotonic() + service.started
     yield _seconds("fwknopd_start_time_seconds", "When it started, in epoch seconds.", begun)
-    yield _flag("fwknopd_ready", "Whether a knock would open a door now.", _is_ready(service))
+    ready = is_ready(service, DIAGNOSED_SECONDS)
+    yield _flag("fwknopd_ready", "Whether a knock would open a door now.", ready)
     yield from _clock(service)
     yield from _configuration(service)
     yield _gauge("fwknopd_replay_entries", "Used packets that are remembered.", len(engine.replay))
@@ -100,19 +103,6 @@ def _configuration(service: Service) -> Iterator[Family]:
     yield _gauge("fwknopd_clients", "Clients in force.", len(stanzas))
 
 
-def _is_ready(service: Service) -> bool:
-    """What `fwknopctl status` ends with 0 for."""
-    states = [capture.state for capture in service.intake.captures]
-    waits = service.engine.settings.policy.wait_for_clock
-    return (
-        service.configuration is not None
-        and CaptureState.CAPTURING in states
-        and diagnosis(service, DIAGNOSED_SECONDS).ready
-        and not (waits and service.clock.problem())
-        and not service.options.test
-    )
-
-
 # Knocks and doors
 
 
@@ -137,19 +127,20 @@ def _verdict(reason: Reason) -> Labels:
 def _clients(service: Service) -> Iterator[Family]:
     """By name. What old keys are used for counts as their client's; equal names count as one."""
     engine, reporting = service.engine, service.engine.reporting
-    # Several clients may have the same keys, and then it is the first that knocks.
-    stanzas = {s.identity: s for s in reversed(engine.settings.stanzas)}.values()
+    stanzas = engine.settings.stanzas
     knocks: Counter[Labels] = Counter()
-    last: dict[Labels, float] = {}
-    for stanza in stanzas:
-        client = _client(stanza.label)
+    for stanza in {counted_as(s): s for s in reversed(stanzas)}.values():
         for reason, count in reporting.knocks_of(stanza).items():
-            knocks[client + _verdict(reason)] += count
+            knocks[_client(stanza) + _verdict(reason)] += count
+    last: dict[Labels, float] = {}
+    # Several clients may have the same keys, and then it is the first that knocks.
+    for stanza in {s.identity: s for s in reversed(stanzas)}.values():
         knocked = reporting.last_knock(stanza)
         if knocked is not None:
-            last[client] = max(last.get(client, 0), knocked.time)
-    doors = Counter({_client(stanza.label): 0 for stanza in stanzas})
-    doors.update(_client(grant.client) for grant in engine.doors.table)
+            last[_client(stanza)] = max(last.get(_client(stanza), 0), knocked.time)
+    names = {stanza.label: _client(stanza) for stanza in stanzas}
+    doors = Counter(dict.fromkeys(names.values(), 0))
+    doors.update(names.get(g.client, _named(g.client)) for g in engine.doors.table)
     yield Family(
         "fwknopd_client_knocks",
         Kind.COUNTER,
@@ -166,8 +157,12 @@ def _clients(service: Service) -> Iterator[Family]:
     )
 
 
-def _client(label: str) -> Labels:
-    return (("client", printable_name(label)),)
+def _client(stanza: Stanza) -> Labels:
+    return _named(stanza.old_keys_of or stanza.label)
+
+
+def _named(client: str) -> Labels:
+    return (("client", printable_name(client)),)
 
 
 # Edges

@@ -72,8 +72,8 @@ class Reporting:
         self._knocks: dict[str, Counter[Reason]] = {}
 
     def knocks_of(self, stanza: Stanza) -> Mapping[Reason, int]:
-        """What became of packets made with these keys, since the start."""
-        return self._knocks.get(stanza.identity, {})
+        """What became of packets of the client, since the start; see `counted_as`."""
+        return self._knocks.get(counted_as(stanza), {})
 
     def last_knock(self, stanza: Stanza) -> LastKnock | None:
         """Of a client with these keys, since the start; None when there was none."""
@@ -84,7 +84,8 @@ class Reporting:
         if self._knocks:
             known = {stanza.identity for stanza in stanzas}
             self._last = {name: last for name, last in self._last.items() if name in known}
-            self._knocks = {name: c for name, c in self._knocks.items() if name in known}
+            counted = set(map(counted_as, stanzas))
+            self._knocks = {name: c for name, c in self._knocks.items() if name in counted}
 
     def epoch(self, monotonic: float) -> float:
         """A monotonic second as wall-clock time, for people."""
@@ -132,7 +133,7 @@ class Reporting:
     def _count(self, stanza: Stanza | None, reason: Reason) -> None:
         self.events.count(reason)
         if stanza is not None:
-            self._knocks.setdefault(stanza.identity, Counter())[reason] += 1
+            self._knocks.setdefault(counted_as(stanza), Counter())[reason] += 1
 
     def strangers(self, refusal: Refusal, count: int) -> None:
         """So many packets were refused for the same reason, and none is worth an event."""
@@ -201,6 +202,14 @@ class Reporting:
             place=self.firewall.place(grant.door),
             **facts,
         )
+
+
+def counted_as(stanza: Stanza) -> str:
+    """What a client's knocks are added up by: its name, so that no other keys make them fewer.
+
+    A client without a name is known by its keys: its number may be another one's tomorrow.
+    """
+    return stanza.old_keys_of or stanza.name or stanza.identity
 
 
 def request_text(message: SpaMessage | None) -> str | None:

@@ -55,7 +55,23 @@ def status(service: Service) -> Json:
         "grants": len(engine.doors.table) + len(engine.commands.cycles.table),
         "clock": _clock(service),
         "test": service.options.test,
+        "ready": is_ready(service),
     }
+
+
+def is_ready(service: Service, believed: float = DIAGNOSIS_SECONDS) -> bool:
+    """Whether a knock would open a door now; ``believed`` as for `diagnosis`.
+
+    One capture of several will do: a network may well be down.
+    """
+    states = [capture.state for capture in service.intake.captures]
+    return (
+        service.configuration is not None
+        and CaptureState.CAPTURING in states
+        and diagnosis(service, believed).ready
+        and bool(_clock(service)["ok"])
+        and not service.options.test
+    )
 
 
 def origin(service: Service) -> Json:

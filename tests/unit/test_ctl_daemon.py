@@ -276,6 +276,9 @@ READY: Json = {**STATUS, "clock": {"ok": True, "detail": ""}}
         ({"firewall": {"ready": False}}, 4),
         ({"clock": STATUS["clock"]}, 4),
         ({"test": True}, 4),
+        ({"ready": False}, 4),
+        ({"ready": True, "clock": STATUS["clock"]}, 0),
+        ({"ready": "yes", "clock": STATUS["clock"]}, 4),
     ],
     ids=repr,
 )

@@ -41,7 +41,13 @@ def _asked(options: Namespace) -> Json:
 
 
 def _is_ready(status: Json) -> bool:
-    """Would a knock be honoured? One capture of several will do: a network may well be down."""
+    """Would a knock be honoured?"""
+    told = status.get("ready")
+    return told if isinstance(told, bool) else _seems_ready(status)
+
+
+def _seems_ready(status: Json) -> bool:
+    """The same of a daemon from before it said so, whose program was replaced meanwhile."""
     captures = [text(capture, "state") for capture in children(status, "captures")]
     return (
         text(child(status, "configuration"), "source") in _SOURCES

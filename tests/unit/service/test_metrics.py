@@ -10,7 +10,7 @@ from fwknopd.firewall import FirewallError
 from fwknopd.keys import generate_token, token_digest
 from fwknopd.policy.verdict import Reason
 from tests.unit.scraped import families, samples
-from tests.unit.service.configs import LAPTOP, PHONE, stanza
+from tests.unit.service.configs import LAPTOP, PHONE, stanza, uci_client
 from tests.unit.service.doubles import NOW
 from tests.unit.service.rig import Rig
 
@@ -107,6 +107,36 @@ def test_clients_that_are_gone_and_those_with_the_same_keys(rig: Rig) -> None:
     assert numbers(rig, "fwknopd_knocks") == {"accept,accepted": 2}
 
 
+def test_old_keys_count_as_their_clients_also_when_they_are_gone(uci_rig: Rig) -> None:
+    device = "config config\n\toption PCAP_INTF 'eth1'\n"
+    old = uci_client("Anna (old keys)", PHONE, "old_keys_of 'Anna'")
+    uci_rig.uci(device, uci_client("Anna", LAPTOP), old)
+    uci_rig.start()
+    uci_rig.knock()
+    uci_rig.knock(keys=LAPTOP, message="192.0.2.8,tcp/22")
+    counted = {"Anna,accept,accepted": 2}
+    assert numbers(uci_rig, "fwknopd_client_knocks", by_client=True) == counted
+    assert numbers(uci_rig, "fwknopd_client_open_doors", by_client=True) == {"Anna": 2}
+    last = numbers(uci_rig, "fwknopd_client_last_knock_timestamp_seconds", by_client=True)
+    assert last == {"Anna": NOW}
+    assert "old keys" not in text(uci_rig, by_client=True)
+    uci_rig.uci(device, uci_client("Anna", LAPTOP))
+    uci_rig.ask("reload")
+    assert numbers(uci_rig, "fwknopd_client_knocks", by_client=True) == counted
+
+
+def test_a_name_that_one_of_two_gives_up_counts_on(uci_rig: Rig) -> None:
+    device = "config config\n\toption PCAP_INTF 'eth1'\n"
+    uci_rig.uci(device, uci_client("Anna", PHONE), uci_client("Anna", LAPTOP))
+    uci_rig.start()
+    uci_rig.knock()
+    uci_rig.uci(device, uci_client("Anna", LAPTOP))
+    uci_rig.ask("reload")
+    uci_rig.knock(keys=LAPTOP)
+    knocks = numbers(uci_rig, "fwknopd_client_knocks", by_client=True)
+    assert knocks == {"Anna,accept,accepted": 2}
+
+
 def test_a_firewall_that_fails_is_counted_by_what_it_failed_at(rig: Rig) -> None:
     rig.start()
     rig.knock()
@@ -156,6 +186,7 @@ def test_what_is_amiss_shows(rig: Rig) -> None:
     assert numbers(rig, "fwknopd_capture_up") == {}
     for bad in ("ready", "clock_believed"):
         assert number(rig, f"fwknopd_{bad}") == 0, bad
+    assert rig.ask("status")["ready"] is False
     rig.conf("PCAP_INTF later0;\nVERBOSE what;\n")
     rig.ask("reload")
     assert number(rig, "fwknopd_configuration_ok") == 0

@@ -25,7 +25,7 @@ def test_status_tells_how_it_is(rig: Rig) -> None:
     assert status["configuration"]["source"] == "files"
     assert status["configuration"]["loaded_at"] == NOW
     assert status["configuration"]["problems"] == []
-    assert status["firewall"]["ready"] is True
+    assert status["ready"] is status["firewall"]["ready"] is True
     assert status["firewall"]["devices"] == ["eth1"]
     assert status["counters"] == {"accepted": 1}
     assert (status["clients"], status["grants"]) == (1, 1)
