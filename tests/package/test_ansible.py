@@ -157,6 +157,10 @@ def test_the_module_warns_where_knocks_would_open_nothing(router: Router) -> Non
     answer = router.module(clients=[ANNA])
     assert answer["changed"]
     assert "no knock would open anything" in str(answer["warnings"])
+    router.module(clients=[ANNA], enabled=True)
+    answer = router.module(clients=[ANNA], enabled=False)
+    assert answer["changed"]
+    assert "warnings" not in answer
 
 
 def test_before_the_first_installation_a_look_does_not_fail(router: Router) -> None:

@@ -168,7 +168,8 @@ class Router:
         if not answer.get("reloaded"):
             told = "; ".join(problem["message"] for problem in answer.get("problems", ()))
             self._module.fail_json(msg=f"fwknopd goes on with its old configuration: {told}")
-        if self._status() == NOT_READY:
+        # Who switches it off needs not be told that nothing opens.
+        if self._module.params["enabled"] is not False and self._status() == NOT_READY:
             self._module.warn("fwknopd runs, but no knock would open anything: fwknopctl status")
 
     def _status(self) -> int:
