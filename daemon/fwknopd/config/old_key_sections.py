@@ -104,7 +104,7 @@ def follow(package: UciPackage, section_id: str, former_name: str) -> UciPackage
         until = _earlier(end_of(client), end_of(old))
         if until != end_of(old):
             followed = followed.with_option(UciOption(END, str(until)))
-        package = _put(package, followed)
+        package = package.with_section(followed)
     return package
 
 
@@ -162,10 +162,6 @@ def _renamed(option: UciOption, former: str, name: str) -> UciOption:
     if option.name == "name":
         return replace(option, value=option.text.replace(former, name, 1)[:MAX_NAME])
     return option
-
-
-def _put(package: UciPackage, section: UciSection) -> UciPackage:
-    return UciPackage(tuple(section if s.id == section.id else s for s in package.sections))
 
 
 def _free_name(package: UciPackage, name: str, names: tuple[str, str]) -> str:

@@ -72,6 +72,10 @@ class UciPackage:
         """The section with that id (name or cfg name), or None."""
         return next((item for item in self.sections if item.id == section_id), None)
 
+    def with_section(self, section: UciSection) -> UciPackage:
+        """The package with this section in the place of the one with its id."""
+        return UciPackage(tuple(section if s.id == section.id else s for s in self.sections))
+
     def of_type(self, section_type: str) -> tuple[UciSection, ...]:
         """All sections of that type, in order."""
         return tuple(item for item in self.sections if item.type == section_type)

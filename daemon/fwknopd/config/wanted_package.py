@@ -75,7 +75,7 @@ def _with_switch(package: UciPackage, enabled: bool | None) -> UciPackage:
         return _with_option(package, "global", "uci_enabled", "1")
     for section in sections if not enabled else sections[:1]:
         new = section.with_option(UciOption("uci_enabled", str(int(enabled))))
-        package = _put(package, new)
+        package = package.with_section(new)
     return package
 
 
@@ -85,17 +85,13 @@ def _with_option(package: UciPackage, kind: str, name: str, value: UciValue) -> 
     having = [section for section in sections if section.option(name)]
     if not value:
         for section in having:
-            package = _put(package, _without_option(section, name))
+            package = package.with_section(_without_option(section, name))
         return package
     if sections:
         place = (having or [sections[0]])[-1]
-        return _put(package, place.with_option(UciOption(name, value)))
+        return package.with_section(place.with_option(UciOption(name, value)))
     made = UciSection(kind, None, new_section_id(package, kind), (UciOption(name, value),))
     return UciPackage((*package.sections, made))
-
-
-def _put(package: UciPackage, section: UciSection) -> UciPackage:
-    return UciPackage(tuple(section if s.id == section.id else s for s in package.sections))
 
 
 def _without_option(section: UciSection, name: str) -> UciSection:
@@ -116,7 +112,8 @@ def _with_client(
     if wanted.state is State.REVOKED:
         package = old_keys.ended(package, wanted.name)
         off = says_off(section.get("enabled"))
-        return package if off else _put(package, section.with_option(UciOption("enabled", "0")))
+        revoked = section if off else section.with_option(UciOption("enabled", "0"))
+        return package.with_section(revoked)
     return _changed(package, section, wanted, moment)
 
 
@@ -138,7 +135,7 @@ def _changed(
     if wanted.options is not None:
         new = _rules(new, wanted.name, wanted.options)
     new = _with_keys(new, wanted.keys)
-    package = _put(package, new)
+    package = package.with_section(new)
     if dict(_keys(new)) != dict(_keys(section)):
         if says_off(section.get("enabled")):
             # Revoked for a lost phone, perhaps: what that one has must not work again.

@@ -10,6 +10,12 @@ from fwknopd.ctl.verb import DEFAULT_CONFIG, DEFAULT_UCI, Verbs, add_verb
 
 def conversion_verbs(verbs: Verbs) -> None:
     """Verbs that turn one form of the configuration into another."""
+    _import_verb(verbs)
+    _migrate_verb(verbs)
+    _export_verb(verbs)
+
+
+def _import_verb(verbs: Verbs) -> None:
     taken = add_verb(
         verbs,
         "import",
@@ -44,6 +50,9 @@ def conversion_verbs(verbs: Verbs) -> None:
     )
     taken.add_argument("--apply", action="store_true", help="write the UCI file")
     taken.add_argument("--force", action="store_true", help="replace what the UCI file says now")
+
+
+def _migrate_verb(verbs: Verbs) -> None:
     ready = add_verb(
         verbs,
         "migrate",
@@ -62,6 +71,9 @@ def conversion_verbs(verbs: Verbs) -> None:
         default="wan",
         help="the network to watch where nothing says which (wan)",
     )
+
+
+def _export_verb(verbs: Verbs) -> None:
     given = add_verb(
         verbs,
         "export",
