@@ -267,6 +267,7 @@ class ReplayMemory:
 
     def _replace(self) -> None:
         self._journal.replace(self.cache.entries(), self._before())
+        self._failing = False
 
     def _try(self, action: Callable[[], None], *, quiet: bool = False) -> bool:
         try:
@@ -275,11 +276,10 @@ class ReplayMemory:
             if not quiet:
                 self._report(error)
             return False
-        self._failing = False
         return True
 
     def _report(self, error: JournalError) -> None:
-        """Once, until a write succeeds again."""
+        """Once, until the file could be made anew: a line more fits where a new file does not."""
         if not self._failing:
             self._events.record(EventKind.ERROR, detail=str(error))
         self._failing = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -350,6 +351,23 @@ def test_what_could_not_be_written_is_written_later(router: Router) -> None:
     router.start()
     assert {router.send(copy) for copy in copies} == {"replay"}
     assert router.send(router.knock()) == "accepted"
+
+
+def test_a_list_that_grows_because_it_can_not_be_made_anew_is_told_once(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    router.start()
+    monkeypatch.setattr(replay_journal.ReplayJournal, "grown", lambda *_: True)
+    for told in (1, 2):
+        with monkeypatch.context() as full:
+            full.setattr(replay_journal, "_replace", refuse)
+            assert [router.send(router.knock()) for _ in range(3)] == ["accepted"] * 3
+        assert len(router.errors()) == told
+        # There is room again, and then none any more.
+        assert router.send(router.knock()) == "accepted"
 
 
 def test_an_orderly_end_writes_what_could_not_be_written(router: Router) -> None:
