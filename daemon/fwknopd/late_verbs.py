@@ -21,6 +21,8 @@ class LateVerbs:
     def get(self, verb: str, /) -> Handler | None:
         """Who answers this verb."""
         if self._table is None:
+            # What answering takes is loaded here too, where the server has a descriptor for it.
+            import fwknopd.firewall.conntrack  # noqa: F401
             from fwknopd.verbs import Verbs
 
             self._table = Verbs(self._service).table()

@@ -4,10 +4,11 @@ Nothing here waits: one request is served per turn of the loop, answers go out a
 as the client takes them, and meanwhile no further request of that client is read. A
 client that holds memory or a place without taking its answers is dropped, the longest
 silent one first, so that the next person who asks is always let in. Followers are silent
-by nature: they have places of their own, which nobody who only asks can take from them.
+by nature: they have places of their own, which those who only ask take from them in one case
+alone, when the process has no descriptor left and nobody else to drop.
 
-One descriptor is kept in reserve, so that somebody can ask what is the matter even when the
-process has no other left.
+Two descriptors are kept in reserve, so that somebody can ask what is the matter even when the
+process has no other left: one for the connection, one to load what answers.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from fwknopd.control.listening import ControlSocketError, Listener, Peer
 from fwknopd.control.protocol import (
     MAX_LINE,
     Json,
+    Request,
     VerbError,
     decode_request,
     encode_error,
@@ -55,6 +57,9 @@ MAX_BACKLOG = 4 * 1024 * 1024
 MAX_FOLLOW_LINES = 500
 """Events a follower may lag behind."""
 
+RESERVED = 2
+"""Descriptors that are opened to be given up."""
+
 OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 """The process, or the whole machine, has as many as it may."""
 
@@ -75,8 +80,8 @@ class ControlServer:
         self._selector: selectors.BaseSelector | None = None
         # Ordered by last sign of life, oldest first.
         self._connections: dict[Connection, None] = {}
-        self._reserve: int | None = None
-        self._reserve_descriptor()
+        self._reserve: list[int] = []
+        self._fill_reserve()
         self.peer: Peer | None = None
         """Who asked for what is being handled, None in between."""
 
@@ -107,7 +112,8 @@ class ControlServer:
             self._selector.unregister(self._listener.socket)
             self._selector = None
         self._listener.close()
-        self._release_reserve()
+        while self._reserve:
+            self._free_one()
 
     def _accept(self, _mask: int) -> None:
         connected = self._next_client()
@@ -130,23 +136,22 @@ class ControlServer:
         asking = (c for c in self._connections if not c.following)
         if silent := next(asking, None) or next(iter(self._connections), None):
             self._drop(silent)
-        self._release_reserve()
+        self._free_one()
         try:
             return self._listener.socket.accept()[0]
         except OSError:
             return None
         finally:
-            self._reserve_descriptor()
+            self._fill_reserve()
 
-    def _reserve_descriptor(self) -> None:
-        if self._reserve is None:
-            with suppress(OSError):
-                self._reserve = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    def _fill_reserve(self) -> None:
+        with suppress(OSError):
+            while len(self._reserve) < RESERVED:
+                self._reserve.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
 
-    def _release_reserve(self) -> None:
-        if self._reserve is not None:
-            os.close(self._reserve)
-            self._reserve = None
+    def _free_one(self) -> None:
+        if self._reserve:
+            os.close(self._reserve.pop())
 
     @property
     def _loop(self) -> selectors.BaseSelector:
@@ -174,10 +179,10 @@ class ControlServer:
     def _answer(self, connection: Connection, line: bytes) -> None:
         self.peer = connection.peer
         try:
-            request = decode_request(line)
+            request, handler = self._understood(line)
             arguments = request.arguments
             follow = bool(arguments.pop("follow", False))
-            answer = self._handle(request.verb, arguments)
+            answer = self._handle(handler, arguments)
             self._follow(connection, follow)
         except VerbError as error:
             answer = encode_error(error)
@@ -191,10 +196,7 @@ class ControlServer:
         if len(followers) > MAX_FOLLOWERS:
             self._drop(next(other for other in followers if other is not connection))
 
-    def _handle(self, verb: str, arguments: Json) -> bytes:
-        handler = self._handlers.get(verb)
-        if handler is None:
-            raise VerbError("unknown-verb", f"this daemon doesn't know {verb}", "Update it")
+    def _handle(self, handler: Handler, arguments: Json) -> bytes:
         try:
             # Encoding is part of it: a result may hold what JSON has no word for.
             return encode_result(handler(arguments))
@@ -206,6 +208,28 @@ class ControlServer:
                 f"the daemon failed to answer: {type(error).__name__}: {error}",
                 "This is a fault in the daemon; please report it",
             ) from error
+
+    def _understood(self, line: bytes) -> tuple[Request, Handler]:
+        """What is asked, and who answers. The first time both take a descriptor, to be loaded."""
+        self._free_one()
+        try:
+            request = decode_request(line)
+            return request, self._handler(request.verb)
+        finally:
+            self._fill_reserve()
+
+    def _handler(self, verb: str) -> Handler:
+        try:
+            handler = self._handlers.get(verb)
+        except Exception as error:  # as when an upgrade has just replaced what is loaded late
+            raise VerbError(
+                "internal",
+                f"the daemon could not load what answers {verb}: {type(error).__name__}: {error}",
+                "Ask again; if that doesn't help, restart fwknopd",
+            ) from error
+        if handler is None:
+            raise VerbError("unknown-verb", f"this daemon doesn't know {verb}", "Update it")
+        return handler
 
     def _refuse_line(self, connection: Connection) -> None:
         refusal = VerbError(
@@ -272,4 +296,4 @@ class ControlServer:
         del self._connections[connection]
         self._loop.unregister(connection.socket)
         connection.close()
-        self._reserve_descriptor()
+        self._fill_reserve()

@@ -119,6 +119,13 @@ def test_without_descriptors_it_rests_answers_and_goes_on_when_there_are_some(
     assert guarded.ask("reload")["reloaded"]
 
 
+def test_without_descriptors_the_first_who_ever_asks_is_answered(router: Router) -> None:
+    router.guarded.daemon.restart()
+    with out_of_descriptors(router.pid):
+        for _ in range(3):
+            assert router.guarded.ask("status")["captures"]
+
+
 def test_control_clients_that_never_read_never_send_or_never_stop_delay_no_knock(
     router: Router,
 ) -> None:

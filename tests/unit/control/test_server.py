@@ -93,6 +93,25 @@ def test_a_faulty_handler_is_an_answer_not_an_end(client: ControlClient) -> None
     assert client.call("grants") == {"grants": []}
 
 
+class Upgraded(dict[str, Handler]):
+    """Handlers of a program whose files were replaced before anybody asked."""
+
+    def get(self, verb: str, default: object = None, /) -> Any:
+        if verb == "status":
+            raise ValueError("zip() argument 2 is longer than argument 1")
+        return super().get(verb)
+
+
+def test_what_cannot_be_loaded_is_an_answer_not_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with RunningServer(path, Upgraded(HANDLERS)):
+        client = ControlClient(path)
+        with pytest.raises(ControlError, match=r"status: ValueError: zip\(\)") as raised:
+            client.call("status")
+        assert raised.value.code == "internal" and "restart fwknopd" in raised.value.remedy
+        assert client.call("grants") == {"grants": []}
+
+
 def test_a_result_that_is_no_json_is_an_answer_not_an_end(client: ControlClient) -> None:
     with pytest.raises(ControlError, match="ValueError") as raised:
         client.call("revoke", client="endless")
