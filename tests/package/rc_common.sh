@@ -66,6 +66,10 @@ reload() {
 	reload_service "$@"
 }
 
+running() {
+	procd_running "$service"
+}
+
 status() {
 	status_service "$@"
 }

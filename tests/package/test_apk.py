@@ -117,3 +117,50 @@ def test_what_apk_needs_is_beside_its_command(packages: Packages) -> None:
     assert re.fullmatch(
         r"/etc/config/fwknopd [0-9a-f]{64}\n", (lists / "fwknop-wrt.conffiles_static").read_text()
     )
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Path:
+    """The init scripts of a router where the daemon runs; they write down what they are told."""
+    folder = tmp_path / "init.d"
+    folder.mkdir()
+    for name in ("fwknopd", "fwknop-webui", "rpcd"):
+        script = folder / name
+        script.write_text(f'#!/bin/sh\necho "{name} $1" >>{folder}/told\n')
+        script.chmod(0o755)
+    return folder
+
+
+@pytest.mark.busybox
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("fwknop-wrt", ["fwknopd running", "fwknopd restart", "fwknop-webui stop"]),
+        ("fwknop-wrt-webui", ["rpcd reload", "fwknop-webui stop"]),
+    ],
+)
+@pytest.mark.parametrize("upgrade", ["0", "1"])
+def test_an_upgrade_ends_what_runs_of_the_version_before(
+    packages: Packages, services: Path, name: str, told: list[str], upgrade: str
+) -> None:
+    of_both = (
+        packages[name].control_file("postinst-pkg"),
+        (packages[name].path.parents[1] / "apk" / name / "post-upgrade").read_text(),
+    )
+    for script in of_both:
+        here = script.replace("/etc/init.d", str(services)).replace("/lib/functions.sh", "/none")
+        here = here.replace('[ -s "${IPKG_INSTROOT}/none" ] || exit 0\n', "")
+        here = "\n".join(line for line in here.splitlines() if not _is_of_openwrt(line))
+        here = here.replace("PKG_UPGRADE=1", f"PKG_UPGRADE={upgrade}")
+        done = subprocess.run(
+            ["busybox", "ash", "-c", here], env={"PKG_UPGRADE": upgrade}, capture_output=True
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        listed = services / "told"
+        calls = listed.read_text().splitlines() if listed.exists() else []
+        listed.unlink(missing_ok=True)
+        assert calls == (told if upgrade == "1" else [c for c in told if c == "rpcd reload"])
+
+
+def _is_of_openwrt(line: str) -> bool:
+    return line.startswith((". ", "add_group_and_user", "default_postinst"))

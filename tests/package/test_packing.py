@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -118,6 +119,39 @@ def test_a_packed_package_does_what_its_sources_do(site: Path) -> None:
     # A function's first line, and the name of its module's source.
     assert failure[-2].strip() == 'File "fwknop_webui/alone.py", line 3, in fail'
     assert failure[-1] == "ZeroDivisionError: division by zero"
+
+
+_UPGRADE = """\
+import os, sys
+from pathlib import Path
+from fwknop_webui import cli
+from importlib import import_module
+pack = Path(cli.__file__).with_name("others.pack")
+other = b"of the next version"
+if "in place" in sys.argv:
+    pack.write_bytes(other)
+else:
+    pack.with_name("new").write_bytes(other)
+    pack.with_name("new").rename(pack)
+if "closed" in sys.argv:
+    os.closerange(3, 100)
+    os.open("/dev/zero", os.O_RDONLY)
+try:
+    print(import_module("fwknop_webui.alone").__name__)
+except ImportError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("how", ["replaced", "in place", "closed"])
+def test_a_program_goes_on_with_the_packs_it_began_with_or_says_why_not(
+    site: Path, tmp_path: Path, how: str
+) -> None:
+    shutil.copytree(site, tmp_path, dirs_exist_ok=True)
+    said = run(tmp_path, "-c", _UPGRADE, how)
+    pack = tmp_path / "fwknop_webui/others.pack"
+    told = f"{pack} is another one since this program began: restart it"
+    assert said == ["fwknop_webui.alone" if how == "replaced" else told]
 
 
 def test_a_packed_module_is_run_by_its_name(site: Path) -> None:
