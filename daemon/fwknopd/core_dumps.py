@@ -11,8 +11,14 @@ NONE_EVEN_BY_A_PIPE = 1
 def forbid() -> None:
     """Leave none from now on, nor the programs this process starts.
 
-    Where whoever started it allows nothing at all, and no way back from there, that stays.
+    Where whoever started it allows nothing at all, and no way back from there, that stays: then
+    a dump by a pipe is up to the system.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_CORE)
-    limit = 0 if most == 0 else NONE_EVEN_BY_A_PIPE
-    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+    try:
+        _allow(NONE_EVEN_BY_A_PIPE)
+    except (ValueError, OSError):
+        _allow(0)
+
+
+def _allow(most: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
