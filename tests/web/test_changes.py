@@ -30,10 +30,26 @@ def put_back(visitor: Visitor) -> Page:
     return visitor.press(page.form("/changes/keep"), "Put the old file back")
 
 
+def test_client_that_is_added_is_told_of_in_two_messages(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
+) -> None:
+    # With a client that has no key, and pages that aren't in use.
+    write_uci("\nconfig access\n\toption SOURCE 'ANY'\n\toption KEY '__CHANGEME__'\n\n")
+    page = add(visitor, "Save", name="Anna")
+    assert page.html.count('<div class="alert-message') == 2
+    for words in (
+        "Anna is added, with fresh keys.",
+        "press Save & Apply when done",
+        "“Enable config overwrite” is off",
+        "this is the placeholder of the stock configuration",
+    ):
+        assert words in page.text
+
+
 def test_saving_only_stages(visitor: Visitor, daemon: StubDaemon, uci: Path) -> None:
     before = uci.read_bytes()
     page = add(visitor, "Save", name="Anna")
-    assert "Saved, but not in use yet." in page.text
+    assert "It is not in use yet: press Save & Apply when done." in page.text
     assert page.staged == 6
     assert uci.read_bytes() == before
     assert daemon.reloads() == 0

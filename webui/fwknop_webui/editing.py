@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -59,22 +60,31 @@ def stage(draft: Draft) -> None:
 
 
 def stage_and_go(
-    draft: Draft, endpoint: str, section: str | None = None, *, merged: bool = False
+    draft: Draft,
+    endpoint: str,
+    section: str | None = None,
+    *,
+    merged: bool = False,
+    news: tuple[str, str] | None = None,
 ) -> ResponseReturnValue:
     """After a good form: stage, apply if that button was pressed, and show the next page.
 
     ``section`` is the client whose page that is. ``merged``: others' changes came in between.
+    ``news``: what was done, and what comes next, told in one message with the rest.
     """
     stage(draft)
     if merged:
         title = _("The configuration was changed while you filled in the form")
         notify(Level.INFO, title, _("Your changes were put beside those; nothing was lost."))
     target = url_for(endpoint, section=section)
-    if request.form.get("do") == "apply":
-        return apply_and_go(target)
-    if draft.changes:
+    is_applied = request.form.get("do") == "apply"
+    if news:
+        title, text = news
+        rest = "" if is_applied else _("It is not in use yet: press Save & Apply when done.")
+        notify(Level.INFO, title, f"{text} {rest}".rstrip())
+    elif draft.changes and not is_applied:
         notify(Level.INFO, _("Saved, but not in use yet."), _("Press Save & Apply when done."))
-    return redirect(target, 303)
+    return apply_and_go(target) if is_applied else redirect(target, 303)
 
 
 def apply_and_go(target: str) -> ResponseReturnValue:
@@ -126,19 +136,22 @@ def problem_notices(draft: Draft, checked: Checked) -> list[Notice]:
     # The outcome of Save & Apply, shown on top of the same page, may say it already.
     pending = require_session().notices
     told_use = overwrites(draft.package) or any(notice.tells_use for notice in pending)
-    notices = [] if told_use else [_not_in_use()]
     found = (*draft.current.problems, *checked.problems)
     told = {problem for notice in pending for problem in notice.problems}
     serious = [p for p in found if p.severity is not Severity.NOTE and p not in told]
-    return [*notices, _found(draft.package, serious)] if serious else notices
+    if not told_use:
+        return [_not_in_use(draft.package, serious)]
+    return [_found(draft.package, serious)] if serious else []
 
 
-def _not_in_use() -> Notice:
-    return Notice(
-        Level.WARNING,
-        _("Not in use: “Enable config overwrite” is off"),
-        _("The daemon goes by the files in /etc/fwknop, if there are any.") + " " + remedy(),
-    )
+def _not_in_use(package: UciPackage, problems: Sequence[Problem]) -> Notice:
+    """One message with what else there is to say, so that the page begins before the fold."""
+    text = _("The daemon goes by the files in /etc/fwknop, if there are any.") + " " + remedy()
+    title = _("Not in use: “Enable config overwrite” is off")
+    if not problems:
+        return Notice(Level.WARNING, title, text)
+    found = _found(package, problems)
+    return replace(found, title=title, text=f"{text} {found.title}:")
 
 
 def _found(package: UciPackage, problems: Sequence[Problem]) -> Notice:

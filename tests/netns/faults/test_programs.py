@@ -112,7 +112,7 @@ def test_a_program_that_fails_is_told_and_mended_without_a_restart(
         )
         assert WORDS[how] in told["detail"]
     router.guarded.heard(
-        mark, lambda e: e["event"] == "firewall" and "1 open doors restored" in e["detail"]
+        mark, lambda e: e["event"] == "firewall" and "1 open door restored" in e["detail"]
     )
     router.let_in(kind=NAT)
     router.let_in()

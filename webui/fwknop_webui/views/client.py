@@ -117,12 +117,14 @@ def _save(opened: Draft, draft: Draft, section: UciSection | None) -> ResponseRe
         section = changed.package.section(combined.sections.get(section.id, section.id))
     if request.form.get("do") == "generate":
         return _generated(changed, section or changed.package.of_type(ACCESS)[-1])
-    if section is None:
-        fresh = not typed.keys.key
-        title = _("{name} is added, with fresh keys.") if fresh else _("{name} is added.")
-        hint = _("Press QR in its row and scan the code with the phone that shall knock.")
-        notify(Level.INFO, title.format(name=typed.values["name"]), hint)
-    return stage_and_go(changed, "clients", merged=combined.is_merged)
+    news = None if section else _added(typed)
+    return stage_and_go(changed, "clients", merged=combined.is_merged, news=news)
+
+
+def _added(typed: TypedClient) -> tuple[str, str]:
+    title = _("{name} is added.") if typed.keys.key else _("{name} is added, with fresh keys.")
+    hint = _("Press QR in its row and scan the code with the phone that shall knock.")
+    return title.format(name=typed.values["name"]), hint
 
 
 def _contested(
