@@ -74,6 +74,15 @@ def test_who_is_there_is_changed_only_by_force_and_keeps_his_keys(router: Router
     assert router.client("carl")
 
 
+def test_a_table_lets_nobody_in_again_who_is_revoked(router: Router) -> None:
+    router.run("client", "revoke", "bob")
+    table = "name,OPEN_PORTS\nbob,tcp/80\ncarl,tcp/443\n"
+    assert router.run("import", "--csv", "-", "--apply", "--force", said=table)[0] == 0
+    found = stanzas(router)
+    assert {name: stanza.enabled for name, stanza in found.items()} == {"bob": False, "carl": True}
+    assert {str(port) for port in found["bob"].open_ports or ()} == {"tcp/80"}
+
+
 def test_five_hundred_clients_and_fresh_keys_for_all(router: Router, tmp_path: Path) -> None:
     table = tmp_path / "clients.csv"
     rows = (f"client {number},tcp/{1000 + number}\n" for number in range(MANY))

@@ -11,7 +11,8 @@ from typing import Any
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.stanza_keys import KEY_NAMES
 from fwknopd.config.uci_model import UciPackage
-from fwknopd.config.wanted import wanted_from_json
+from fwknopd.config.values import says_off
+from fwknopd.config.wanted import State, wanted_from_json
 from fwknopd.config.wanted_csv import clients_from_csv
 from fwknopd.config.wanted_package import find
 from fwknopd.ctl.apply import load, make
@@ -30,11 +31,24 @@ def import_table(options: Namespace) -> int:
         clients = clients_from_csv(_text(options.csv), options.csv)
         loaded = load(options)
         _complete(clients, loaded.package, options)
-        wanted = wanted_from_json(json.dumps({"clients": clients}), options.csv)
+        documents = ({"clients": clients}, {"clients": _revoked(clients, loaded.package, options)})
+        steps = [wanted_from_json(json.dumps(item), options.csv) for item in documents]
     except ConfigError as error:
         raise config_error(error) from None
     options.check = not options.apply
-    return make([wanted], options, loaded, RELOAD)
+    return make(steps, options, loaded, RELOAD)
+
+
+def _revoked(
+    clients: list[dict[str, Any]], package: UciPackage, options: Namespace
+) -> list[dict[str, Any]]:
+    """Other rules let nobody in again: who is revoked stays so."""
+    sections = ((item["name"], find(package, item["name"], options.uci)) for item in clients)
+    return [
+        {"name": name, "state": State.REVOKED}
+        for name, section in sections
+        if section is not None and says_off(section.get("enabled"))
+    ]
 
 
 def _text(file: str) -> str:
