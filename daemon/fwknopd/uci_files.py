@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ from fwknopd.regular_file import FileError, file_error, open_regular, read_limit
 
 MAX_FILE_SIZE = 4 << 20
 """Bytes: ten thousand clients."""
+
+LEFT_SECONDS = 60.0
+"""A file half written for so long is of a commit that was killed: under the lock there is none."""
 
 _LOCK_POLL = 0.02
 SECRET_MODE = 0o600
@@ -138,7 +142,8 @@ class Locked:
         target = path.resolve()
         old = os.fstat(self.file)
         # Not the tempfile module: the daemon loads this file, and that one costs a megabyte.
-        temporary = target.with_name(f".{path.name}.uci-{os.urandom(4).hex()}")
+        temporary = _beside(target, os.urandom(4).hex())
+        _remove_left(target, {os.geteuid(), old.st_uid})
         try:
             descriptor = os.open(temporary, _NEW_FILE, SECRET_MODE)
         except OSError as error:
@@ -171,6 +176,24 @@ class Locked:
         if self.delta is not None:
             os.ftruncate(self.delta, 0)
             os.pwrite(self.delta, data, 0)
+
+
+def _beside(target: Path, ending: str) -> Path:
+    """A file that is to take the place of this one."""
+    return target.with_name(f".{target.name}.uci-{ending}")
+
+
+def _remove_left(target: Path, owners: Collection[int]) -> None:
+    """Take away what commits left that were killed: it holds keys, and nobody looks for it."""
+    pattern = re.compile(re.escape(_beside(target, "").name) + "[0-9a-f]{8}")
+    # What can't be removed is no reason not to commit.
+    with suppress(OSError):
+        for path in target.parent.iterdir():
+            if pattern.fullmatch(path.name):
+                found = path.lstat()
+                is_old = found.st_mtime < time.time() - LEFT_SECONDS
+                if is_old and stat.S_ISREG(found.st_mode) and found.st_uid in owners:
+                    path.unlink()
 
 
 def _is_trusted(found: os.stat_result) -> bool:

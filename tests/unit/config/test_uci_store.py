@@ -6,8 +6,11 @@ import errno
 import fcntl
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -343,6 +346,40 @@ def test_a_full_disk_keeps_the_old_file(store: UciStore, monkeypatch: pytest.Mon
         store.commit([CHANGE], store.load().etag)
     assert store.path.read_text() == TEXT
     assert [path.name for path in store.path.parent.iterdir()] == ["fwknopd"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fwknopd.config.uci_changes import SetOption
+from fwknopd.uci_store import UciStore
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+store = UciStore(Path(sys.argv[1]), Path(sys.argv[2]))
+store.commit([SetOption("x", "KEY", "never-to-be-kept")], store.load().etag)
+"""
+
+
+def test_what_a_killed_commit_left_goes_with_the_next_one(store: UciStore) -> None:
+    folder = store.path.parent
+    subprocess.run([sys.executable, "-c", KILLED, str(store.path), str(store.savedir)])
+    [left] = [path for path in folder.iterdir() if path != store.path]
+    assert "never-to-be-kept" in left.read_text() and stat.S_IMODE(left.stat().st_mode) == 0o600
+    store.commit([CHANGE], store.load().etag)
+    assert left.exists(), "it may still be written"
+    # None of these is one.
+    stem = left.name[:-8]
+    others = [folder / name for name in (".other.uci-01234567", f"{left.name}0", left.name[1:])]
+    others += [folder / f"{stem}0000000x", folder / f"{stem}00000001"]
+    for path in others[:-1]:
+        path.touch()
+    others[-1].mkdir()
+    link = folder / f"{stem}00000002"
+    link.symlink_to("fwknopd")
+    hour_ago = time.time() - 3600
+    for path in (left, *others, link):
+        os.utime(path, (hour_ago, hour_ago), follow_symlinks=False)
+    store.commit([SetOption("x", "OPEN_PORTS", "tcp/80")], store.load().etag)
+    assert set(folder.iterdir()) == {store.path, link, *others}
 
 
 def test_many_writers_lose_nothing(store: UciStore) -> None:
