@@ -244,8 +244,8 @@ def grant_text(grant: Grant, expires: float) -> str:
     door = grant.door
     target = door.nat or door.destination or "0.0.0.0/0"
     # The web page shows these words in the reader's language, and the time in its own way.
-    text = f"{door_kind(door)} rule for {door.who} -> {target} {door.what}"
-    return f"{text}, expires at {int(expires)}"
+    rule = f"{door_kind(door)} rule for {door.who} -> {target} {door.what}"
+    return f"{rule}, expires at {int(expires)}"
 
 
 def door_kind(door: Door) -> str:

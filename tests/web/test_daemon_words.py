@@ -13,7 +13,7 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwknop_webui.daemon_words import Phrases, _phrases, in_words
+from fwknop_webui.daemon_words import MAX_LOOKS, PEOPLES, Phrases, _phrases, in_words
 from fwknop_webui.knock_steps import CHECKS, explained_of
 from fwknop_webui.reasons import explain
 from fwknopd.config.problems import ConfigError
@@ -161,6 +161,11 @@ WORDS = [
         "access rule for 192.0.2.7 -> 0.0.0.0/0 tcp/22",
         "Regel access für 192.0.2.7 -> 0.0.0.0/0 tcp/22",
     ),
+    (
+        "access rule for 192.0.2.7 -> 0.0.0.0/0 tcp/22, expires at 1790000000",
+        "Regel access für 192.0.2.7 -> 0.0.0.0/0 tcp/22, läuft ab um 1790000000",
+    ),
+    ("no client's SOURCE covers 192.0.2.7", "SOURCE keines Clients umfasst 192.0.2.7"),
     ("what nobody has ever said", "what nobody has ever said"),
     ("", ""),
 ]
@@ -193,6 +198,48 @@ def test_every_step_of_an_explanation_has_a_name(in_german: None) -> None:
     steps = explained_of({"packet": [{"check": check} for check in (*CHECKS, "new")]}).steps
     told = [step.check for step in steps]
     assert {"Quelle", "Wiederholung", "NAT-Ziel", "new"} <= set(told)
+
+
+SPOKEN = ("a name", "NAT access")
+"""Words of the daemon's own, which people may give to things of theirs."""
+
+
+def test_what_people_wrote_is_left_as_it_is(in_german: None) -> None:
+    translated = []
+    for _place, template in TOOL["texts"]():
+        for spoken in SPOKEN:
+            gaps = {gap: f"<{gap}>" for gap in TOOL["_GAP"].findall(template)}
+            peoples = [gap for gap in gaps if gap.rstrip("0123456789") in PEOPLES]
+            told = in_words(template.format(**gaps | dict.fromkeys(peoples, spoken)))
+            if told.count(spoken) < len(peoples):
+                translated.append((template, told))
+    assert not translated, translated
+    assert in_words("these are old keys of NAT access, and their time is over") == (
+        "das sind alte Schlüssel von NAT access, und ihre Zeit ist vorbei"
+    )
+
+
+def test_gaps_of_people_are_gaps_there_are() -> None:
+    gaps = {gap for _place, text in TOOL["texts"]() for gap in TOOL["_GAP"].findall(text)}
+    assert gaps >= PEOPLES
+
+
+@pytest.mark.parametrize("text", ["a: b. c; d: " * 80, "the user x: y. z; " * 60, "no. no: " * 99])
+def test_no_text_is_looked_at_without_end(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, search = [], Phrases.matching
+
+    def counted(phrases: Phrases, text: str) -> object:
+        looks.append(text)
+        return search(phrases, text)
+
+    monkeypatch.setattr(Phrases, "matching", counted)
+    refusal = f"the packet is from user {text}, REQUIRE_USERNAME is anna"
+    assert text in _phrases("de").said(refusal)
+    # Whoever may knock chooses his name, and it costs no more than any other.
+    assert len(looks) < 4
+    looks.clear()
+    assert _phrases("de").said(text)
+    assert len(looks) <= MAX_LOOKS < 25
 
 
 def test_english_stays_english(app: Flask) -> None:

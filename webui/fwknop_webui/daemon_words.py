@@ -26,8 +26,19 @@ MAX_DEPTH = 5
 """Sentences within sentences within sentences."""
 
 MAX_CUTS = 12
-MAX_LOOKS = 80
-"""So often a text is looked at in parts, whatever somebody wrote into it."""
+MAX_LOOKS = 24
+"""So often the templates are searched for one text, whatever somebody wrote into it."""
+
+_PEOPLES = """
+    account address device digits file folder forwarded_for host interface item key label lookup
+    name network old_keys_of option path port program required section_id signer source target text
+    user value word
+"""
+PEOPLES = frozenset(_PEOPLES.split())
+"""Gaps that hold what people or other programs wrote, which is left as it is.
+
+A client may be called "a name", and "NAT access", too.
+"""
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _SEAMS = (": ", "; ", ". ")
@@ -82,6 +93,10 @@ class Template:
             place = after + len(word)
         return dict(zip(self.names, (*found, text[place:end]), strict=True))
 
+    def sentences(self, fields: dict[str, str]) -> dict[str, str]:
+        """Those of the gaps that may hold words of the daemon's."""
+        return {name: text for name, text in fields.items() if _kind(name) not in PEOPLES}
+
     def filled(self, fields: dict[str, str]) -> str:
         """The translation with the gaps filled in; what fills them is never read as a template."""
         return _PLACEHOLDER.sub(lambda gap: fields[gap[1]], self.translation)
@@ -133,6 +148,15 @@ class _Told:
     has_seam: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """What stands in a sentence's gaps; else as `_Told`."""
+
+    texts: dict[str, str]
+    unknown: int
+    has_seam: bool
+
+
 class _Telling:
     """One text: sentences may stand in the gaps of others, and several in a row.
 
@@ -142,15 +166,20 @@ class _Telling:
     def __init__(self, phrases: Phrases) -> None:
         self._phrases = phrases
         self._looks_left = MAX_LOOKS
+        self._known: dict[str, _Told] = {}
 
     def best(self, text: str, depth: int = 0) -> _Told:
-        """The best reading."""
+        """The best reading; the same part comes again in other ways to cut its text."""
+        if text not in self._known:
+            self._known[text] = self._read(text, depth)
+        return self._known[text]
+
+    def _read(self, text: str, depth: int) -> _Told:
         if known := self._whole(text):
             return _Told(known, 0)
         found = _Told(text, len(text), _has_seam(text))
-        if " " not in text or depth > MAX_DEPTH or self._looks_left <= 0:
+        if " " not in text or depth > MAX_DEPTH:
             return found
-        self._looks_left -= 1
         found = min((*self._filled(text, depth), found), key=_unknown)
         if found.has_seam:
             found = min((found, *self._in_parts(text, depth)), key=_unknown)
@@ -170,11 +199,22 @@ class _Telling:
         bare = text.removesuffix(".")
         ends = [(text, ""), (bare, ".")] if bare != text else [(text, "")]
         for read, end in ends:
+            if self._looks_left <= 0:
+                return
+            self._looks_left -= 1
             for template, fields in self._phrases.matching(read):
-                inner = {name: self.best(value, depth + 1) for name, value in fields.items()}
-                said = template.filled({name: told.text for name, told in inner.items()})
-                unknown = sum(told.unknown for told in inner.values())
-                yield _Told(said + end, unknown, any(map(_has_seam, fields.values())))
+                told = self._gaps_told(template, fields, depth)
+                yield _Told(template.filled(told.texts) + end, told.unknown, told.has_seam)
+
+    def _gaps_told(self, template: Template, fields: dict[str, str], depth: int) -> _Gaps:
+        inner = template.sentences(fields)
+        told = {name: self.best(text, depth + 1) for name, text in inner.items()}
+        as_they_are = sum(len(text) for name, text in fields.items() if name not in inner)
+        return _Gaps(
+            fields | {name: best.text for name, best in told.items()},
+            as_they_are + sum(best.unknown for best in told.values()),
+            any(map(_has_seam, inner.values())),
+        )
 
     def _in_parts(self, text: str, depth: int) -> Iterator[_Told]:
         for before, seam, after in _cuts(text):
@@ -182,6 +222,11 @@ class _Telling:
             # The less it is cut, the better.
             unknown = 1 + sum(part.unknown for part in parts)
             yield _Told(seam.join(part.text for part in parts), unknown)
+
+
+def _kind(gap: str) -> str:
+    """The gap's name without the number of one that comes again."""
+    return gap.rstrip("0123456789")
 
 
 def _has_seam(text: str) -> bool:
