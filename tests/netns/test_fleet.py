@@ -16,6 +16,7 @@ import yaml
 from fwknopd.keys import encode_key_base64, generate_encryption_key, generate_hmac_key
 from tests.netns.fleet import PATH, Fleet, Router, fleet
 from tests.netns.probes import Outcome
+from tests.unit.scraped import samples
 
 pytestmark = [pytest.mark.root, pytest.mark.client, pytest.mark.nft, pytest.mark.ssh]
 
@@ -113,6 +114,12 @@ def total(site: Fleet) -> dict[str, int]:
     return dict(sum(map(verdicts, site.routers), Counter()))
 
 
+def exported(site: Fleet) -> dict[str, float]:
+    """The same as those see it who read the metrics of all."""
+    texts = (router.ask("metrics")["text"] for router in site.routers)
+    return dict(sum((Counter(samples(text, "fwknopd_knocks")) for text in texts), Counter()))
+
+
 def write_stanza(site: Fleet, **keys: dict[str, str]) -> None:
     """Give the client keys by the names it knows them by."""
     lines = [
@@ -170,5 +177,10 @@ def test_a_client_is_added_rotated_and_revoked_on_five_routers_by_one_run_each(
             "accepted": 3 * count,
             "client-disabled": count,
             "no-client-matched": count,
+        }
+        assert exported(site) == {
+            "accept,accepted": 3 * count,
+            "refuse,client-disabled": count,
+            "refuse,no-client-matched": count,
         }
         office.assert_no_key_was_said()
