@@ -164,7 +164,7 @@ class Browser:
         """What uhttpd is given for a page: headers and content."""
         return self._ask(path, REQUEST_METHOD="GET", HTTP_COOKIE=cookie)
 
-    def post(self, path: str, **form: str) -> str:
+    def post(self, path: str, cookie: str = "", **form: str) -> str:
         """The same for a form that is sent."""
         body = urlencode(form)
         return self._ask(
@@ -174,6 +174,24 @@ class Browser:
             CONTENT_TYPE="application/x-www-form-urlencoded",
             CONTENT_LENGTH=str(len(body)),
             HTTP_ORIGIN=f"http://{ADDRESS}",
+            HTTP_COOKIE=cookie,
+        )
+
+    def send(self, path: str, cookie: str, text: str, **form: str) -> str:
+        """The same for a form with a file, named backup, in German."""
+        parts = [f'name="{name}"\r\n\r\n{value}\r\n' for name, value in form.items()]
+        parts.append(f'name="backup"; filename="b"\r\n\r\n{text}\r\n')
+        body = "".join(f"--parts\r\nContent-Disposition: form-data; {part}" for part in parts)
+        body += "--parts--\r\n"
+        return self._ask(
+            path,
+            body,
+            REQUEST_METHOD="POST",
+            CONTENT_TYPE="multipart/form-data; boundary=parts",
+            CONTENT_LENGTH=str(len(body)),
+            HTTP_ORIGIN=f"http://{ADDRESS}",
+            HTTP_COOKIE=cookie,
+            HTTP_ACCEPT_LANGUAGE="de",
         )
 
     def _ask(self, path: str, body: str = "", **environment: str) -> str:
@@ -227,6 +245,24 @@ def assert_page_is_served(machine: Machine, openwrt: OpenWrt, page: Instance) ->
         style = re.search(rf'"{PREFIX}(/[^"]*app[.]css)"', overview)
         assert style is not None
         assert "Status: 200 OK" in browser.get(style[1])
+        assert_packed_parts_are_found(browser, cookie[1])
+
+
+def assert_packed_parts_are_found(browser: Browser, cookie: str) -> None:
+    """The daemon's sentences in German, and the process of its own that seals backups."""
+    token = re.search(r'name="csrf" value="([^"]+)"', browser.get("/backup", cookie))
+    assert token is not None
+    csrf, words = token[1], "four words nobody knows"
+    answer = browser.send("/backup/restore", cookie, "config access\n\toption a 'b", csrf=csrf)
+    assert "wird nie geschlossen" in answer
+    form = {"csrf": csrf, "passphrase": words, "again": words, "password": usual_users()["root"].password}
+    sealed = browser.post("/backup/download", cookie, **form, do="sealed")
+    _, _, content = sealed.partition("\n\n")
+    assert content.startswith("fwknop-wrt backup"), sealed
+    wrong = browser.send("/backup/restore", cookie, content, csrf=csrf, unseal="other words")
+    assert "Passphrase ist falsch" in wrong
+    opened = browser.send("/backup/restore", cookie, content, csrf=csrf, unseal=words)
+    assert f"Location: {PREFIX}/backup/preview" in opened
 
 
 def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: Path) -> None:

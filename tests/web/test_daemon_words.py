@@ -257,9 +257,22 @@ def test_any_text_is_told_and_no_gap_is_filled_twice(text: str) -> None:
     assert isinstance(found.said(text), str)
 
 
-def test_catalog_is_loaded_once_and_for_german_alone() -> None:
+def test_catalog_is_loaded_once_and_for_german_alone(caplog: pytest.LogCaptureFixture) -> None:
     assert _phrases("de") is _phrases("de")
+    assert not caplog.messages
+    # One that is gone is told, once.
+    _phrases.cache_clear()
     assert not _phrases("xx").whole
+    assert not _phrases("xx").whole
+    (told,) = caplog.messages
+    assert "xx/LC_MESSAGES/fwknopd.mo is missing" in told
+
+
+def test_files_of_the_page_are_found_by_one_module_alone() -> None:
+    # On a router they lie in an archive, and only data.py knows it.
+    page = ROOT / "webui/fwknop_webui"
+    asking = {path.name for path in page.rglob("*.py") if "importlib.res" in path.read_text()}
+    assert asking == {"data.py"}
 
 
 def test_german_pages_tell_problems_and_verdicts_in_german(

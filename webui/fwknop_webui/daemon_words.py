@@ -9,6 +9,7 @@ What is in none is shown as it came.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from gettext import GNUTranslations
 
 from fwknop_webui.data import data
 from fwknop_webui.i18n import SOURCE_LANGUAGE, language
+
+log = logging.getLogger(__name__)
 
 DOMAIN = "fwknopd"
 MAX_LENGTH = 2000
@@ -260,6 +263,7 @@ class _Catalog(GNUTranslations):
 def _phrases(chosen: str) -> Phrases:
     compiled = data().joinpath("translations", chosen, "LC_MESSAGES", f"{DOMAIN}.mo")
     if not compiled.is_file():
+        log.warning("%s is missing: the daemon's sentences stay English. Install again", compiled)
         return Phrases({})
     with compiled.open("rb") as file:
         return Phrases.of(_Catalog(file).texts())
