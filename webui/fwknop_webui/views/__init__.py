@@ -25,6 +25,7 @@ from fwknop_webui.views import (
     rotate,
     service,
     settings,
+    sheet,
     static,
 )
 
@@ -40,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *client_actions.ROUTES,
     *rotate.ROUTES,
     *qr.ROUTES,
+    *sheet.ROUTES,
     *settings.ROUTES,
     *advanced.ROUTES,
     *imports.ROUTES,
