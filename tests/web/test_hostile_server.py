@@ -12,8 +12,8 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -21,7 +21,8 @@ from urllib.parse import urlencode
 import pytest
 from waitress import buffers
 
-from fwknop_webui.http_server import CONNECTIONS, make_server
+from fwknop_webui import http_server
+from fwknop_webui.http_server import CONNECTIONS, ROOM, RoomyServer, make_server
 from fwknop_webui.lockout import FAILURES_OF_ALL, FAILURES_PER_ADDRESS
 from fwknop_webui.login_memory import memory_file
 from fwknop_webui.security import COOKIE, LOGIN_COOKIE
@@ -297,6 +298,22 @@ def test_whoever_holds_connections_open_keeps_nobody_out(server: Server) -> None
         assert slow[-2].recv(12) == b"HTTP/1.1 403"
 
 
+def test_whoever_reads_no_answer_keeps_nobody_out(server: Server) -> None:
+    said = b"GET /static/app.css HTTP/1.1\r\nHost: localhost\r\n\r\n" * 300
+    with ExitStack() as held:
+        for _ in range(CONNECTIONS):
+            slow = held.enter_context(socket.socket())
+            # One window of this, and the answers get stuck in the server.
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            slow.settimeout(PATIENCE)
+            slow.connect(("127.0.0.1", server.port))
+            slow.sendall(said)
+        started = time.monotonic()
+        for _ in range(5):
+            assert server.ask("GET", "/login")[0].status == 200
+        assert time.monotonic() - started < 8
+
+
 def test_many_at_once_and_hanging_up_leaves_no_word_in_the_log(server: Server) -> None:
     begun = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n" + b"x" * 900
     for said in (SECOND, SECOND[:20], begun, FORM + b"Content-Length: 3\r\n\r\nabc"):
@@ -360,36 +377,115 @@ def test_no_core_dump_is_made_of_it(server: Server) -> None:
     assert resource.prlimit(server.process.pid, resource.RLIMIT_CORE) in ((0, 0), (1, 1))
 
 
+Answer = Callable[[RoomyServer], bytes]
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[tuple[str, int]]:
+    """Where the server is, with nothing behind it but ``answer``."""
+
+    def app(_environ: object, start_response: object) -> list[bytes]:
+        content = answer(made)
+        assert callable(start_response)
+        start_response("200 OK", [("Content-Length", str(len(content)))])
+        return [content]
+
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            made.turn()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # What doesn't fit here, and isn't read, is stuck in the server.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        made = make_server(listener, app, asyncore_loop_timeout=0.05)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[:2]
+        finally:
+            stop.set()
+            thread.join()
+            made.task_dispatcher.shutdown()
+            for each in list(made._map.values()):
+                each.close()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    said = b""
+    while more := connection.recv(1 << 20):
+        said += more
+    return said
+
+
 def test_large_answers_lie_in_no_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backup of thousands of clients is one, and full of keys."""
     written: list[str] = []
     monkeypatch.setattr(buffers.TempfileBasedBuffer, "__init__", lambda *_: written.append("x"))
     answer = b"x" * 3_000_000
-    arrived = b""
-
-    def app(_environ: object, start_response: object) -> list[bytes]:
-        assert callable(start_response)
-        start_response("200 OK", [("Content-Length", str(len(answer)))])
-        return [answer]
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = make_server(listener, app)
-        stop = threading.Event()
-
-        def serve() -> None:
-            while not stop.is_set():
-                serving.asyncore.loop(timeout=0.05, map=serving._map, count=1)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        with socket.create_connection(listener.getsockname()[:2], PATIENCE) as browser:
-            browser.sendall(SECOND.replace(b"1.1", b"1.0"))
-            while more := browser.recv(1 << 20):
-                arrived += more
-        stop.set()
-        thread.join()
-        serving.task_dispatcher.shutdown()
-        for each in list(serving._map.values()):
-            each.close()
-    assert arrived.endswith(answer)
+    with serving(lambda _: answer) as at, socket.create_connection(at, PATIENCE) as browser:
+        browser.sendall(SECOND)
+        assert read_all(browser).endswith(answer)
     assert not written
+
+
+def test_of_many_requests_sent_at_once_each_waits_for_the_one_before_it() -> None:
+    """Or one connection has answers made that nobody reads, as many as fit in a packet."""
+    waiting: list[int] = []
+
+    def answer(made: RoomyServer) -> bytes:
+        waiting.extend(len(channel.requests) for channel in made.active_channels.values())
+        return b"x" * 1_000_000
+
+    with serving(answer) as at, socket.create_connection(at, PATIENCE) as browser:
+        browser.sendall(b"\r\n" + SECOND.replace(LAST, b"") * 3 + SECOND)
+        said = read_all(browser)
+    assert statuses(said) == ["200"] * 4
+    assert said.count(b"x" * 1_000_000) == 4
+    assert waiting == [1] * 4
+
+
+def test_an_answer_on_its_way_is_not_cut_for_newcomers() -> None:
+    answer = b"x" * 1_000_000
+    with serving(lambda _: answer) as at, ExitStack() as held:
+        browser = held.enter_context(socket.create_connection(at, PATIENCE))
+        browser.sendall(SECOND)
+        said = browser.recv(1000)
+        newcomers = []
+        for _ in range(2 * CONNECTIONS):
+            newcomers.append(held.enter_context(socket.create_connection(at, PATIENCE)))
+            said += browser.recv(1000)
+        # The first of them has had to go, so there was need of places.
+        assert newcomers[0].recv(1) == b""
+        assert (said + read_all(browser)).endswith(answer)
+
+
+def test_who_reads_nothing_any_more_makes_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also before all places are taken."""
+    monkeypatch.setattr(http_server, "STALLED_SECONDS", 0.0)
+    answer = b"x" * 1_000_000
+    with serving(lambda _: answer) as at, ExitStack() as held:
+        stuck = []
+        for _ in range(CONNECTIONS - ROOM):
+            stuck.append(held.enter_context(socket.create_connection(at, PATIENCE)))
+            stuck[-1].sendall(SECOND)
+            stuck[-1].recv(1)
+        assert [each for each in stuck if not read_all(each).endswith(answer)]
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A router without a clock of its own has it set while it runs."""
+    later = time.time() + 86_400
+    with serving(lambda _: b"here") as at, ExitStack() as held:
+        with monkeypatch.context() as before:
+            before.setattr(time, "time", lambda: later)
+            for _ in range(CONNECTIONS - 3):
+                held.enter_context(socket.create_connection(at, PATIENCE))
+            last = held.enter_context(socket.create_connection(at, PATIENCE))
+            last.sendall(SECOND.replace(LAST, b""))
+            assert last.recv(12) == b"HTTP/1.1 200"
+        # Now every place is taken, or was.
+        with socket.create_connection(at, PATIENCE) as browser:
+            browser.sendall(SECOND)
+            assert read_all(browser).endswith(b"here")

@@ -2,8 +2,9 @@
 
 Browsers send no body in pieces (Transfer-Encoding), so nobody may: a server in front that reads
 such a request another way than waitress does would take somebody's words for a request of its
-own. And who only opens connections keeps nobody out: a newcomer gets the place of the one that
-has been there longest without a whole request.
+own. Of each connection one request is in work: the next one waits until its answer has left. And
+who only opens connections, or reads no answer, keeps nobody out: a newcomer gets the place of the
+one that has been there longest without a whole request, or that has read nothing for longest.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from wsgiref.types import WSGIApplication
 
 THREADS = 2
@@ -35,6 +37,9 @@ ROOM = 12
 GRACE_SECONDS = 0.25
 """So long has everybody to say something before another one may have his place."""
 
+STALLED_SECONDS = 5.0
+"""Whose answer has not moved for so long reads nothing."""
+
 LARGEST_HEADER = 32 * 1024
 """Bytes of all headers of a request."""
 
@@ -45,6 +50,18 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 class StrictParser(HTTPRequestParser):  # type: ignore[misc]
     """Takes no request whose length two programs may see differently."""
 
+    def __init__(self, adj: Adjustments, keep: Callable[[bytes], None]) -> None:
+        super().__init__(adj)
+        self._keep = keep
+
+    def received(self, data: bytes) -> int:
+        """Take bytes; what comes behind the request is kept for later."""
+        taken: int = super().received(data)
+        if self.completed and taken < len(data):
+            self._keep(data[taken:])
+            return len(data)
+        return taken
+
     def parse_header(self, header_plus: bytes) -> None:
         """Read the headers. Raises what waitress makes an answer of."""
         super().parse_header(header_plus)
@@ -53,9 +70,53 @@ class StrictParser(HTTPRequestParser):  # type: ignore[misc]
 
 
 class StrictChannel(HTTPChannel):  # type: ignore[misc]
-    """One connection."""
+    """One connection, with one request at a time.
 
-    parser_class = StrictParser
+    Its times are on a clock that nobody sets: waitress would take the time of day.
+    """
+
+    _late = b""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.creation_time = time.monotonic()
+
+    @property
+    def last_activity(self) -> float:
+        """When something was read, or went out, for the last time."""
+        return self._last_activity
+
+    @last_activity.setter
+    def last_activity(self, _time_of_day: float) -> None:
+        self._last_activity = time.monotonic()
+
+    def parser_class(self, adj: Adjustments) -> StrictParser:
+        """Make a parser."""
+        return StrictParser(adj, self._keep)
+
+    def readable(self) -> bool:
+        """Is there room for more than what has come already?"""
+        return bool(super().readable() and not self._late)
+
+    def received(self, data: bytes) -> bool:
+        """Take bytes. What is behind a whole request waits until that one's answer has left."""
+        self._keep(data)
+        taken = False
+        while self._late and super().readable():
+            data, self._late = self._late, b""
+            taken = bool(super().received(data))
+        return taken
+
+    def take_late(self) -> None:
+        """Go on with what had to wait, if it may."""
+        try:
+            self.received(b"")
+        except Exception:
+            # As waitress does when it reads: this one alone ends.
+            self.handle_error()
+
+    def _keep(self, data: bytes) -> None:
+        self._late += data
 
 
 class RoomyServer(TcpWSGIServer):  # type: ignore[misc]
@@ -67,31 +128,66 @@ class RoomyServer(TcpWSGIServer):  # type: ignore[misc]
         """Serve until a signal's SystemExit. As waitress's own, but not asleep when it is full."""
         with suppress(SystemExit, KeyboardInterrupt):
             while self._map:
-                full = self.in_connection_overflow
-                timeout = GRACE_SECONDS if full else self.adj.asyncore_loop_timeout
-                self.asyncore.loop(timeout, self.adj.asyncore_use_poll, self._map, count=1)
+                self.turn()
         self.task_dispatcher.shutdown()
 
-    def readable(self) -> bool:
-        """May somebody come in? Called by the loop each time before it waits."""
-        taken, limit = len(self._map), self.adj.connection_limit
-        if taken >= limit:
-            self._make_room(taken)
-        elif taken > limit - ROOM:
-            self._make_room(taken - limit + ROOM)
-        may: bool = super().readable()
-        return may
+    def turn(self) -> None:
+        """Wait until there is something to do, and do it."""
+        self._make_room()
+        for channel in list(self.active_channels.values()):
+            channel.take_late()
+        # A time of day, which somebody may have set back since.
+        self.next_channel_cleanup = 0.0
+        crowded = len(self._map) > self.adj.connection_limit - ROOM
+        timeout = GRACE_SECONDS if crowded else self.adj.asyncore_loop_timeout
+        self.asyncore.loop(timeout, self.adj.asyncore_use_poll, self._map, count=1)
+        self._end_leaving()
 
-    def _make_room(self, places: int) -> None:
-        # Who has just come has not been heard yet.
-        before = time.time() - GRACE_SECONDS
-        channels = [each for each in self.active_channels.values() if not each.requests]
-        leaving = sum(1 for each in channels if each.will_close)
-        idle = [each for each in channels if not each.will_close and each.creation_time < before]
-        idle.sort(key=lambda channel: channel.creation_time)
-        for channel in idle[: max(0, places - leaving)]:
-            # Closed by the loop in its next turn: in this one it waits for all there are.
-            channel.will_close = True
+    def maintenance(self, _time_of_day: float) -> None:
+        """Mark for leaving who has been silent for long."""
+        super().maintenance(time.monotonic())
+
+    def _make_room(self) -> None:
+        """End as many as needed: who says nothing whole, then who doesn't read."""
+        taken, limit = len(self._map), self.adj.connection_limit
+        places = taken - limit + ROOM
+        if places <= 0:
+            return
+        free = [each for each in self.active_channels.values() if not each.requests]
+        idle, readers = _idle(free), _readers(free)
+        ending = min(places - len(idle), _stalled(readers))
+        if taken >= limit:
+            places = len(idle)
+            # The places kept for newcomers are no reader's either, however well he reads.
+            ending = max(ending, len(readers) - limit + ROOM)
+        for channel in (*idle[:places], *readers[: max(0, ending)]):
+            channel.handle_close()
+
+    def _end_leaving(self) -> None:
+        # waitress ends them when they can be written to: never, if they don't read.
+        for channel in list(self.active_channels.values()):
+            if channel.will_close and not channel.requests:
+                channel.handle_close()
+
+
+def _idle(channels: list[StrictChannel]) -> list[StrictChannel]:
+    """Who has said nothing whole and has nothing to read; who came first stands first."""
+    # Who has just come has not been heard yet.
+    before = time.monotonic() - GRACE_SECONDS
+    idle = [each for each in channels if not each.total_outbufs_len]
+    known = [each for each in idle if each.creation_time < before]
+    return sorted(known, key=lambda channel: channel.creation_time)
+
+
+def _readers(channels: list[StrictChannel]) -> list[StrictChannel]:
+    """Whose answer is on its way; who has not read for longest stands first."""
+    readers = [each for each in channels if each.total_outbufs_len]
+    return sorted(readers, key=lambda channel: channel.last_activity)
+
+
+def _stalled(readers: list[StrictChannel]) -> int:
+    before = time.monotonic() - STALLED_SECONDS
+    return sum(1 for each in readers if each.last_activity < before)
 
 
 def make_server(listener: socket.socket, app: WSGIApplication, **settings: Any) -> RoomyServer:
