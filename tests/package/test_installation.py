@@ -255,7 +255,8 @@ def assert_packed_parts_are_found(browser: Browser, cookie: str) -> None:
     csrf, words = token[1], "four words nobody knows"
     answer = browser.send("/backup/restore", cookie, "config access\n\toption a 'b", csrf=csrf)
     assert "wird nie geschlossen" in answer
-    form = {"csrf": csrf, "passphrase": words, "again": words, "password": usual_users()["root"].password}
+    password = usual_users()["root"].password
+    form = {"csrf": csrf, "passphrase": words, "again": words, "password": password}
     sealed = browser.post("/backup/download", cookie, **form, do="sealed")
     _, _, content = sealed.partition("\n\n")
     assert content.startswith("fwknop-wrt backup"), sealed
