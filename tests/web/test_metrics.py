@@ -89,8 +89,18 @@ def test_guessing_locks_the_guesser_and_nobody_else(
 
 def test_nobody_gets_them_all_the_time(app: Flask, daemon: StubDaemon, hands: HandClock) -> None:
     assert [scrape(app).status_code for _ in range(AT_ONCE + 1)] == [200] * AT_ONCE + [429]
+    # The daemon makes no numbers for an answer that nobody gets.
+    assert len(daemon.asked) == AT_ONCE
     hands.forward(1)
     assert [scrape(app).status_code for _ in range(2)] == [200, 429]
+
+
+def test_only_who_gets_the_numbers_is_counted(app: Flask, daemon: StubDaemon) -> None:
+    for code in ("busy", "no-metrics", "wrong-token"):
+        refuse(daemon, code)
+        assert 200 not in {scrape(app).status_code for _ in range(4)}
+    daemon.refusal = None
+    assert [scrape(app).status_code for _ in range(AT_ONCE)] == [200] * AT_ONCE
 
 
 @pytest.mark.parametrize(("code", "status"), [("no-metrics", 404), ("busy", 503)])

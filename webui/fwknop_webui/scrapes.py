@@ -32,12 +32,21 @@ class Scrapes:
     def __post_init__(self) -> None:
         self.wrong = Lockout(self.now)
 
+    def has_room(self) -> bool:
+        """Whether there may be one more answer now; nothing is counted."""
+        with self._lock:
+            return self._next() is not None
+
     def take(self) -> bool:
         """Whether there may be one more answer now; it counts if so."""
         with self._lock:
-            now = self.now()
-            until = max(self._until, now) + SECONDS_EACH
-            if until > now + AT_ONCE * SECONDS_EACH:
+            until = self._next()
+            if until is None:
                 return False
             self._until = until
             return True
+
+    def _next(self) -> float | None:
+        now = self.now()
+        until = max(self._until, now) + SECONDS_EACH
+        return until if until <= now + AT_ONCE * SECONDS_EACH else None

@@ -24,6 +24,9 @@ def metrics() -> Response:
     token = _token()
     if not token:
         return _refusal(401, "Send the token: Authorization: Bearer TOKEN")
+    # Before the daemon has made all the numbers, not after.
+    if not services().scrapes.has_room():
+        return _too_often()
     wait = services().scrapes.wrong.begin(address())
     if wait:
         return _refusal(429, "Too many wrong tokens", wait)
@@ -45,9 +48,14 @@ def _answer(token: str) -> Response:
         wrong.abandoned(address())
         raise
     wrong.succeeded(address())
+    # Others may have come meanwhile. Only who gets the numbers is counted.
     if not services().scrapes.take():
-        return _refusal(429, "Too often", 1)
+        return _too_often()
     return Response(text, content_type=CONTENT_TYPE)
+
+
+def _too_often() -> Response:
+    return _refusal(429, "Too often", 1)
 
 
 def _token() -> str:
