@@ -15,6 +15,7 @@ from fwknop_webui.displayable import one_line
 from fwknop_webui.event_log import KINDS, PAGE
 from fwknop_webui.live import EVENTS_AT_ONCE
 from fwknop_webui.log_export import FORMULA, defused
+from fwknopd.control.protocol import VerbError
 from fwknopd.events import EventKind
 from tests.web.daemon import NOW, StubDaemon, verdict
 from tests.web.test_escaping import assert_harmless
@@ -237,6 +238,36 @@ def test_json_download_is_the_daemon_s_own_words(visitor: Visitor, daemon: StubD
     told = answer.get_json()
     assert told["events"] == list(reversed(several()))
     assert told["exported"] == NOW
+
+
+class Ending(list[Any]):
+    """Events of a daemon that gives but one answer more."""
+
+    answers = 1
+
+    def __iter__(self) -> Any:
+        if self.answers < 1:
+            raise VerbError("ended", "=it has ended", "")
+        self.answers -= 1
+        return super().__iter__()
+
+
+def test_file_says_when_the_daemon_ended_before_its_end(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    all_events = [verdict(id=number) for number in range(1, EVENTS_AT_ONCE + 5)]
+    daemon.events = Ending(all_events)
+    rows = list(csv.DictReader(io.StringIO(visitor.get("/logs.csv").html)))
+    assert len(rows) == EVENTS_AT_ONCE + 1
+    assert rows[-1]["event"] == "incomplete"
+    assert rows[-1]["detail"] == "older events are missing here: =it has ended"
+    assert not rows[-1]["time"] and not rows[-1]["id"]
+    daemon.events = Ending(all_events)
+    told = json.loads(visitor.get("/logs.json").html)
+    assert (len(told["events"]), told["incomplete"]) == (EVENTS_AT_ONCE, True)
+    daemon.events = all_events
+    assert json.loads(visitor.get("/logs.json").html)["incomplete"] is False
+    assert "incomplete" not in visitor.get("/logs.csv").html
 
 
 # Hostile texts

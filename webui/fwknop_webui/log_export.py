@@ -11,23 +11,38 @@ from datetime import UTC, datetime
 from fwknop_webui.displayable import one_line
 from fwknop_webui.event_log import more_of
 from fwknop_webui.untyped import Json, number, text
+from fwknopd.control.client import ControlError
 
 PIECE = 16 * 1024
 COLUMNS = ("id", "time", "event", "source", "client", "verdict", "reason", "request", "detail")
+INCOMPLETE = "incomplete"
+MISSING = "older events are missing here"
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a cell for a formula, which could send others' cells away."""
 
 
 def csv_of(events: Iterable[Json]) -> Iterator[str]:
-    """One line for each event, in RFC 4180's form."""
+    """One line for each event, in RFC 4180's form.
+
+    When the daemon ends before all were told, the last line's event is INCOMPLETE.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow((*COLUMNS, "count", "more"))
-    for event in events:
+    try:
+        for event in events:
+            yield _taken(file)
+            writer.writerow(_cells(event))
+    except ControlError as error:
         yield _taken(file)
-        count = str(max(1, int(number(event, "count"))))
-        writer.writerow((*(_cell(event, name) for name in COLUMNS), count, _more(event)))
+        told = {"event": INCOMPLETE, "detail": one_line(f"{MISSING}: {error}")}
+        writer.writerow((*(told.get(name, "") for name in COLUMNS), "", ""))
     yield _taken(file)
+
+
+def _cells(event: Json) -> tuple[str, ...]:
+    count = str(max(1, int(number(event, "count"))))
+    return (*(_cell(event, name) for name in COLUMNS), count, _more(event))
 
 
 def _taken(file: io.StringIO) -> str:
@@ -38,13 +53,19 @@ def _taken(file: io.StringIO) -> str:
 
 
 def json_of(events: Iterable[Json], now: float) -> Iterator[str]:
-    """The events as the daemon tells them, newest first. ``now`` is epoch seconds."""
+    """The events as the daemon tells them, newest first. ``now`` is epoch seconds.
+
+    INCOMPLETE is true when the daemon ended before all were told.
+    """
     yield f'{{"exported": {_json(now)}, "events": ['
-    comma = ""
-    for event in events:
-        yield f"{comma}\n{_json({name: _plain(value) for name, value in event.items()})}"
-        comma = ","
-    yield "\n]}\n"
+    comma, broken = "", False
+    try:
+        for event in events:
+            yield f"{comma}\n{_json({name: _plain(value) for name, value in event.items()})}"
+            comma = ","
+    except ControlError:
+        broken = True
+    yield f'\n], "{INCOMPLETE}": {_json(broken)}}}\n'
 
 
 def _json(value: object) -> str:

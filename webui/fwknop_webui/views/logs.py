@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from itertools import chain
+from itertools import chain, islice
 
 from flask import Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
@@ -48,14 +48,14 @@ def logs_json() -> ResponseReturnValue:
 def _file(kind: str) -> ResponseReturnValue:
     wanted, now = Filter.of(request.args), services().clock.wall()
     events = (event for event in services().live.events() if wanted.takes(event, now))
-    pieces = in_pieces(csv_of(events) if kind == "csv" else json_of(events, now))
     try:
-        first = next(pieces)
+        first = list(islice(events, 1))
     except ControlError:
-        # The page says what is wrong, and what to do. Should the daemon end later on, so does the
-        # download, and the browser says so.
+        # The page says what is wrong, and what to do. Should the daemon end later on, the file
+        # says so: behind uhttpd no browser could tell that it ends too early.
         return _page(wanted), 503
-    answer = Response(chain((first,), pieces))
+    found = chain(first, events)
+    answer = Response(in_pieces(csv_of(found) if kind == "csv" else json_of(found, now)))
     answer.content_type = {"csv": "text/csv", "json": "application/json"}[kind] + "; charset=utf-8"
     answer.headers["Content-Disposition"] = f'attachment; filename="fwknop-log.{kind}"'
     return answer
