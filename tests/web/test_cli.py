@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
@@ -39,9 +39,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(*options: str) -> Iterator[subprocess.Popen[str]]:
+def running(*options: str, program: Sequence[str] = PROGRAM) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [*PROGRAM, *options], stderr=subprocess.PIPE, text=True, env=environment()
+        [*program, *options], stderr=subprocess.PIPE, text=True, env=environment()
     )
     try:
         yield process
@@ -83,6 +83,24 @@ def test_port_in_use_is_said_plainly(
     error = capsys.readouterr().err
     assert listen in error
     assert "--listen" in error
+
+
+@pytest.mark.parametrize("place", ["192.0.2.77:4711", f"{'x' * 70}.lan:4711"], ids=["ip", "name"])
+def test_a_place_set_wrongly_keeps_nobody_from_setting_it_right(
+    place: str, uci: Path, password_file: Path
+) -> None:
+    port = free_port()
+    uci.write_text(f"config global\n\toption listen '{place}'\n")
+    usual = f"from fwknop_webui import defaults; defaults.LISTEN = '127.0.0.1:{port}'"
+    command = [PROGRAM[0], "-c", f"{usual}; {PROGRAM[2]}"]
+    with running(f"--uci={uci}", f"--password-file={password_file}", program=command) as process:
+        assert process.stderr
+        assert f"can't listen on {place}" in process.stderr.readline()
+        assert process.stderr.readline() == f"fwknop-webui: http://127.0.0.1:{port}\n"
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/login")
+        assert connection.getresponse().status == 200
+        connection.close()
 
 
 @pytest.mark.parametrize("listen", ["8080", "localhost", "host:port", ":80", "h:99999"])

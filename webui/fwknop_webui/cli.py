@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -101,17 +102,31 @@ def _serve(options: argparse.Namespace) -> int:
         left_out("werkzeug.test", "Client"),
     ):
         from fwknop_webui import serving
-    listen = BEHIND if options.relay else options.listen or serving.configured_listen(options)
-    host, port = _address(listen)
-    try:
-        listener = serving.listen(host, port)
-    except OSError as error:
-        return _complain(_why_not(listen, error), 1)
+    asked = BEHIND if options.relay else options.listen
+    # On the page itself most people would mend what was set there wrongly.
+    places = [asked] if asked else [serving.configured_listen(options), defaults.LISTEN]
+    found = _first_open(dict.fromkeys(places), serving.listen)
+    if found is None:
+        return 1
+    listener, host = found
     try:
         serving.serve(listener, host, options)
     except OSError as error:
         return _complain(f"can't go on: {error.filename}: {error.strerror}.", 1)
     return 0
+
+
+def _first_open(
+    places: Iterable[str], listen: Callable[[str, int], socket.socket]
+) -> tuple[socket.socket, str] | None:
+    """A socket at the first place there can be one, and that place's host."""
+    for place in places:
+        host, port = _address(place)
+        try:
+            return listen(host, port), host
+        except OSError as error:
+            _complain(_why_not(place, error), 1)
+    return None
 
 
 def _why_not(listen: str, error: OSError) -> str:

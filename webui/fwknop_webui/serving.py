@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import socket
@@ -28,7 +29,10 @@ ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to compare with
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
+    try:
+        return socket.create_server((host, port), family=family)
+    except UnicodeError as error:  # a part of the name is too long
+        raise OSError(errno.EINVAL, "this can be no name of a host") from error
 
 
 def configured_listen(options: Namespace) -> str:
