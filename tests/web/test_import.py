@@ -409,6 +409,7 @@ def test_client_somebody_added_meanwhile_is_a_conflict(
     assert page.status == 409
     assert "OPEN_PORTS tcp/22 tcp/22, tcp/80" in page.text
     assert "conflict" in page.text
+    assert page.form("/import/confirm").value("take-1") == ""
     assert page.staged == 0
     confirm(visitor, page, take_1="replace")
     apply(visitor)

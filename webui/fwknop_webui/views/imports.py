@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,7 +13,7 @@ from fwknop_webui.conflict_rows import Row
 from fwknop_webui.editing import base_seal, is_unchanged, outdated_notice, stage, unsettled
 from fwknop_webui.held import drop, held, hold
 from fwknop_webui.i18n import _, ngettext
-from fwknop_webui.import_choice import Chosen
+from fwknop_webui.import_choice import Choice, Chosen, State
 from fwknop_webui.import_sources import Folder, sent_parts
 from fwknop_webui.importing import MAX_STANZAS, Plan, plan
 from fwknop_webui.notices import Level, Notice
@@ -154,7 +155,8 @@ def _take(
     if taken is None:
         return _preview(draft, wanted, token, outdated_notice()), 409
     if taken.notice:
-        return _preview(draft, wanted, token, taken.notice, conflicts=taken.rows), 409
+        anew = plan(parts, draft.package, _without_twins(chosen, seen, wanted))
+        return _preview(draft, anew, token, taken.notice, conflicts=taken.rows), 409
     if errors := _new_errors(draft, taken.draft):
         title = _("Not imported: the daemon would not take the result")
         notice = Notice(Level.ERROR, title, _("Leave these out, or change them first:"), errors)
@@ -165,6 +167,16 @@ def _take(
     hint = _("Nothing is in use yet. Look it over, then press Save & Apply under Unsaved Changes.")
     notify(Level.INFO, text.format(n=seen.taken), hint)
     return redirect(url_for("clients"), 303)
+
+
+def _without_twins(chosen: Chosen, before: Plan, now: Plan) -> Chosen:
+    """Who was new and is there by now is left out, unless somebody says otherwise.
+
+    A second client with the same keys would never be asked.
+    """
+    known = {row.number for row in before.stanzas if row.state is State.CONFLICT}
+    met = {row.number for row in now.stanzas if row.state is State.CONFLICT} - known
+    return replace(chosen, stanzas={**chosen.stanzas, **dict.fromkeys(met, Choice.LEAVE)})
 
 
 def _new_errors(draft: Draft, changed: Draft) -> tuple[Problem, ...]:
