@@ -279,12 +279,12 @@
 		const known = JSON.parse(sessionStorage.getItem(OPENER) ?? "null");
 		sessionStorage.removeItem(OPENER);
 		if (known?.page === location.pathname && !document.querySelector("[autofocus], [aria-invalid=true]")) {
-			const opener = all("main a, main button, header a").find((item) => markOf(item) === known.mark);
+			const opener = all("main a, main button, header a, [data-submits]").find((item) => markOf(item) === known.mark);
 			const menu = opener?.closest("details:not([open])");
 			(menu ? menu.querySelector("summary") : opener)?.focus();
 		}
 		document.addEventListener("click", (event) => {
-			const opener = event.target.closest("a, button");
+			const opener = event.target.closest("a, button, [data-submits]");
 			if (!opener) return;
 			const mark = markOf(opener);
 			sessionStorage.setItem(OPENER, JSON.stringify({ page: location.pathname, mark }));
@@ -416,6 +416,13 @@
 		showName();
 	};
 
+	// A box whose tick is all there is to say: its form is sent at once.
+	const startSubmitting = () => {
+		document.addEventListener("change", (event) => {
+			if ("submits" in event.target.dataset) event.target.form.requestSubmit();
+		});
+	};
+
 	const startBusyButtons = () => {
 		document.addEventListener("submit", (event) => {
 			const button = event.submitter;
@@ -435,6 +442,7 @@
 	startSearch();
 	startMenus();
 	startServerName();
+	startSubmitting();
 	startBusyButtons();
 	startConfirming();
 	startKeepingAwake();
