@@ -207,6 +207,40 @@ def test_source_is_filled_in_with_one_s_own_address(visitor: Visitor, phone: Stu
     assert form.value("source") == "127.0.0.1"
 
 
+@pytest.mark.parametrize(("word", "address"), [("Y", "127.0.0.1"), ("N", "")])
+def test_address_in_the_packet_is_filled_in_where_a_client_asks_for_one(
+    word: str,
+    address: str,
+    visitor: Visitor,
+    phone: StubDaemon,
+    write_uci: Callable[[str], None],
+) -> None:
+    required = client("Bert").rstrip() + f"\n\toption REQUIRE_SOURCE_ADDRESS '{word}'\n\n"
+    write_uci(client("Anna", HMAC, KEY) + required)
+    form = visitor.get("/diagnostics").form("/diagnostics/knock#test")
+    assert form.value("allow_ip") == address
+    # Emptied by hand it stays empty, to see what becomes of that.
+    page = visitor.press(form, "Test", allow_ip="")
+    assert page.form("/diagnostics/knock#test").value("allow_ip") == ""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "expected"),
+    [
+        ("accept", "accepted", "The knock is right, and the door would be opened."),
+        ("log-only", "log-only", "only logged: nothing would be opened."),
+    ],
+)
+def test_test_knock_opened_nothing_and_does_not_say_so(
+    outcome: str, reason: str, expected: str, visitor: Visitor, phone: StubDaemon
+) -> None:
+    told = {"outcome": outcome, "reason": reason, "client": "Anna's phone", "detail": ""}
+    phone.explanation = EXPLANATION | {"verdict": told}
+    text = press(visitor).text
+    assert expected in text
+    assert "was opened" not in text
+
+
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [

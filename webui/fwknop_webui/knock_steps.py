@@ -8,7 +8,7 @@ from fwknop_webui.displayable import one_line
 from fwknop_webui.event_log import verdict_of
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
-from fwknop_webui.reasons import Explanation, explain
+from fwknop_webui.reasons import Explanation, explain, explain_in_theory
 from fwknop_webui.untyped import Json, child, children, number, text
 
 CHECKS = {
@@ -106,8 +106,11 @@ class Watched:
 
 def explained_of(data: Json) -> Explained:
     """An answer to ``rehearse``."""
+    return _explained(data, explain_in_theory(text(child(data, "verdict"), "reason")))
+
+
+def _explained(data: Json, words: Explanation) -> Explained:
     verdict = child(data, "verdict")
-    words = explain(text(verdict, "reason"))
     told = {"verdict": text(verdict, "outcome"), "reason": text(verdict, "reason")}
     return Explained(
         verdict=verdict_of(told),
@@ -138,7 +141,7 @@ def _caught(data: Json) -> Caught:
         via=one_line(text(data, "via")),
         size=int(number(data, "bytes")),
         count=max(1, int(number(data, "count"))),
-        explained=explained_of(data),
+        explained=_explained(data, explain(text(child(data, "verdict"), "reason"))),
     )
 
 

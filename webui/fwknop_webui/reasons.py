@@ -173,6 +173,24 @@ def command_explanation(*, failed: bool) -> Explanation:
     return Explanation(_(found.title), _(found.remedy))
 
 
+_IN_THEORY: dict[Reason, Explanation] = {
+    Reason.ACCEPTED: Explanation(N_("The knock is right, and the door would be opened")),
+    Reason.LOG_ONLY: Explanation(
+        N_("The knock is right, but this client is only logged: nothing would be opened"),
+        _TABLE[Reason.LOG_ONLY].remedy,
+    ),
+}
+"""Of knocks nobody sent, where the words differ."""
+
+
+def explain_in_theory(reason: str) -> Explanation:
+    """The same as `explain` of a knock that was only tried."""
+    if reason not in _IN_THEORY:
+        return explain(reason)
+    found = _IN_THEORY[Reason(reason)]
+    return Explanation(_(found.title), _(found.remedy) if found.remedy else "")
+
+
 def explain(reason: str | None) -> Explanation:
     """The words for a reason; one that a newer daemon may send is shown as it is."""
     try:

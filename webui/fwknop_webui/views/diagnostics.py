@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from flask import jsonify, redirect, render_template, request, url_for
@@ -11,7 +11,9 @@ from flask.typing import ResponseReturnValue
 
 from fwknop_webui.auth import Right
 from fwknop_webui.checks import Check, Outcome, daemon_checks, file_checks, key_checks
+from fwknop_webui.client_rows import ACCESS
 from fwknop_webui.daemon_words import in_words
+from fwknop_webui.forms import Field, Widget
 from fwknop_webui.i18n import _
 from fwknop_webui.knock_steps import Explained, Watched, explained_of, watched_of
 from fwknop_webui.notices import Level
@@ -22,17 +24,29 @@ from fwknop_webui.snapshot import named
 from fwknop_webui.trouble import Trouble, trouble_of
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_format import UciPackage
+from fwknopd.config.variables import Scope
 from fwknopd.control.client import ControlError
 from fwknopd.uci_store import StoreError
 
 WATCH_SECONDS = 60
 TYPED = ("client", "access", "source", "allow_ip", "nat", "timeout")
 MAX_TYPED = 200
+NEEDS_ADDRESS = Field("REQUIRE_SOURCE_ADDRESS", "", Scope.ACCESS, Widget.FLAG)
 
 
 def diagnostics() -> ResponseReturnValue:
     """The page."""
-    return _page({"access": "tcp/22", "source": request.remote_addr or ""})
+    return _page()
+
+
+def _at_first(package: UciPackage) -> dict[str, str]:
+    """What the form of the test knock begins with.
+
+    An address in the packet is no client's fault, and some ask for one.
+    """
+    address = request.remote_addr or ""
+    asked_for = any(NEEDS_ADDRESS.read(section) for section in package.of_type(ACCESS))
+    return {"access": "tcp/22", "source": address, "allow_ip": address if asked_for else ""}
 
 
 def try_knock() -> ResponseReturnValue:
@@ -124,13 +138,14 @@ def _version(watched: Watched, trouble: Trouble | None) -> str:
 
 
 def _page(
-    typed: Mapping[str, str],
+    typed: Mapping[str, str] | None = None,
     *,
     faults: Mapping[str, str] | None = None,
     explained: Explained | None = None,
     refused: Trouble | None = None,
 ) -> str:
-    checks = list(_checks())
+    package, stored = _stored()
+    checks = list(_checks(package, stored))
     return render(
         "diagnostics.html",
         "diagnostics",
@@ -138,7 +153,7 @@ def _page(
         failed=sum(1 for check in checks if check.outcome is Outcome.FAIL),
         warned=sum(1 for check in checks if check.outcome is Outcome.WARN),
         clients=_clients(),
-        typed=typed,
+        typed=_at_first(package) if typed is None else typed,
         faults=faults or {},
         explained=explained,
         refused=refused,
@@ -153,8 +168,7 @@ def _clients() -> tuple[tuple[int, str], ...]:
         return ()
 
 
-def _checks() -> Iterator[Check]:
-    package, stored = _stored()
+def _checks(package: UciPackage, stored: Iterable[Check]) -> Iterator[Check]:
     try:
         status = services().live.status()
     except ControlError as error:
