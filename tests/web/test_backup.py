@@ -9,7 +9,9 @@ import io
 import re
 import subprocess
 import tarfile
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -162,6 +164,50 @@ def test_passphrase_is_in_no_argument_and_no_environment(
     assert sealed_backup.is_sealed(download(visitor).response.data)
     assert len(seen) == 1
     assert PASSPHRASE not in seen[0]
+
+
+def test_sealing_runs_nothing_from_the_folder_it_is_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit(7)\n")
+    monkeypatch.chdir(tmp_path)
+    assert sealing.unseal(sealing.seal(b"content", PASSPHRASE), PASSPHRASE) == b"content"
+
+
+def test_two_at_once_are_sealed_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes 40 MiB of a small router."""
+    met = threading.Barrier(2)
+    together: list[bool] = []
+
+    def run(command: list[str], **_more: Any) -> subprocess.CompletedProcess[bytes]:
+        with suppress(threading.BrokenBarrierError):
+            met.wait(0.5)
+        together.append(not met.broken)
+        return subprocess.CompletedProcess(command, 0, b"sealed")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(sealing.seal, [b"x"] * 2, [PASSPHRASE] * 2)) == [b"sealed"] * 2
+    assert together == [False, False]
+
+
+def test_who_waits_for_another_one_does_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def run(command: list[str], **_more: Any) -> subprocess.CompletedProcess[bytes]:
+        begun.set()
+        assert end.wait(10)
+        return subprocess.CompletedProcess(command, 0, b"sealed")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(sealing.seal, b"x", PASSPHRASE)
+        assert begun.wait(10)
+        monkeypatch.setattr(sealing, "TIMEOUT", 0.01)
+        with pytest.raises(TimeoutError):
+            sealing.seal(b"x", PASSPHRASE)
+        end.set()
+        assert first.result() == b"sealed"
 
 
 def test_description_is_the_format_we_write() -> None:

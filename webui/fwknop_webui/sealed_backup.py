@@ -10,7 +10,6 @@ import base64
 import hashlib
 import re
 import secrets
-import threading
 import unicodedata
 from binascii import Error as Base64Error
 from dataclasses import dataclass
@@ -31,8 +30,6 @@ _HEADER = re.compile(
     rb"scrypt (?P<n>\d{1,2}) (?P<r>\d{1,2}) (?P<p>\d) (?P<salt>[A-Za-z0-9+/=]{16,64})\n"
     rb"aes-256-gcm (?P<nonce>[A-Za-z0-9+/=]{16})\n"
 )
-# One at a time: parallel tries would each take scrypt's memory of a small router.
-_LOCK = threading.Lock()
 
 
 class SealError(Exception):
@@ -114,13 +111,12 @@ def _text(raw: bytes) -> str:
 def _key(passphrase: str, salt: bytes, costs: _Costs) -> bytes:
     # The same letters can be written in several ways, and keyboards differ in which.
     normal = unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogatepass")
-    with _LOCK:
-        return hashlib.scrypt(
-            normal,
-            salt=salt,
-            n=1 << costs.log2_n,
-            r=costs.block,
-            p=costs.parallel,
-            dklen=32,
-            maxmem=costs.memory + (1 << 20) * costs.parallel,
-        )
+    return hashlib.scrypt(
+        normal,
+        salt=salt,
+        n=1 << costs.log2_n,
+        r=costs.block,
+        p=costs.parallel,
+        dklen=32,
+        maxmem=costs.memory + (1 << 20) * costs.parallel,
+    )

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 
 from fwknop_webui import sealed_backup
 from fwknop_webui.sealed_backup import NotThisFormat, SealError, WrongPassphrase
 
 SEAL, UNSEAL = "seal", "unseal"
-TIMEOUT = 120.0
-"""Seconds; a slow router needs a few."""
+TIMEOUT = 50.0
+"""Seconds with the wait for another one; a slow router needs a few. uhttpd waits 60 for a page."""
 
+# One at a time: parallel tries would each take scrypt's memory of a small router.
+_LOCK = threading.Lock()
 _PROGRAM = f"import sys; from {__name__} import main; sys.exit(main())"
 _CODES: dict[type[SealError], int] = {NotThisFormat: 10, WrongPassphrase: 11}
 
@@ -31,17 +35,28 @@ def unseal(data: bytes, passphrase: str) -> bytes:
 
 
 def _run(what: str, content: bytes, passphrase: str) -> bytes:
+    until = time.monotonic() + TIMEOUT
+    if not _LOCK.acquire(timeout=TIMEOUT):
+        raise TimeoutError("others took too long")
+    try:
+        return _run_alone(what, content, passphrase, until - time.monotonic())
+    finally:
+        _LOCK.release()
+
+
+def _run_alone(what: str, content: bytes, passphrase: str, seconds: float) -> bytes:
     import subprocess  # Most pages never need it.
 
     order = {"do": what, "passphrase": passphrase, "cost": sealed_backup.LOG2_N}
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM],
+            # -P: with -c alone, a json.py in the folder somebody started the page in would be run.
+            [sys.executable, "-P", "-c", _PROGRAM],
             input=json.dumps(order).encode() + b"\n" + content,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             check=False,
-            timeout=TIMEOUT,
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError("sealing took too long") from error
