@@ -23,6 +23,14 @@ from tests.web.daemon import NOW, door
 pytestmark = pytest.mark.browser
 
 ANNA = "cfg03ea17"
+NOTE = "Pixel, bought 2024"
+DORA = """
+config access
+\toption SOURCE 'ANY'
+\toption name 'Dora'
+\toption KEY 'DorasKey'
+\toption OPEN_PORTS 'tcp/22, tcp/80'
+"""
 RESTORED = b"config access\n\toption SOURCE 'ANY'\n\toption name 'Anna'\n\toption KEY 'x'\n"
 PAGES = {
     "overview": "/",
@@ -64,9 +72,9 @@ class Walker:
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
 
     def _heard(self, message: ConsoleMessage) -> None:
-        # Chromium complains of pages that are errors (404, 422), which we ask for.
+        # Chromium complains of pages that are errors (404, 409, 422), which we ask for.
         asked_for = "Failed to load resource" in message.text and message.text.endswith(
-            ("404 (NOT FOUND)", "422 (UNPROCESSABLE ENTITY)")
+            ("404 (NOT FOUND)", "409 (CONFLICT)", "422 (UNPROCESSABLE ENTITY)")
         )
         if message.type in ("error", "warning") and not asked_for:
             self.wrong.append(message.text)
@@ -110,6 +118,7 @@ def test_all_pages(
     import_files(page, site, walker)
     try_a_knock(page, site, walker)
     restore(page, site, walker)
+    disagree(page, site, walker)
     begin_anew(page, site, walker)
     stop_the_daemon(page, site, walker)
     assert not walker.wrong
@@ -146,6 +155,8 @@ def add_and_show(page: Page, site: Site, walker: Walker) -> None:
     page.goto(site.url + "/clients")
     page.get_by_role("button", name="QR Carla").click()
     walker.look_at("qr")
+    page.get_by_label("Address of this router").fill("home.example.org")
+    page.get_by_role("button", name="Use", exact=True).click()
     page.get_by_text("Other clients").click()
     walker.look_at("qr-rc")
     page.goto(site.url + "/changes")
@@ -204,6 +215,33 @@ def restore(page: Page, site: Site, walker: Walker) -> None:
     page.get_by_role("button", name="Look at it").click()
     walker.look_at("restore-preview")
     page.get_by_role("button", name="Cancel").click()
+
+
+def disagree(page: Page, site: Site, walker: Walker) -> None:
+    """Somebody else changes the same while a preview is open."""
+    text = site.uci.read_text()
+    page.goto(site.url + "/backup")
+    mine = text.replace(NOTE, "Pixel 8").encode()
+    page.set_input_files("#f-backup", {"name": "b", "mimeType": "x/y", "buffer": mine})
+    page.get_by_role("button", name="Look at it").click()
+    text = text.replace(NOTE, "Pixel, lost 2025")
+    site.uci.write_text(text)
+    page.get_by_role("button", name="Restore").click()
+    walker.look_at("restore-contested")
+    page.goto(site.url + "/import")
+    page.fill("#f-access_text", "# Dora\nSOURCE ANY\nOPEN_PORTS tcp/22\nKEY DorasKey\n")
+    page.get_by_role("button", name="Look at it").click()
+    text += DORA
+    site.uci.write_text(text)
+    page.get_by_role("button", name="Import what is ticked").click()
+    walker.look_at("import-contested")
+    page.goto(site.url + "/backup/reset")
+    site.uci.write_text(text + DORA.replace("Dora", "Emil"))
+    page.get_by_role("button", name="Factory reset").click()
+    walker.look_at("factory-reset-contested")
+    site.uci.write_text(text + "".join(DORA.replace("Dora", f"Dora {n}") for n in range(120)))
+    page.goto(site.url + "/clients?page=2")
+    walker.look_at("clients-page")
 
 
 def begin_anew(page: Page, site: Site, walker: Walker) -> None:
