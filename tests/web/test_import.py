@@ -408,6 +408,8 @@ def test_client_somebody_added_meanwhile_is_a_conflict(
     page = confirm(visitor, page)
     assert page.status == 409
     assert "OPEN_PORTS tcp/22 tcp/22, tcp/80" in page.text
+    assert "what you leave out stays as it is now" in page.text
+    assert "whose values to keep" not in page.text
     assert "conflict" in page.text
     assert page.form("/import/confirm").value("take-1") == ""
     assert page.staged == 0

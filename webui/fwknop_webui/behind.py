@@ -27,8 +27,8 @@ def run_behind(folder: Path, listener: socket.socket, app: Flask) -> None:
     door, use = Door(folder / "door"), Use()
 
     def look(_signal: int, _frame: FrameType | None) -> None:
-        # Unsaved changes are nowhere else. They go with their session, an hour after its last use;
-        # and so does the login itself, whose time somebody may have set.
+        # Unsaved changes are nowhere else. They go with their session, and so does the login
+        # itself: an hour after its last use, or as long after it as session_idle says.
         # What waits for a confirmation has to be taken back in time.
         needed = parts.sessions.is_needed() or parts.rollback.is_watching
         if use.is_over(IDLE_SECONDS) and not needed:

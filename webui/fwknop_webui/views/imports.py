@@ -156,7 +156,8 @@ def _take(
         return _preview(draft, wanted, token, outdated_notice()), 409
     if taken.notice:
         anew = plan(parts, draft.package, _without_twins(chosen, seen, wanted))
-        return _preview(draft, anew, token, taken.notice, conflicts=taken.rows), 409
+        notice = _in_words_of_ticks(taken.notice)
+        return _preview(draft, anew, token, notice, conflicts=taken.rows), 409
     if errors := _new_errors(draft, taken.draft):
         title = _("Not imported: the daemon would not take the result")
         notice = Notice(Level.ERROR, title, _("Leave these out, or change them first:"), errors)
@@ -177,6 +178,14 @@ def _without_twins(chosen: Chosen, before: Plan, now: Plan) -> Chosen:
     known = {row.number for row in before.stanzas if row.state is State.CONFLICT}
     met = {row.number for row in now.stanzas if row.state is State.CONFLICT} - known
     return replace(chosen, stanzas={**chosen.stanzas, **dict.fromkeys(met, Choice.LEAVE)})
+
+
+def _in_words_of_ticks(notice: Notice) -> Notice:
+    """A preview of parts has no button for whose values count: one takes a part, or doesn't."""
+    if notice.problems:
+        return notice
+    text = _("Choose below once more what to take; what you leave out stays as it is now.")
+    return replace(notice, text=text)
 
 
 def _new_errors(draft: Draft, changed: Draft) -> tuple[Problem, ...]:
