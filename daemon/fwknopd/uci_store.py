@@ -127,6 +127,25 @@ class UciStore:
         package, pending = apply_delta(saved, recorded)
         return Loaded(package, saved, etag_of(content), pending)
 
+    def content(self) -> Content:
+        """File and pending changes as they are, UCI or not. Raises StoreError."""
+        with self._files.locked(os.O_RDONLY) as locked:
+            return locked.read()
+
+    def replace(self, package: UciPackage, etag: str, keep: Callable[[Content], None]) -> None:
+        """Put ``package`` in the place of the file and its pending changes, readable or not.
+
+        ``etag`` is `etag_of` what the caller saw. ``keep`` is told under the lock what goes.
+        Raises ConcurrentEdit and StoreError; then the file is untouched.
+        """
+        with self._files.locked(os.O_RDWR) as locked:
+            content = locked.read()
+            self._check_etag(etag_of(content), etag)
+            after = self._text(package)
+            keep(content)
+            locked.replace(after)
+            locked.clear_delta()
+
     def create(self) -> None:
         """Make an empty file that only its owner can read; an existing one is left alone."""
         try:
@@ -167,7 +186,8 @@ class UciStore:
     def _changed(
         self, loaded: Loaded, changes: Sequence[UciChange], etag: str, include_pending: bool
     ) -> UciPackage:
-        self._check_etag(loaded, etag, include_pending)
+        self._check_etag(loaded.etag, etag)
+        self._check_pending(loaded, include_pending)
         try:
             return apply(loaded.package, changes)
         except ChangeError as error:
@@ -202,12 +222,14 @@ class UciStore:
             locked.replace(before.file)
             locked.write_delta(before.delta)
 
-    def _check_etag(self, loaded: Loaded, etag: str, include_pending: bool) -> None:
-        if loaded.etag != etag:
+    def _check_etag(self, found: str, etag: str) -> None:
+        if found != etag:
             raise ConcurrentEdit(
                 f"{self.path} was changed by another program meanwhile",
                 "Load the page again and repeat the change.",
             )
+
+    def _check_pending(self, loaded: Loaded, include_pending: bool) -> None:
         if loaded.pending and not include_pending:
             raise PendingChanges(
                 f"{len(loaded.pending)} changes to {self.name} by another program are not "

@@ -23,7 +23,8 @@ def test_broken_file_is_named_with_line_and_remedy(
     write_uci("\nconfig global\n\noption 'unterminated\n")
     before = uci.read_bytes()
     page = visitor.get(path)
-    assert page.status == 500
+    assert page.status == 409
+    assert {"/backup", "/backup/reset"} <= set(page.links)
     assert "not valid UCI" in page.text
     assert str(uci) in page.text
     assert "line" in page.text
@@ -52,7 +53,7 @@ def test_form_filled_in_while_the_file_broke_saves_nothing(
 ) -> None:
     form = visitor.get("/clients/add").main_form()
     write_uci("bad")
-    assert visitor.press(form, "Save & Apply", name="Anna").status == 500
+    assert visitor.press(form, "Save & Apply", name="Anna").status == 409
     assert uci.read_text() == "bad"
 
 
@@ -62,7 +63,7 @@ def test_staged_changes_outlive_a_broken_file(
     good = uci.read_text()
     add(visitor, "Save", name="Anna")
     write_uci("bad")
-    assert visitor.get("/clients").status == 500
+    assert visitor.get("/clients").status == 409
     write_uci(good)
     assert visitor.get("/clients").staged == 6
 

@@ -76,7 +76,7 @@ def test_every_page_with_a_file_that_is_no_uci(
     for path in pages(app, "c7"):
         page = visitor.get(path)
         assert "Internal error" not in page.text, path
-        if page.status == 500:
+        if page.status == 409:
             assert "The configuration can't be read" in page.text, path
             assert "line 2" in page.text, path
         else:

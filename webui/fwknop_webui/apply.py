@@ -86,7 +86,7 @@ def _write(session: Session, draft: Draft, parts: Services) -> str | Notice:
     except ConcurrentEdit:
         return conflict()
     except StillUnconfirmed:
-        return _unconfirmed(parts.store.waiting() is not None)
+        return still_unconfirmed(parts.store.waiting() is not None)
     except UnsavedInLuci as error:
         title = _("Not applied: LuCI has unsaved changes")
         text = _(
@@ -101,7 +101,8 @@ def _write(session: Session, draft: Draft, parts: Services) -> str | Notice:
         )
 
 
-def _unconfirmed(here: bool) -> Notice:
+def still_unconfirmed(here: bool) -> Notice:
+    """Earlier changes wait; ``here``: they can be confirmed on this page."""
     title = _("Not applied: the changes applied before are not confirmed yet")
     if here:
         text = _("Press “Not confirmed” above to keep them or to take them back, then try again.")
@@ -126,7 +127,7 @@ def _reload(
             return _keep(session, parts, applied(notice))
         return _wait(session, parts, applied(notice))
     if not result.accepted and _concerned(draft):
-        refused = replace(applied(_kept_though_refused(result)), refused=True)
+        refused = replace(applied(kept_though_refused(result)), refused=True)
         return _wait(session, parts, refused)
     notice = outcome(draft, parts.store.file, result)
     if is_in_use(parts.store.file, result) or _concerned(draft):
@@ -160,7 +161,8 @@ def _wait(session: Session, parts: Services, applied: Applied) -> Ending:
     return Ending.WAITING
 
 
-def _kept_though_refused(result: Reloaded) -> Notice:
+def kept_though_refused(result: Reloaded) -> Notice:
+    """The daemon does not take what is in the file now."""
     return Notice(
         Level.ERROR,
         _("The file is kept, but the daemon refused it"),

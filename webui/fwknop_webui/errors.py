@@ -13,7 +13,8 @@ from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.pages import render
 from fwknop_webui.security import login_again
-from fwknop_webui.store import NotAllowed, SessionOver
+from fwknop_webui.services import current_session
+from fwknop_webui.store import NotAllowed, SessionOver, Unreadable
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import ChangeError
 from fwknopd.uci_store import StoreError
@@ -89,8 +90,10 @@ def _configuration(error: ConfigError) -> ResponseReturnValue:
         text=_("The file is not valid UCI, so it can't be shown or changed here. It is untouched."),
         problems=error.problems,
         remedy=_("Mend it in an editor, then reload this page. The daemon keeps what it has."),
+        replaceable=current_session() is not None,
     )
-    return page, 500
+    # Nothing failed here: what was asked for doesn't go together with the file as it is.
+    return page, 409
 
 
 def _store(error: StoreError) -> ResponseReturnValue:
@@ -100,7 +103,7 @@ def _store(error: StoreError) -> ResponseReturnValue:
         text=in_words(str(error)),
         remedy=_("Nothing was changed."),
     )
-    return page, 500
+    return page, 409 if isinstance(error, Unreadable) else 500
 
 
 def _not_allowed(_error: NotAllowed) -> ResponseReturnValue:

@@ -19,7 +19,14 @@ from fwknop_webui.i18n import _
 from fwknop_webui.rpcd import DENIED, NO_DATA, AccessDenied, Rpcd, RpcdError, RpcdStatus
 from fwknop_webui.rpcd_calls import staging_calls
 from fwknop_webui.rpcd_login import PACKAGE, RpcdLogin
-from fwknop_webui.store import StillUnconfirmed, Undecided, UnsavedInLuci, Waiting, new_id
+from fwknop_webui.store import (
+    StillUnconfirmed,
+    Undecided,
+    Unreadable,
+    UnsavedInLuci,
+    Waiting,
+    new_id,
+)
 from fwknop_webui.untyped import Json, child, children, flag, text
 from fwknopd.config.uci_changes import ChangeError, UciChange, apply
 from fwknopd.config.uci_differences import differences
@@ -72,11 +79,15 @@ class RpcdStore:
         try:
             answer = self._call("get", {"config": PACKAGE})
         except RpcdStatus as error:
-            raise StoreError(
+            raise Unreadable(
                 _("the router's rpcd can't read {file} (status {code})").format(
                     file=self.file, code=error.code
                 ),
-                _("Look what is wrong with `uci show fwknopd`, and mend the file in an editor."),
+                _(
+                    "Look what is wrong with `uci show fwknopd`, and mend the file in an editor. "
+                    "It can't be replaced from here: only rpcd may write it for this page, and "
+                    "it changes no file that it can't read."
+                ),
             ) from error
         values = child(answer, "values")
         etag = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from fwknop_webui.atomic_file import replace_file
 from fwknop_webui.auth import Login
 from fwknop_webui.clock import Clock
 from fwknop_webui.i18n import _
@@ -21,6 +22,7 @@ from fwknop_webui.unconfirmed import Unconfirmed, UnconfirmedFile
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import UciChange
 from fwknopd.config.uci_differences import differences
+from fwknopd.config.uci_format import UciPackage
 from fwknopd.uci_store import (
     DEFAULT_SAVEDIR,
     ConcurrentEdit,
@@ -47,6 +49,10 @@ class UnsavedInLuci(StoreError):
     def __init__(self, packages: str) -> None:
         self.packages = packages
         super().__init__(f"LuCI has unsaved changes in {packages}", "Apply or revert them there.")
+
+
+class Unreadable(StoreError):
+    """There is a file, but rpcd can't read it, and so can't change it either."""
 
 
 class SessionOver(StoreError):
@@ -123,6 +129,27 @@ class Store(Protocol):
         ...
 
 
+class Replaceable(Protocol):
+    """A store that can put a whole file in the place of one that is no valid UCI."""
+
+    @property
+    def copy(self) -> str:
+        """Path of the copy of what was replaced last."""
+        ...
+
+    def content(self) -> Content:
+        """What is there now, as it is. Raises StoreError."""
+        ...
+
+    def replace(self, package: UciPackage, etag: str) -> None:
+        """Replace what `content` showed, and keep a copy of it that only its owner can read.
+
+        For good: the daemon could not go back to a file it can't read. Raises ConcurrentEdit,
+        StillUnconfirmed, StoreError.
+        """
+        ...
+
+
 class _Remembering(UciStore):
     """Parses a file only when it changed: with hundreds of clients most of a page goes there."""
 
@@ -145,6 +172,8 @@ class FileStore:
         self._store = _Remembering(path, savedir)
         self._network = UciStore(path.with_name("network"), savedir)
         self._clock = clock or Clock()
+        # Hidden, or `uci show` would trip over it.
+        self._copy = path.with_name(f".{path.name}.broken")
         self._unconfirmed = UnconfirmedFile(path.with_name(f".{path.name}.unconfirmed"))
         self._deciding = threading.Lock()
 
@@ -168,16 +197,44 @@ class FileStore:
         """See Store.load."""
         return self._store.load()
 
+    @property
+    def copy(self) -> str:
+        """See Replaceable.copy."""
+        return str(self._copy)
+
+    def content(self) -> Content:
+        """See Replaceable.content."""
+        return self._store.content()
+
+    def replace(self, package: UciPackage, etag: str) -> None:
+        """See Replaceable.replace. Pending changes are at the end of the copy."""
+
+        def keep(content: Content) -> None:
+            self._must_be_confirmed()
+            pending = b"\n# Changes that were not committed:\n" if content.delta else b""
+            try:
+                replace_file(self._copy, content.file + pending + content.delta)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                remedy = _("Look whether the disk is full or read-only.")
+                raise StoreError(f"{self._copy}: {reason}", remedy) from error
+
+        with self._deciding:
+            self._store.replace(package, etag, keep)
+
+    def _must_be_confirmed(self) -> None:
+        if self._unconfirmed.read() is not None:
+            raise StillUnconfirmed(
+                "the changes before these are not confirmed yet", "Confirm them first."
+            )
+
     def apply(self, changes: Sequence[UciChange], etag: str, user: str, seconds: float) -> str:
         """See Store.apply. What the commit replaces is kept before it is replaced."""
         deadline, made = self._clock.monotonic() + seconds, new_id()
 
         def keep(exchange: Exchange) -> None:
             # Under the lock of the file: of two at once, the second finds the first one's.
-            if self._unconfirmed.read() is not None:
-                raise StillUnconfirmed(
-                    "the changes before these are not confirmed yet", "Confirm them first."
-                )
+            self._must_be_confirmed()
             boot = self._clock.boot
             self._unconfirmed.write(Unconfirmed(made, user, seconds, deadline, boot, exchange))
             written.append(exchange)

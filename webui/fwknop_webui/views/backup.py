@@ -36,6 +36,7 @@ from fwknop_webui.sealed_backup import MAX_PASSPHRASE, MIN_PASSPHRASE
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.staging import Draft
 from fwknop_webui.taking_over import MINE, THEIRS, TakenOver, previewed, take_over
+from fwknop_webui.views.broken import BACKUP, FACTORY, broken_page
 from fwknop_webui.views.imports import folder
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import UciChange
@@ -130,7 +131,10 @@ def preview_backup() -> ResponseReturnValue:
     kept = held(Backup)
     if kept is None:
         return redirect(url_for("backup"), 303)
-    draft = current_draft()
+    try:
+        draft = current_draft()
+    except ConfigError as error:
+        return broken_page(error, BACKUP)
     if (answer := unsettled(draft, "preview_backup")) is not None:
         return answer
     return _preview(draft, kept[0], kept[1], previewed(draft, _as(draft, kept[0].package)))
@@ -173,7 +177,10 @@ def cancel_backup() -> ResponseReturnValue:
 
 def factory_reset() -> ResponseReturnValue:
     """Ask whether to start over."""
-    draft = current_draft()
+    try:
+        draft = current_draft()
+    except ConfigError as error:
+        return broken_page(error, FACTORY)
     return unsettled(draft, "factory_reset") or _ask_for_reset(draft, draft)
 
 

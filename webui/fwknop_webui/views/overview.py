@@ -89,6 +89,7 @@ def _configured() -> Configured:
 def _unreadable(problems: tuple[Problem, ...]) -> Notice:
     text = _("The file is not valid UCI, so it can't be shown or changed here. It is untouched.")
     text += " " + _("Mend the file in an editor, then reload this page.")
+    text += " " + _("Or replace it as a whole: Restore and Factory reset are under Backup.")
     return Notice(Level.ERROR, _(UNREADABLE), text, problems)
 
 
