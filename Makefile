@@ -32,7 +32,7 @@ matrix: ## every door with every firewall through every trouble, not only the ev
 	@$(PREPARE) test
 	@MATRIX=complete $(VENV_PYTHON) -m pytest tests/netns/matrix $(PYTEST_ARGS)
 
-soak: ## a day's life in a hurry, and faults at every system call; SOAK_MINUTES=30 for each firewall
+soak: ## a day's life in a hurry, and faults at every system call; SOAK_MINUTES=30 for each firewall, the least that tells memory that grows slowly
 	@$(PREPARE) test
 	@SOAK_MINUTES=$${SOAK_MINUTES:-30} FAULTS=complete nice -n 19 $(VENV_PYTHON) -m pytest -s tests/netns/soak tests/netns/faults $(PYTEST_ARGS)
 

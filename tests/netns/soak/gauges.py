@@ -10,7 +10,21 @@ from pathlib import Path
 from statistics import median
 
 LOOKS, LOOK_SECONDS = 5, 0.05
+LONG_SECONDS = 30 * 60
+"""From here on what is remembered is full by the second quarter of the time."""
+
+GROWTH_KIB = 512
+"""By which the last quarter may lie above the second: as much as a page cache of Python's."""
+
+SHORT_GROWTH_KIB = 4096
+"""While what is remembered is still being filled: this only tells a flood of memory."""
+
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def growth_limit(seconds: float) -> int:
+    """KiB by which the last quarter of so long a soak may lie above the second."""
+    return GROWTH_KIB if seconds >= LONG_SECONDS else SHORT_GROWTH_KIB
 
 
 @dataclass(slots=True)

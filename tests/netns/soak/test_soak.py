@@ -19,6 +19,7 @@ from tests.netns.matrix.guarded import guarded, served_site
 from tests.netns.matrix.site import Site
 from tests.netns.namespaces import Machines
 from tests.netns.soak.clients import configuration
+from tests.netns.soak.gauges import growth_limit
 from tests.netns.soak.happenings import HAPPENINGS
 from tests.netns.soak.life import Life
 
@@ -26,12 +27,6 @@ MINUTES = os.environ.get("SOAK_MINUTES")
 SECONDS = float(MINUTES) * 60 if MINUTES else 0.0
 ROUNDS_BETWEEN = 6 if MINUTES else 0
 FIRST_ROUNDS = 1
-GROWTH_KIB = 512
-"""By which the last quarter may lie above the second: as much as a page cache of Python's."""
-
-SHORT_GROWTH_KIB = 4096
-"""In a few seconds what is remembered is still being filled: this only tells a flood of memory."""
-
 pytestmark = [
     pytest.mark.root,
     pytest.mark.nft,
@@ -91,4 +86,4 @@ def test_in_a_days_life_memory_stays_flat_and_every_door_is_accounted_for(life: 
     assert life.counts["copies refused"] > 0
     assert gauges.descriptors() == descriptors
     assert not gauges.children()
-    assert quarters[3] - quarters[1] <= (GROWTH_KIB if MINUTES else SHORT_GROWTH_KIB)
+    assert quarters[3] - quarters[1] <= growth_limit(SECONDS)
