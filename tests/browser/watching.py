@@ -125,7 +125,25 @@ def chatter(page: Page) -> list[str]:
     return found
 
 
+_HEADER = """
+() => {
+	const header = document.querySelector("header");
+	const hidden = [...header.querySelectorAll(".nav a")].filter((link) => {
+		const box = link.getBoundingClientRect();
+		return box.left < 0 || box.right > innerWidth || link.scrollWidth > link.clientWidth;
+	});
+	const height = header.offsetHeight;
+	const stays = height + (parseFloat(getComputedStyle(header).top) || 0);
+	return [
+		...hidden.map((link) => `out of sight: ${link.textContent}`),
+		...(height > 3 * 34 ? [`${height} px`] : []),
+		...(stays > 40 ? [`${stays} px stay`] : []),
+	];
+}
+"""
+
+
 def tall_header(page: Page) -> list[str]:
-    """A header of more than two rows, which leaves a phone too little of the page."""
-    height: float = page.evaluate("document.querySelector('header').offsetHeight")
-    return [f"{height} px"] if height > 2 * 40 else []
+    """A menu not seen at a glance, or a header that leaves a phone too little of the page."""
+    found: list[str] = page.evaluate(_HEADER)
+    return found

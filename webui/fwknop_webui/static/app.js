@@ -291,13 +291,6 @@
 		});
 	};
 
-	// The header is one row on a phone, which scrolls sideways.
-	const startNavigation = () => {
-		const here = document.querySelector(".nav [aria-current]");
-		const nav = here?.closest(".nav");
-		if (nav) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
-	};
-
 	// ---- a form somebody is filling in: the page ends when nobody asks it for a quarter of an hour ----
 
 	const AWAKE_MS = 300000;
@@ -433,7 +426,6 @@
 		addEventListener("pageshow", () => all(".btn.busy").forEach((b) => b.classList.remove("busy")));
 	};
 
-	startNavigation();
 	startDialog();
 	startReturning();
 	startTabs();
