@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from fwknopd.firewall import Diagnosis, FirewallError, TimedDoor
 from fwknopd.firewall.iptables_diagnosis import diagnosed
 from fwknopd.firewall.iptables_family import FamilyRules, Wanted
+from fwknopd.firewall.iptables_found import adopt, doom_strangers, forget_closed, open_doors
 from fwknopd.firewall.iptables_held import Held, HeldDoors, planned, rules_in
 from fwknopd.firewall.iptables_overruled import overruling
 from fwknopd.firewall.iptables_process import Programs
-from fwknopd.firewall.iptables_reading import doors_of
-from fwknopd.firewall.iptables_rules import IptablesSettings, Role, Rules, rules_of
+from fwknopd.firewall.iptables_rules import IptablesSettings, Role, Rules
 from fwknopd.firewall.iptables_saved import Saved
 from fwknopd.firewall.iptables_watch import RuleWatch
 from fwknopd.grants import Door
@@ -118,18 +118,10 @@ class IptablesFirewall:
         gone = self._taken
         strangers = {door for door in doors if self._held.get(door) is None and door not in gone}
         if strangers:
-            self._doom_strangers(strangers)
+            for family in self._families:
+                if family.stands:
+                    doom_strangers(family, self._held, strangers)
         self._shut([held for held in map(self._held.get, dict.fromkeys(doors)) if held])
-
-    def _doom_strangers(self, doors: Collection[Door]) -> None:
-        """Have the rules of doors that others made in our chains taken away."""
-        for family in self._families:
-            if family.stands:
-                rules = family.read().ours(self.settings)
-                self._held.parted(rules, family.version)
-                for found in doors_of(rules.elements()):
-                    if found.door in doors:
-                        family.doom(found.rules)
 
     def read(self) -> list[TimedDoor]:
         """The doors open now, with the seconds they will be. Raises FirewallError."""
@@ -138,19 +130,10 @@ class IptablesFirewall:
         doors: list[TimedDoor] = []
         for family in self._families:
             if family.stands:
-                doors += self._found(family.read().ours(self.settings), family)
+                rules = family.read().ours(self.settings)
+                now, epoch = self._monotonic(), self._wall()
+                doors += open_doors(rules, family, self._held, now, epoch)
         return doors
-
-    def _found(self, rules: Rules, family: FamilyRules) -> Iterator[TimedDoor]:
-        """Our doors whose rules are all there, and what the other rules make."""
-        now, epoch = self._monotonic(), self._wall()
-        there, _ = self._held.parted(rules, family.version)
-        for held in there:
-            yield TimedDoor(held.door, max(held.due - now, 0.0))
-        for found in doors_of(rules.elements()):
-            if self._held.get(found.door) is None:
-                family.expect_end(found.expiry)
-            yield TimedDoor(found.door, max(found.expiry - epoch, 0.0))
 
     def next_due(self) -> float | None:
         """Monotonic second at which `expire` has something to do, None when never."""
@@ -257,21 +240,10 @@ class IptablesFirewall:
         return family.stands or (chain.table, chain.chain) in family.read().chains
 
     def _adopt(self, family: FamilyRules) -> None:
-        """Hold the doors that an earlier daemon left, each until the latest of its ends."""
-        now = self._wall()
-        offset = self._monotonic() - now
         saved, chain = family.read(), self.settings.input
         if (chain.table, chain.chain) in saved.chains:
             self._watch.follow()
-        left = doors_of(saved.ours(self.settings).elements())
-        for found in sorted(left, key=lambda item: item.expiry):
-            if found.expiry > now:
-                for old in self._held.replaced_by(found.door):
-                    family.doom(old.rules)
-                rules = rules_of(found.door, found.expiry, self.settings)
-                # Rules that the C daemon made in another shape give way to ours.
-                family.doom((Counter(found.rules) - Counter(rules)).elements())
-                self._held.put(Held(found.door, rules, found.expiry + offset))
+        adopt(saved, family, self._held, self._monotonic(), self._wall())
 
     # Changes
 
@@ -310,7 +282,7 @@ class IptablesFirewall:
         def wanted(saved: Saved) -> Rules:
             nonlocal ours
             if self._started and not self._watch.remade and self._is_whole(family, saved):
-                self._forget_closed(family, saved, ours)
+                forget_closed(saved, family, self._held, ours)
             # At the next look it is us who took the rules of these away.
             ours = without
             kept = [held for held in self._held if held.door not in without]
@@ -321,12 +293,6 @@ class IptablesFirewall:
     def _all(self, family: FamilyRules) -> Wanted:
         """The rules of every door that is held."""
         return lambda _: Counter(rules_in(self._held, family.version))
-
-    def _forget_closed(self, family: FamilyRules, saved: Saved, spared: Collection[Door]) -> None:
-        _, closed = self._held.parted(saved.ours(self.settings), family.version, spared)
-        for held in closed:
-            self._held.drop(held.door)
-            family.doom(held.rules)
 
     def _epoch(self) -> int:
         return int(self._wall())
