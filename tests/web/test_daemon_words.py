@@ -165,6 +165,11 @@ WORDS = [
         "access rule for 192.0.2.7 -> 0.0.0.0/0 tcp/22, expires at 1790000000",
         "Regel access für 192.0.2.7 -> 0.0.0.0/0 tcp/22, läuft ab um 1790000000",
     ),
+    (
+        "runs '/bin/a' as root, for 5 s at most, and after 30 s '/bin/b', for 5 s at most",
+        "führt '/bin/a' as root, höchstens 5 s lang aus, und nach 30 s '/bin/b', "
+        "höchstens 5 s lang",
+    ),
     ("no client's SOURCE covers 192.0.2.7", "SOURCE keines Clients umfasst 192.0.2.7"),
     ("what nobody has ever said", "what nobody has ever said"),
     ("", ""),

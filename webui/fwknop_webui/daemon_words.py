@@ -88,8 +88,10 @@ class Template:
         if not text.startswith(first) or not text.endswith(last) or end < len(first):
             return None
         found, place = [], len(first)
-        for word in middle:
-            after = text.find(word, place, end)
+        for index, word in enumerate(middle):
+            # Of two gaps side by side the first has it all.
+            anchor = next(filter(None, middle[index:]), "")
+            after = text.find(anchor, place, end) if anchor else end
             if after < 0:
                 return None
             found.append(text[place:after])

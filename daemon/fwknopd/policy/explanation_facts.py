@@ -162,9 +162,10 @@ def decision_text(decision: Decision) -> str:
 
 def _deed(decision: Decision) -> str:
     if isinstance(decision, CycleDecision):
-        later = decision.closing
-        end = f", and after {decision.lifetime} s {run_text(later)}" if later else ""
-        return f"runs {run_text(decision.opening)}{end}"
+        opening, later = run_text(decision.opening), decision.closing
+        if later is None:
+            return f"runs {opening}"
+        return f"runs {opening}, and after {decision.lifetime} s {run_text(later)}"
     if isinstance(decision, CommandDecision):
         return f"runs {run_text(decision.command)}"
     end = ", and cuts connections then" if decision.stanza.cut_at_expiry else ""
