@@ -49,7 +49,7 @@ def status(service: Service) -> Json:
             "warnings": list(firewall.warnings),
         },
         "connections": _connections(service),
-        "clients": len(engine.settings.stanzas),
+        "clients": clients_in(engine.settings.stanzas),
         "replay": {"entries": len(engine.replay)},
         "counters": dict(engine.events.counters),
         "grants": len(engine.doors.table) + len(engine.commands.cycles.table),
@@ -57,6 +57,11 @@ def status(service: Service) -> Json:
         "test": service.options.test,
         "ready": is_ready(service),
     }
+
+
+def clients_in(stanzas: Iterable[Stanza]) -> int:
+    """How many clients these are: old keys beside a client's new ones are no other client."""
+    return sum(1 for stanza in stanzas if not stanza.old_keys_of)
 
 
 def is_ready(service: Service, believed: float = DIAGNOSIS_SECONDS) -> bool:

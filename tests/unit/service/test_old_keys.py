@@ -84,6 +84,8 @@ def test_ended_keys_stay_so_over_a_reload_and_a_restart(uci_rig: Rig) -> None:
     assert uci_rig.knock(keys=NEW) == "accepted"
     [told] = [c for c in uci_rig.ask("clients")["clients"] if c["ended"]]
     assert told["label"] == "Anna (old keys)"
+    # Two sections, one client.
+    assert uci_rig.ask("status")["clients"] == 1
 
 
 def test_what_ended_says_nothing_of_another_overlap_with_the_same_keys(uci_rig: Rig) -> None:
