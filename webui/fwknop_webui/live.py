@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from flask import g, has_app_context
+
 from fwknop_webui.doors import Doors, Revoked, doors_of, revoked_of
 from fwknop_webui.reasons import Explanation, command_explanation, explain
 from fwknop_webui.untyped import Json, child, children, flag, number, text, texts
@@ -117,6 +119,12 @@ class Reloaded:
     file: str
 
 
+def _silence() -> ControlError | None:
+    """How the daemon let this request wait in vain; None outside of one, and if it didn't."""
+    found: ControlError | None = g.get("silence") if has_app_context() else None
+    return found
+
+
 class LiveDaemon:
     """Questions to the daemon over its control socket. All may raise ControlError."""
 
@@ -127,36 +135,54 @@ class LiveDaemon:
 
     def is_up(self) -> bool:
         """Whether it runs; one that hangs does, and no page waits long to learn that."""
+        if _silence() is not None:
+            return True
         try:
             self._glance.call("status")
         except ControlError as error:
             return not error.is_down
         return True
 
+    def _call(self, verb: str, **arguments: object) -> Json:
+        """Ask, unless the daemon has let this very page wait before: one time limit is enough."""
+        silence = _silence()
+        if silence is not None:
+            raise silence
+        return self._work(verb, **arguments)
+
+    def _work(self, verb: str, **arguments: object) -> Json:
+        """Ask whatever was before: for what a person wants done."""
+        try:
+            return self._client.call(verb, **arguments)
+        except ControlError as error:
+            if error.code == "timeout" and has_app_context():
+                g.silence = error
+            raise
+
     def status(self) -> Status:
         """How the daemon is."""
-        return _status(self._client.call("status"))
+        return _status(self._call("status"))
 
     def doors(self) -> Doors:
         """The open doors, and who is still connected through closed ones."""
-        return doors_of(self._client.call("grants"))
+        return doors_of(self._call("grants"))
 
     def knocks(self) -> tuple[Knock, ...]:
         """The newest knocks, newest first."""
-        answer = self._client.call("events", limit=EVENTS_ASKED)
+        answer = self._call("events", limit=EVENTS_ASKED)
         rows = [item for item in children(answer, "events") if _is_knock(item)]
         return tuple(_knock(item) for item in reversed(rows[-KNOCKS_SHOWN:]))
 
     def newest_event(self) -> Json:
         """The newest event as the daemon tells it; empty when nothing happened yet."""
-        found = children(self._client.call("events", limit=1), "events")
+        found = children(self._call("events", limit=1), "events")
         return found[-1] if found else {}
 
     def events(self) -> Iterator[Json]:
         """All events the daemon remembers, newest first, asked for a few hundred at a time."""
         asked: dict[str, object] = {"limit": EVENTS_AT_ONCE}
         for _ in range(MOST_EVENTS // EVENTS_AT_ONCE):
-            found = children(self._client.call("events", **asked), "events")
+            found = children(self._call("events", **asked), "events")
             yield from reversed(found)
             if len(found) < EVENTS_AT_ONCE:
                 return
@@ -164,7 +190,7 @@ class LiveDaemon:
 
     def clients(self) -> tuple[tuple[int, str], ...]:
         """Number and label of every client in force, in file order."""
-        found = children(self._client.call("clients"), "clients")
+        found = children(self._call("clients"), "clients")
         return tuple((int(number(item, "number")), text(item, "label")) for item in found)
 
     def lives(self) -> dict[str, ClientLife]:
@@ -173,39 +199,39 @@ class LiveDaemon:
             text(item, "label"): ClientLife(
                 number(item, "last_knock"), flag(item, "last_accepted"), flag(item, "ended")
             )
-            for item in children(self._client.call("clients"), "clients")
+            for item in children(self._call("clients"), "clients")
         }
 
     def rehearse(self, **arguments: object) -> Json:
         """What would become of a knock made with a client's keys."""
-        return self._client.call("rehearse", **arguments)
+        return self._call("rehearse", **arguments)
 
     def watch(self, seconds: int) -> None:
         """Have the next packets explained."""
-        self._client.call("watch", seconds=seconds)
+        self._call("watch", seconds=seconds)
 
     def watched(self) -> Json:
         """The packets explained so far."""
-        return self._client.call("watched")
+        return self._call("watched")
 
     def metrics(self, token: str, *, by_client: bool) -> str:
         """Everything in numbers for who has this token: OpenMetrics text.
 
         For others a ControlError has the code WRONG_TOKEN, or NO_METRICS if nobody has one.
         """
-        answer = self._client.call("scrape", token=token, by_client=by_client)
+        answer = self._call("scrape", token=token, by_client=by_client)
         return text(answer, "text")
 
     def revoke(self, *, cut: bool, **which: str) -> Revoked:
         """Close the doors with this ``id`` or of this ``client``, and cut connections."""
         asked = {**which, "cut": True} if cut else which
-        return revoked_of(self._client.call("revoke", **asked))
+        return revoked_of(self._work("revoke", **asked))
 
     def reload(self) -> Reloaded:
         """Make the daemon read its configuration anew."""
-        answer = self._client.call("reload")
+        answer = self._work("reload")
         # A daemon from before an update doesn't say it with its answer.
-        used = answer if "source" in answer else child(self._client.call("status"), "configuration")
+        used = answer if "source" in answer else child(self._call("status"), "configuration")
         return Reloaded(
             accepted=flag(answer, "reloaded"),
             problems=_problems(children(answer, "problems")),
