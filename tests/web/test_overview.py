@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -239,7 +241,7 @@ def test_polled_regions_are_those_of_the_page(visitor: Visitor, daemon: StubDaem
 def test_first_steps_lead_through_and_then_disappear(
     visitor: Visitor, daemon: StubDaemon, uci: Path
 ) -> None:
-    daemon.status = changed(counters={"accepted": 0})
+    daemon.status = changed(counters={"accepted": 0}, replay={"entries": 0})
     page = visitor.get("/")
     assert "First steps" in page.text
     form = visitor.get("/clients/add").main_form()
@@ -410,3 +412,49 @@ def test_commands_that_failed_are_shown(
     assert ("The command of a knock failed" in text) is shown
     assert ("how it ended" in text) is shown
     assert "refused" not in text
+
+
+def test_knock_of_before_the_last_start_still_counts_as_a_first_step(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(READY)
+    daemon.status = changed(counters={"accepted": 0}, replay={"entries": 0})
+    assert "Knock, and see it accepted" in visitor.get("/").text
+    daemon.status = changed(counters={"accepted": 0}, replay={"entries": 1})
+    assert "First steps" not in visitor.get("/").text
+
+
+def test_number_of_clients_is_the_daemons_where_it_goes_by_other_files(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    assert "as the daemon counts" not in visitor.get("/").text
+    daemon.status = changed(configuration={"source": "none"}, clients=0)
+    assert "0 as the daemon counts" in visitor.get("/").text
+
+
+def test_page_waits_once_for_a_daemon_that_hangs(
+    config: WebConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fwknop_webui.live.TIMEOUT", 0.2)
+    monkeypatch.setattr("fwknop_webui.live.GLANCE_TIMEOUT", 0.1)
+    visitor = Visitor(create_app(config), PASSWORD)
+    visitor.log_in()
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(str(config.control))
+        hanging.listen()
+        hanging.setblocking(False)
+        for path in ("/", "/clients", "/logs", "/diagnostics"):
+            page = visitor.get(path)
+            assert page.status == 200
+            assert _connections(hanging) == 1, path
+    assert "within 0.2 seconds" in page.text
+
+
+def _connections(listening: socket.socket) -> int:
+    """How often somebody connected meanwhile."""
+    count = 0
+    with suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+            count += 1
+    return count

@@ -152,7 +152,8 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
         ),
         ChecklistItem(
             _("Knock, and see it accepted below"),
-            status is not None and status.accepted > 0,
+            # Counted since the daemon's start, and remembered from before it.
+            status is not None and (status.accepted > 0 or status.replay_entries > 0),
             "diagnostics",
             hint=_(
                 "None was accepted since the daemon started. Show a client's QR code under "
@@ -166,7 +167,7 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
     if status is None:
         # A page that can't ask the daemon should not doubt its clock.
         return () if configured.is_complete else (items[0], *items[2:4])
-    # The daemon forgets the knocks of before its last start: then only that is left to say.
+    # Nobody knocked yet, or none of it is remembered: then only that is left to say.
     return items if not all(item.done for item in items[:-1]) else items[-1:]
 
 
