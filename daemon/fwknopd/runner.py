@@ -19,21 +19,14 @@ from fwknopd.detach import Foreground, detach
 from fwknopd.digest_cache import rotate
 from fwknopd.ended_keys import EndedKeys
 from fwknopd.engine import Engine
-from fwknopd.event_sinks import (
-    EventFileError,
-    JsonLinesSink,
-    StderrSink,
-    SyslogSink,
-    write_stderr,
-    write_syslog,
-)
+from fwknopd.event_outputs import add_sinks, watch_work
+from fwknopd.event_sinks import EventFileError, SyslogSink, write_stderr, write_syslog
 from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.choice import choose_connections, choose_firewall
 from fwknopd.firewall.unused import UnusedFirewall
 from fwknopd.gpg_support import GpgSupport
 from fwknopd.late_verbs import LateVerbs
-from fwknopd.log_lines import DEBUG
 from fwknopd.loop import Loop
 from fwknopd.name_lookup import look_up
 from fwknopd.options import Options, absolute
@@ -130,7 +123,7 @@ def _run_service(
     signals: SignalPipe,
 ) -> None:
     settings = configuration.settings if configuration else ServerSettings()
-    _add_sinks(events, options, settings)
+    add_sinks(events, options, settings)
     memory = ReplayMemory(
         ReplayJournal(paths.digest_file),
         clock,
@@ -157,7 +150,7 @@ def _run_service(
     if not options.test:
         loaded = journal.load()
         engine.commands.adopt(loaded.cycles, loaded.fault)
-    _watch(engine, options, settings, configuration)
+    watch_work(engine, options, settings, configuration)
     memory.load(policy_settings(settings, test=options.test) if configuration else None)
     if options.rotate_digest_cache:
         rotate(paths.digest_file)
@@ -213,7 +206,7 @@ def _run_file(
     from fwknopd.pcap_file import judge_file
 
     settings = configuration.settings
-    _add_sinks(events, options, settings)
+    add_sinks(events, options, settings)
     with ExitStack() as ending:
         loop = Loop()
         ending.callback(loop.close)
@@ -230,7 +223,7 @@ def _run_file(
             runner=CommandProcesses(workers),
             gpg=gpg,
         )
-        _watch(engine, options, settings, configuration)
+        watch_work(engine, options, settings, configuration)
         # First of all: by then it is known which packets gpg can't open.
         gpg.use(configuration.stanzas)
         workers.finish()
@@ -248,53 +241,6 @@ def _firewall(options: Options, settings: ServerSettings, *, needed: bool = True
         partial(iptables_settings, settings),
         forwards=settings.enable_ipt_forwarding,
     )
-
-
-def _watch(
-    engine: Engine,
-    options: Options,
-    settings: ServerSettings,
-    configuration: Configuration | None,
-) -> None:
-    """With -v: each packet's fields and the firewall's commands; with -vv the settings too.
-
-    With -vvv also each payload, byte by byte.
-    """
-    if settings.verbose < 1:
-        return
-    from fwknopd.watching import watch
-
-    sinks = [sink for sink in engine.events.sinks if isinstance(sink, StderrSink | SyslogSink)]
-
-    def say(line: str) -> None:
-        for sink in sinks:
-            sink.say(DEBUG, line)
-
-    watch(engine, say, payloads=settings.verbose > 2)
-    if settings.verbose > 1:
-        from fwknopd.dump_config import dump_text
-
-        for line in dump_text(options, configuration).splitlines():
-            say(line)
-
-
-def _add_sinks(events: EventLog, options: Options, settings: ServerSettings) -> None:
-    if options.events is not None:
-        events.sinks.append(JsonLinesSink(options.events))
-    if options.foreground and not options.syslog_only:
-        events.sinks.append(StderrSink(settings.verbose))
-    if not options.foreground or options.syslog_enable or options.syslog_only:
-        events.sinks.append(
-            SyslogSink(settings.syslog_identity, settings.syslog_facility, settings.verbose)
-        )
-    if settings.syslog_server:
-        # Few have one.
-        from fwknopd.config.endpoint import parse_endpoint
-        from fwknopd.syslog_server import SyslogServerSink
-
-        server = parse_endpoint(settings.syslog_server, "")
-        identity, facility = settings.syslog_identity, settings.syslog_facility
-        events.sinks.append(SyslogServerSink(server, identity, facility))
 
 
 def _group(options: Options) -> int | None:
