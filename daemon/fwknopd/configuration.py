@@ -41,7 +41,7 @@ def load_uci(path: Path, savedir: Path | None = None) -> Configuration | None:
     configuration = configuration_from_uci(loaded.package, str(path), SystemAccounts())
     if loaded.exposed:
         configuration = without_commands(configuration, str(path))
-    return _with_problems(configuration, loaded.problems)
+    return replace(_with_problems(configuration, loaded.problems), etag=loaded.etag)
 
 
 def load_files(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
+from pathlib import Path
 
 from fwknopd.capture import CaptureError
 from fwknopd.clock import SystemClock
@@ -26,6 +27,7 @@ from fwknopd.startup import (
     load_configuration,
     needs_firewall,
 )
+from fwknopd.uci_freshness import Freshness
 
 GONE = "its client was deleted, disabled or given new keys"
 
@@ -63,6 +65,7 @@ class Reloading:
         self._departures = Departures()
         self._close_at = inf
         self._close_fault = ""
+        self._freshness = Freshness(Path(options.uci or ""))
         self._started_with = configuration.settings if configuration else ServerSettings()
 
     def file_of(self, configuration: Configuration | None) -> str:
@@ -70,6 +73,11 @@ class Reloading:
         options = self._options
         from_files = configuration is not None and configuration.source == "files"
         return options.config_file if from_files or options.uci is None else options.uci
+
+    def is_outdated(self) -> bool:
+        """Whether the UCI file is another one than the configuration in force was read from."""
+        etag = self.configuration.etag if self.configuration else ""
+        return bool(etag) and self._freshness.differs(etag)
 
     def reload(self) -> tuple[Problem, ...]:
         """Use the files as they are now; the errors found, and then nothing has changed."""

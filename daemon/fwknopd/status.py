@@ -104,6 +104,7 @@ def _configuration(service: Service) -> Json:
         **used,
         "enabled": used["source"] == "uci",
         "loaded_at": service.reloading.loaded_at,
+        "outdated": service.reloading.is_outdated(),
         "problems": problems_json(problems),
         "last_error": "\n".join(map(str, service.reloading.errors)) or None,
         "detail": idle_text(options) if configuration is None else "",

@@ -241,6 +241,14 @@ def test_status_of_an_idle_daemon(
     assert "  Capture         none: no knock can arrive\n" in text
 
 
+def test_status_of_a_daemon_whose_file_was_changed(
+    running: RunningServer, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = {"source": "uci", "file": "x", "loaded_at": NOW, "outdated": True}
+    monkeypatch.setitem(STATUS, "configuration", configuration)
+    assert "changed since: fwknopctl reload" in shown(capsys, "status", code=4)
+
+
 def test_status_tells_what_others_do_to_our_mark(
     running: RunningServer, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,7 @@ ADAPTERS = (
         *("events", "event_sinks", "log_lines", "command_lines"),
         *("syslog_message", "syslog_server"),
     ),
-    ("uci_store", "uci_files", "classic_files", "regular_file"),
+    ("uci_store", "uci_files", "uci_freshness", "classic_files", "regular_file"),
     ("replay_journal", "file_systems"),
     ("cycle_journal", "owner_journal", "ended_keys", "run_file"),
     ("clock", "time_sources", "time_zone"),

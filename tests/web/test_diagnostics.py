@@ -154,6 +154,20 @@ def test_stopped_daemon_and_broken_file_are_checks_that_failed(
     assert "2 checks failed" in text
 
 
+def test_file_the_daemon_has_not_read_yet_is_not_well(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
+) -> None:
+    daemon.status = changed(configuration={"outdated": True})
+    text = results(visitor.get("/diagnostics"))
+    assert "/etc/config/fwknopd was changed since the daemon read it" in text
+    assert "fwknopctl reload" in text
+    refused = client("Anna").replace("'ANY'", "'nonsense'")
+    write_uci("config global\n\toption uci_enabled '1'\n\n" + refused)
+    text = results(visitor.get("/diagnostics"))
+    assert "The daemon would take the file as it is now" in text
+    assert "Anna), SOURCE: " in text
+
+
 def test_five_hundred_clients_are_no_burden(
     visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
 ) -> None:

@@ -70,6 +70,10 @@ def _configuration(status: Status) -> Check:
     if status.last_error:
         remedy = _("Mend what is named, then press Save & Apply.")
         return Check(title, Outcome.FAIL, status.last_error, remedy)
+    if status.is_outdated:
+        detail = _("{file} was changed since the daemon read it.").format(file=status.file)
+        remedy = _("To use it as it is now, run: {command}").format(command="fwknopctl reload")
+        return Check(title, Outcome.WARN, detail, remedy)
     if status.source == "uci":
         return Check(title, Outcome.PASS, status.file)
     remedy = _("Tick “Enable config overwrite” in Settings to use what you set here.")

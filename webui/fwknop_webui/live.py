@@ -71,6 +71,8 @@ class Status:
     clock_detail: str
     uncounted: str = ""
     is_test: bool = False
+    is_outdated: bool = False
+    """Whether the file says something else by now than what the daemon runs from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,7 @@ def _status(data: Json) -> Status:
         clock_detail=text(clock, "detail"),
         uncounted=text(child(data, "connections"), "detail"),
         is_test=flag(data, "test"),
+        is_outdated=flag(configuration, "outdated"),
     )
 
 

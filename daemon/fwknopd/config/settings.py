@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fwknopd.config.gpg_variables import DEFAULT_HOME, DEFAULT_PROGRAM
@@ -90,7 +90,8 @@ class Configuration:
 
     ``network`` is the UCI logical network (or several, separated by blanks) whose device is
     captured; None with the classic files, where ``settings.pcap_intf`` says it.
-    ``files`` are the classic files and folders it was read from.
+    ``files`` are the classic files and folders it was read from. ``etag`` tells the content of
+    the UCI file from any other, "" with the classic files.
     """
 
     settings: ServerSettings
@@ -99,6 +100,7 @@ class Configuration:
     source: Literal["uci", "files"]
     problems: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
+    etag: str = field(default="", repr=False, compare=False)
 
     @property
     def networks(self) -> tuple[str, ...]:

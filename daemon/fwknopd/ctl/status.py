@@ -110,6 +110,9 @@ def _configuration(status: Json) -> Iterator[tuple[str, str]]:
     else:
         loaded = ago(number(status, "time") - number(configuration, "loaded_at"))
         yield "Configuration", f"{clean(text(configuration, 'file'))} ({source}), loaded {loaded}"
+    if flag(configuration, "outdated"):
+        words = colour("changed since", YELLOW)
+        yield "", f"{words}: fwknopctl reload makes the daemon use the file as it is now"
     for line in text(configuration, "last_error").splitlines():
         yield "", f"{colour('not loaded', RED)}: {clean(line)}"
     for problem in children(configuration, "problems"):

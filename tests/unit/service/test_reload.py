@@ -393,3 +393,31 @@ def test_a_door_without_owner_goes_when_any_client_goes(rig: Rig) -> None:
     assert rig.service.reload() == ()
     assert rig.doors() == []
     assert "it may be of the client that is gone" in rig.events("revoke")[0]
+
+
+def test_file_changed_behind_the_daemons_back_is_told(uci_rig: Rig) -> None:
+    def told() -> object:
+        return uci_rig.ask("status")["configuration"]["outdated"]
+
+    good = "config global\n\toption uci_enabled '1'\n" + DEVICE + uci_client("Anna")
+    uci_rig.write("fwknopd", good)
+    uci_rig.start()
+    assert told() is False
+    for changed in (good + uci_client("Bert", LAPTOP), good + "\toption 'broken"):
+        uci_rig.write("fwknopd", changed)
+        assert told() is True
+    assert not uci_rig.ask("reload")["reloaded"]
+    assert told() is True
+    uci_rig.write("fwknopd", good)
+    assert told() is False
+    (uci_rig.folder / "fwknopd").unlink()
+    assert told() is True
+    uci_rig.write("fwknopd", good + uci_client("Bert", LAPTOP))
+    assert uci_rig.ask("reload")["reloaded"]
+    assert told() is False
+
+
+def test_classic_files_are_not_looked_after(rig: Rig) -> None:
+    rig.start()
+    rig.access(stanza(), stanza(LAPTOP))
+    assert rig.ask("status")["configuration"]["outdated"] is False

@@ -10,6 +10,7 @@ from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.auth import Right
+from fwknop_webui.check import check
 from fwknop_webui.checks import Check, Outcome, daemon_checks, file_checks, key_checks
 from fwknop_webui.client_rows import ACCESS
 from fwknop_webui.daemon_words import in_words
@@ -20,9 +21,10 @@ from fwknop_webui.notices import Level
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, services
+from fwknop_webui.settings_form import overwrites
 from fwknop_webui.snapshot import named
 from fwknop_webui.trouble import Trouble, trouble_of
-from fwknopd.config.problems import ConfigError
+from fwknopd.config.problems import ConfigError, Problem
 from fwknopd.config.uci_format import UciPackage
 from fwknopd.config.variables import Scope
 from fwknopd.control.client import ControlError
@@ -193,7 +195,18 @@ def _stored() -> tuple[UciPackage, list[Check]]:
     except StoreError as error:
         return UciPackage(()), [Check(title, Outcome.FAIL, in_words(str(error)))]
     readable = Check(title, Outcome.PASS, services().store.file)
-    return draft.current.package, [readable, *key_checks(draft.base.package)]
+    package = draft.current.package
+    errors = check(package, services().store.file).errors if overwrites(package) else ()
+    refused = [_refused(error) for error in named(errors, package)]
+    return package, [readable, *refused, *key_checks(draft.base.package)]
+
+
+def _refused(error: Problem) -> Check:
+    """The file can be read, but holds what the daemon doesn't take."""
+    title = _("The daemon would take the file as it is now")
+    where = ", ".join(filter(None, (error.section, error.option)))
+    detail = f"{where}: {error.message}" if where else error.message
+    return Check(title, Outcome.FAIL, detail, error.remedy)
 
 
 ROUTES = (
