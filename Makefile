@@ -47,6 +47,7 @@ lint: ## check style, format and types
 	$(VENV_PYTHON) -m mypy
 
 bench: ## measure fwknopd beside the C daemon; ARGS="--scenarios latency --daemons nft,c", --help
+	@$(if $(filter -h --help,$(ARGS)),:,[ "$$(id -u)" = 0 ] || { echo "bench: network namespaces need root. Run make bench as root." >&2; exit 1; })
 	@$(PREPARE) bench
 	@$(VENV_PYTHON) -m tests.bench $(ARGS)
 

@@ -27,8 +27,7 @@ def free_port(port: int) -> int:
             reason = error.strerror if isinstance(error, OSError) else "not a port number"
             raise LabError(
                 f"the web page can't have port {port} of {LOOPBACK}: {reason}",
-                "End what uses it, or choose another port: "
-                ".venv/bin/python -m tests.lab run --port 8081.",
+                'End what uses it, or choose another port: make run ARGS="--port 8081".',
             ) from error
         return int(probe.getsockname()[1])
 

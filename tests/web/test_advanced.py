@@ -93,6 +93,12 @@ def test_defaults_ranges_units_and_marks_are_told(visitor: Visitor) -> None:
     assert "A change counts after a restart" in visitor.get("/advanced?q=SYSLOG_FACILITY").text
 
 
+def test_who_looks_for_replay_finds_what_is_kept_against_it(visitor: Visitor) -> None:
+    found = visitor.get("/advanced?q=replay").html
+    assert "v-DIGEST_FILE" in found
+    assert "v-ENABLE_DIGEST_PERSISTENCE" in found
+
+
 def test_search_works_without_scripts(visitor: Visitor) -> None:
     page = visitor.get("/advanced", query_string={"q": "promisc"})
     names = {name for name, _ in form_of(page).fields}

@@ -43,6 +43,18 @@ def test_healthy_daemon_passes_everything(
     assert f"Only root can read {config.uci}" in text
 
 
+def test_one_packet_is_one(
+    visitor: Visitor, daemon: StubDaemon, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(client("Anna"))
+    heard = [{"name": "wan", "state": "capturing", "received": 1}]
+    lossy = [{"name": "lan", "state": "capturing", "received": 2, "dropped": 1}]
+    daemon.status = changed(captures=[*heard, *lossy], replay={"entries": 1})
+    text = results(visitor.get("/diagnostics"))
+    for expected in ("1 packet seen", "1 packet was lost.", "1 packet remembered"):
+        assert expected in text
+
+
 def test_without_a_configuration_nobody_is_sent_to_choose_a_network(
     visitor: Visitor, daemon: StubDaemon
 ) -> None:

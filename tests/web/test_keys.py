@@ -262,6 +262,26 @@ def test_own_key_replaces_the_old_in_either_way_of_writing(
     assert stored["HMAC_KEY_BASE64"] == HMAC
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "kind", "warned"),
+    [
+        ("hmac_key", "short", "HMAC_KEY", True),
+        ("hmac_key", base64.b64encode(b"short").decode(), "HMAC_KEY_BASE64", True),
+        ("hmac_key", "sixteen letters.", "HMAC_KEY", False),
+        ("key", "fifteen letters", "KEY", True),
+        ("key", OTHER, "KEY_BASE64", False),
+        ("note", "no key", "KEY", False),
+    ],
+)
+def test_short_key_is_taken_with_a_word_about_it(
+    field: str, text: str, kind: str, warned: bool, visitor: Visitor, uci: Path
+) -> None:
+    kinds = {"hmac_key_kind": kind} if kind.startswith("HMAC") else {"key_kind": kind}
+    page = edit(visitor, clients(uci)[0].id, "Save", **{field: text}, **kinds)
+    assert page.status == 200
+    assert ("The key you typed is short" in page.text) is warned
+
+
 def test_hmac_can_be_left_out_on_purpose(visitor: Visitor, daemon: StubDaemon, uci: Path) -> None:
     edit(visitor, clients(uci)[0].id, no_hmac="1")
     stored = values(clients(uci)[0])

@@ -58,8 +58,8 @@ def conflict() -> Notice:
         Level.ERROR,
         _("Not applied: the configuration was changed by somebody else"),
         _(
-            "Your changes are kept. Open Unsaved Changes to put them on top of the new version, "
-            "or to revert them and start from what is there now."
+            "Your changes are kept. Under Unsaved Changes you put them on top of the new version, "
+            "or revert them and start from what is there now."
         ),
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fwknop_webui.client_keys import ENCRYPTION_OPTIONS, HMAC_OPTIONS, option_in_use, summarise
 from fwknop_webui.client_rows import ACCESS, ENABLED, label_of
-from fwknop_webui.i18n import _
+from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.live import Status
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.config.uci_format import UciPackage, UciSection
@@ -61,7 +61,8 @@ def daemon_checks(status: Status) -> Iterator[Check]:
         yield Check(title, Outcome.FAIL, _("The daemon runs in test mode."), remedy)
     outcome = Outcome.WARN if status.uncounted else Outcome.PASS
     yield Check(_("Connections can be counted and cut"), outcome, status.uncounted)
-    remembered = _("{n} packets remembered").format(n=status.replay_entries)
+    n = status.replay_entries
+    remembered = ngettext("{n} packet remembered", "{n} packets remembered", n).format(n=n)
     yield Check(_("Used knocks are remembered"), Outcome.PASS, remembered)
 
 
@@ -112,10 +113,12 @@ def _captures(status: Status) -> Iterator[Check]:
             remedy = _("Look whether the device is up, or choose another network in Settings.")
             yield Check(title, Outcome.FAIL, capture.detail or capture.state, remedy)
         elif capture.dropped:
-            detail = _("{n} packets were lost.").format(n=capture.dropped)
+            n = capture.dropped
+            detail = ngettext("{n} packet was lost.", "{n} packets were lost.", n).format(n=n)
             yield Check(title, Outcome.WARN, detail, _("The router had too much to do."))
         else:
-            detail = _("{n} packets seen").format(n=capture.received)
+            n = capture.received
+            detail = ngettext("{n} packet seen", "{n} packets seen", n).format(n=n)
             yield Check(title, Outcome.PASS, capture.detail or detail)
 
 

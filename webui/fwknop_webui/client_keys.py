@@ -33,6 +33,9 @@ KEY_FIELDS = {
 
 _HMAC_TYPES = {kind.value: kind for kind in HMAC_KEY_LENGTHS}
 
+FEWEST_BYTES = 16
+"""Of a passphrase somebody makes up; a key that is generated has 32 and more."""
+
 KINDS = (N_("Base64 key"), N_("Normal key"))
 
 
@@ -180,6 +183,13 @@ class TypedKeys:
             return frozenset()
         unwanted = {"hmac_key"} if self.no_hmac else set()
         return frozenset(n for n in self.awaited - unwanted if not self.texts[n])
+
+    @property
+    def guessable(self) -> bool:
+        """A typed key is so short that who recorded one knock can find it by trying."""
+        typed = [(self.key, self.key_option), (self.hmac_key, self.hmac_option)]
+        keys = [key_bytes(*((t, "") if o.endswith("BASE64") else ("", t))) for t, o in typed]
+        return not self.generate and any(key and len(key) < FEWEST_BYTES for key in keys)
 
     @property
     def texts(self) -> dict[str, str]:

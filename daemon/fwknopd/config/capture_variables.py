@@ -170,8 +170,8 @@ CHECK_VARIABLES: tuple[Variable, ...] = (
         "ENABLE_DIGEST_PERSISTENCE",
         CHECKS,
         True,
-        "Remember accepted knocks, so that a copy of one is refused. Turning it off lets "
-        "anybody who recorded a knock repeat it.",
+        "Remember accepted knocks, so that a copy of one (a replay) is refused. Turning it off "
+        "lets anybody who recorded a knock repeat it.",
     ),
     boolean(
         "WAIT_FOR_CLOCK",

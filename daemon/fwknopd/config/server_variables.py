@@ -97,8 +97,8 @@ _FILE_VARIABLES = (
     server(
         "DIGEST_FILE",
         Kind.PATH,
-        "Where used knocks are remembered. Normally digest.cache in /etc/fwknop/state when "
-        "the settings come from UCI, else in the run folder.",
+        "Where used knocks are remembered against replay. Normally digest.cache in "
+        "/etc/fwknop/state when the settings come from UCI, else in the run folder.",
         FILES,
         example="/etc/fwknop/state/digest.cache",
         restart=Restart.YES,

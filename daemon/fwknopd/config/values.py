@@ -31,6 +31,7 @@ TRUE_WORDS = frozenset({"1", "on", "true", "yes", "enabled"})
 FALSE_WORDS = frozenset({"0", "off", "false", "no", "disabled"})
 """UCI's words for a switch; platform notes 1.7."""
 
+MOST_NAMED = 5
 _MAX_PORT = 65535
 _PROTOCOLS = frozenset(Protocol)
 _FINGERPRINT = 40
@@ -176,6 +177,13 @@ def _ports(variable: Variable, text: str, leniencies: Leniencies) -> frozenset[P
     # Reading only part of an entry opens fewer ports than were written, which is safe. In a
     # list of forbidden ports the same would forbid fewer.
     strict = variable.name == "RESTRICT_PORTS"
+    wrong = [item for item in items if not _is_port(item, strict)]
+    if len(wrong) > 1:
+        named = ", ".join(map(shown, wrong[:MOST_NAMED]))
+        raise InvalidValue(
+            f"{named} are no ports; expected tcp/ or udp/ and numbers from 1 to {_MAX_PORT}",
+            f"Write one entry for each port, for example {variable.example}.",
+        )
     return _shared(frozenset(_port(item, variable, strict, leniencies) for item in items))
 
 
@@ -185,17 +193,22 @@ def _shared(ports: frozenset[PortSpec]) -> frozenset[PortSpec]:
     return ports
 
 
+def _is_port(item: str, strict: bool) -> bool:
+    found = _PORT.match(item)
+    if found is None or found["protocol"].lower() not in _PROTOCOLS:
+        return False
+    return int(found["port"]) <= _MAX_PORT and not (found["rest"] and strict)
+
+
 def _port(item: str, variable: Variable, strict: bool, leniencies: Leniencies) -> PortSpec:
     found = _PORT.match(item)
-    protocol = found["protocol"].lower() if found else ""
-    known = protocol in _PROTOCOLS
-    if found is None or not known or int(found["port"]) > _MAX_PORT or (found["rest"] and strict):
+    if found is None or not _is_port(item, strict):
         raise InvalidValue(
             # 0 is let through, as the C daemon does; nobody can knock for it.
             f"{shown(item)} is no port; expected tcp/ or udp/ and a number from 1 to {_MAX_PORT}",
             f"Write one entry for each port, for example {variable.example}.",
         )
-    port = PortSpec(Protocol(protocol), int(found["port"]))
+    port = PortSpec(Protocol(found["protocol"].lower()), int(found["port"]))
     if found["rest"]:
         leniencies.add(
             f"of {shown(item)} only {port} counts",

@@ -93,6 +93,14 @@ def test_what_is_no_port(text: str) -> None:
     assert "tcp/22" in refused.value.remedy
 
 
+def test_everything_that_is_no_port_is_named_at_once() -> None:
+    for name in ("OPEN_PORTS", "RESTRICT_PORTS"):
+        with pytest.raises(InvalidValue) as refused:
+            access(name, "tcp/ssh, tcp/22, UDP/70000")
+        assert refused.value.message.startswith("'tcp/ssh', 'UDP/70000' are no ports;")
+        assert "one entry for each port" in refused.value.remedy
+
+
 def test_a_range_opens_its_first_port_only_as_in_fwknopd() -> None:
     value, [(message, _)] = access("OPEN_PORTS", "tcp/22-30")
     assert value == {PortSpec(Protocol.TCP, 22)}

@@ -117,6 +117,15 @@ def _save(opened: Draft, draft: Draft, section: UciSection | None) -> ResponseRe
         section = changed.package.section(combined.sections.get(section.id, section.id))
     if request.form.get("do") == "generate":
         return _generated(changed, section or changed.package.of_type(ACCESS)[-1])
+    if typed.keys.guessable:
+        notify(
+            Level.WARNING,
+            _("The key you typed is short"),
+            _(
+                "Who records one knock can try such keys until one fits. Type 16 characters or "
+                "more, or let keys be generated."
+            ),
+        )
     news = None if section else _added(typed)
     return stage_and_go(changed, "clients", merged=combined.is_merged, news=news)
 
