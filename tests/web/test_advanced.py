@@ -394,7 +394,7 @@ def test_file_that_is_no_uci_is_said_to_be_so(
 ) -> None:
     write_uci("config global\n\toption 'unfinished\n")
     page = visitor.get("/advanced")
-    assert page.status == 500
+    assert page.status == 409
     assert "can't be read" in page.text
 
 
