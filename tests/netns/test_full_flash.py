@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,10 +80,12 @@ class Router(Fwknopd):
 
 
 @pytest.fixture
-def router(tmp_path: Path) -> Iterator[Router]:
-    made = Router(tmp_path)
-    yield made
-    made.flash.close()
+def router() -> Iterator[Router]:
+    # The path of a socket may have 107 bytes, and `/proc/PID/root` is part of it.
+    with tempfile.TemporaryDirectory(prefix="flash-") as folder:
+        made = Router(Path(folder))
+        yield made
+        made.flash.close()
 
 
 def enter(router: Router, daemon: Running) -> bytes:
@@ -201,13 +204,14 @@ def test_a_flash_that_can_be_written_again_needs_no_restart(router: Router) -> N
         enter(router, daemon)
 
 
-def test_a_full_run_directory_stops_no_start_and_no_knock(router: Router, tmp_path: Path) -> None:
+def test_a_full_run_directory_stops_no_start_and_no_knock(router: Router) -> None:
     """On a router that is memory, which others fill as well."""
-    run_dir = tmp_path / "flash" / "run"
+    flash = router.folder / "flash"
+    run_dir = flash / "run"
     router.config.write_text(router.config.read_text().replace(str(router.run_dir), str(run_dir)))
     router.run_dir = router.flash.path / "run"
     router.flash.fill()
-    with router.foreground("--events", str(tmp_path / "flash" / "events")) as daemon:
+    with router.foreground("--events", str(flash / "events")) as daemon:
         enter(router, daemon)
         assert router.ask("status")["pid"] == running_pid(router.run_dir / "fwknopd.pid")
         router.flash.make_room()

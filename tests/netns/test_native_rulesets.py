@@ -137,6 +137,6 @@ def test_fwknopctl_status_and_the_log_tell_it(debian: GuardedHost) -> None:
         )
     with debian.host.running("fwknopd -f --firewall nftables") as daemon:
         status = debian.host.type("fwknopctl status")
-        assert "nftables: ready: inet filter input accept" in status
+        assert "nftables: ready: the chain inet filter input accepts packets with mark" in status
         assert "warning: the rule `meta mark set 0x40000000` in inet theirs pre" in status
         daemon.wait_for("in inet theirs pre sets mark 0x40000000, the bit of fwknopd")

@@ -266,6 +266,7 @@ def assert_packed_parts_are_found(browser: Browser, cookie: str) -> None:
     assert f"Location: {PREFIX}/backup/preview" in opened
 
 
+@pytest.mark.timeout(300)  # A page and a daemon start several times, on a busy machine slowly.
 def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: Path) -> None:
     openwrt = fresh_router(packages, site, tmp_path)
     with site.router.entered():
