@@ -70,13 +70,16 @@ def clients(walk: Walk) -> None:
     walk.press(f"/clients/{ANNA}/advanced", "Save", new_name="MY_NOTE", new_value="x")
     walk.page.goto(walk.site.url + "/clients")
     walk.page.get_by_role("button", name="Move down Anna's phone").click()
-    walk.page.locator("summary").filter(has_text="Anna's phone").click()
-    walk.press("", "Disable")
+    # The keys of who is disabled would not go on beside new ones.
+    for button in ("Disable", "Enable"):
+        walk.page.locator("summary").filter(has_text="Anna's phone").click()
+        walk.press("", button)
     walk.page.get_by_role("button", name="QR Anna's phone").click()
     walk.press(f"/clients/{ANNA}/rotate", "Make new keys")
     walk.press(f"/clients/{ANNA}/rotate", "End the old keys now")
     walk.press(f"/clients/{LAPTOP}/delete", "Delete")
     walk.press("/clients", "Reset")
+    walk.press("/clients", "QR codes to print")
 
 
 def settings(walk: Walk) -> None:
@@ -129,3 +132,9 @@ def changes(walk: Walk) -> None:
     walk.press("", "Save & Apply")
     walk.press("", "Keep")
     assert "option uci_enabled '1'" in uci.read_text()
+    uci.write_text("config global\n\toption 'unfinished\n")
+    walk.page.goto(walk.site.url + "/backup/reset")
+    with walk.page.expect_download():
+        walk.press("", "Download the file as it is")
+    walk.press("", "Replace the file")
+    assert "unfinished" not in uci.read_text()
