@@ -26,7 +26,7 @@ TABLE = (
     "\ufeffname,OPEN_PORTS,note,KEY_BASE64,HMAC_KEY_BASE64\r\n"
     f'anna,"tcp/22, udp/53","her ""new"" phone",{KEY_BASE64},{HMAC_KEY_BASE64}\r\n'
     "\r\n"
-    "J\u00f6rg,tcp/22\r\n"
+    "J\u00f6rg,tcp/22,,,\r\n"
 )
 
 
@@ -116,6 +116,8 @@ def test_five_hundred_clients_and_fresh_keys_for_all(router: Router, tmp_path: P
         ("name,OPEN_PROTS\n", 1, "no such option"),
         ("name,note,note\n", 1, "there twice"),
         ("name,note\n\nanna,a,b\n", 3, "more cells"),
+        ("name,OPEN_PORTS,note\nbob,tcp/80,x\neve\n", 3, "fewer cells"),
+        ("name,OPEN_PORTS\reve\r", 2, "fewer cells"),
         ("name,note\n,x\n", 2, "has no name"),
         ('name,note\n"anna"x,y\n', 2, "no row of CSV"),
         ('name,note\n"anna\n', 2, "no row of CSV"),
@@ -127,6 +129,19 @@ def test_a_faulty_table_is_refused_with_its_line(table: str, line: int, why: str
     [problem] = error.value.problems
     assert (problem.file, problem.line) == ("clients.csv", line)
     assert problem.remedy
+
+
+@pytest.mark.parametrize(
+    "end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e"]
+)
+def test_only_ends_of_lines_end_a_row(router: Router, end: str) -> None:
+    """Otherwise what stands behind them is a client of its own, that may open every port."""
+    table = f"name,OPEN_PORTS,note\ncarl,tcp/80,call{end}eve\n"
+    code, _told = router.run("import", "--csv", "-", "--apply", said=table)
+    carl = router.client("carl")
+    assert len(router.package.of_type("access")) == 1 + (code == 0)
+    assert code == (end < " ")
+    assert carl is None if code else (carl and carl.get("note") == f"call{end}eve")
 
 
 @given(st.text(max_size=80) | st.text('nameKEY,;"\r\n ', max_size=80).map("name,KEY\n".__add__))

@@ -7,6 +7,7 @@ them, keys too. What comes of it is the document that `wanted` reads, so the sam
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -29,10 +30,11 @@ def clients_from_csv(text: str, source: str) -> list[dict[str, Any]]:
 
 def _rows(text: str, source: str) -> Iterator[tuple[int, Sequence[str]]]:
     """Rows that hold something, with the lines they end in."""
-    first = text.partition("\n")[0]
+    first = io.StringIO(text, newline="").readline()
     # Where a comma is part of numbers, spreadsheets put semicolons between cells.
     delimiter = ";" if ";" in first and "," not in first else ","
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    # Of what ends a line of Unicode, only these end a row of CSV: CR, LF, and both.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     count = 0
     try:
         for cells in reader:
@@ -62,7 +64,11 @@ def _client(columns: Sequence[str], cells: Sequence[str], line: int, source: str
     if len(cells) > len(columns):
         remedy = "Put quotes around a cell that holds a comma, such as a list of ports."
         _refuse(source, line, "", "the row has more cells than there are columns", remedy)
-    found = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
+    if len(cells) < len(columns):
+        # A row that lost its OPEN_PORTS would open every port.
+        remedy = "Write a comma, or a semicolon, for each cell that is to be empty."
+        _refuse(source, line, "", "the row has fewer cells than there are columns", remedy)
+    found = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
     name = found.pop(NAME, "")
     if not name:
         _refuse(source, line, NAME, "the client has no name", "Write one.")
