@@ -119,6 +119,9 @@ def test_five_hundred_clients_and_fresh_keys_for_all(router: Router, tmp_path: P
         ("name,OPEN_PORTS,note\nbob,tcp/80,x\neve\n", 3, "fewer cells"),
         ("name,OPEN_PORTS\reve\r", 2, "fewer cells"),
         ("name,note\n,x\n", 2, "has no name"),
+        ("name,enabled\nanna,1\n", 1, "a table does not say this"),
+        ("name,note\nanna,\n\nanna,x\n", 4, "anna is there twice"),
+        ('name,note\nanna,"one\ntwo"\neve,a\x01b\n', 4, "control character"),
         ('name,note\n"anna"x,y\n', 2, "no row of CSV"),
         ('name,note\n"anna\n', 2, "no row of CSV"),
     ],
@@ -147,10 +150,10 @@ def test_only_ends_of_lines_end_a_row(router: Router, end: str) -> None:
 @given(st.text(max_size=80) | st.text('nameKEY,;"\r\n ', max_size=80).map("name,KEY\n".__add__))
 def test_any_text_is_a_table_or_refused(text: str) -> None:
     try:
-        clients = clients_from_csv(text, "x")
+        clients = [row.client for row in clients_from_csv(text, "x")]
     except ConfigError:
         return
-    assert all(client["name"] == client["name"].strip() != "" for client in clients)
+    assert all(client.name == client.name.strip() != "" for client in clients)
 
 
 @pytest.mark.parametrize("file", ["missing.csv", "latin.csv"])
@@ -159,6 +162,80 @@ def test_a_file_that_is_none_says_so(router: Router, tmp_path: Path, file: str) 
     code, told = router.run("import", "--csv", str(tmp_path / file), "--apply")
     assert code == 1
     assert ("can't be read" in told) or ("not UTF-8" in told)
+
+
+def test_what_has_no_column_stays_and_an_empty_cell_takes_away(router: Router) -> None:
+    rules = {
+        "SOURCE": "192.0.2.0/24",
+        "OPEN_PORTS": "tcp/22",
+        "DESTINATION": "198.51.100.1",
+        "ACCESS_EXPIRE": "01/01/2099",
+        "note": "his",
+    }
+    router.apply({"clients": [{"name": "bob", "options": rules}]})
+    forced = ("import", "--csv", "-", "--apply", "--force")
+    assert router.run(*forced, said="name,note\nbob,hers\n")[0] == 0
+    bob = router.client("bob")
+    assert bob
+    assert {name: bob.get(name) for name in rules} == {**rules, "note": "hers"}
+    assert router.run(*forced, said="name,note,ACCESS_EXPIRE,SOURCE\nbob,,,\n")[0] == 0
+    bob = router.client("bob")
+    assert bob
+    assert {name: bob.get(name) for name in rules} == {
+        **rules,
+        "SOURCE": "ANY",
+        "ACCESS_EXPIRE": "",
+        "note": "",
+    }
+    assert bob.get("KEY") == "bobs own words"
+
+
+def test_a_client_with_gpg_keeps_it_and_gets_no_other_key(router: Router) -> None:
+    gpg = {"GPG_DECRYPT_ID": "ABCD1234", "GPG_ALLOW_NO_PW": "Y", "GPG_DISABLE_SIG": "Y"}
+    router.apply({"clients": [{"name": "carl", "options": gpg}]})
+    table = "name,OPEN_PORTS\ncarl,tcp/80\n"
+    assert router.run("import", "--csv", "-", "--apply", "--force", said=table)[0] == 0
+    carl = router.client("carl")
+    assert carl
+    stored = {option.name: option.value for option in carl.options}
+    assert stored == {"name": "carl", "SOURCE": "ANY", "OPEN_PORTS": "tcp/80", **gpg}
+    table = f"name,{','.join(gpg)}\neve,{','.join(gpg.values())}\n"
+    assert router.run("import", "--csv", "-", "--apply", said=table)[0] == 0
+    eve = router.client("eve")
+    assert eve
+    assert (eve.get("KEY_BASE64"), bool(eve.get("HMAC_KEY_BASE64"))) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("given", "fresh"), [("KEY_BASE64", "HMAC_KEY_BASE64"), ("HMAC_KEY_BASE64", "KEY_BASE64")]
+)
+def test_the_other_of_two_keys_is_made_and_that_is_told(
+    router: Router, given: str, fresh: str
+) -> None:
+    code, told = router.run(
+        "import", "--csv", "-", "--apply", said=f"name,{given}\nanna,{KEY_BASE64}\n"
+    )
+    anna = router.client("anna")
+    assert code == 0
+    assert anna
+    assert anna.get(given) == KEY_BASE64
+    assert anna.get(fresh) not in ("", KEY_BASE64)
+    assert "1 of the clients had one key in the table" in told
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("OPEN_PORTS", "tcp/99999"), ("HMAC_DIGEST_TYPE", "md6"), ("KEY", "x" * 200)],
+)
+def test_what_the_daemon_refuses_is_told_with_the_line_of_the_table(
+    router: Router, tmp_path: Path, column: str, value: str
+) -> None:
+    table = tmp_path / "clients.csv"
+    table.write_text(f"name,{column}\nanna,\n\neve,{value}\n")
+    before = router.uci.read_bytes()
+    code, told = router.run("import", "--csv", str(table), "--apply")
+    assert (code, router.uci.read_bytes()) == (1, before)
+    assert f"{table}:4: {column}: client eve: " in told
 
 
 # Keys of all

@@ -24,7 +24,7 @@ MAX_HOURS = 24 * 366
 MEMBERS = frozenset({"enabled", "network", "settings", "clients", "exclusive"})
 CLIENT_MEMBERS = frozenset({"name", "state", "options", "keys", "overlap_hours", FIRST_USE})
 # What belongs to a client's state, or to sections of another sort.
-_NOT_OPTIONS = frozenset({"name", "enabled", OWNER, FIRST_USE})
+NOT_OPTIONS = frozenset({"name", "enabled", OWNER, FIRST_USE})
 
 
 class State(StrEnum):
@@ -40,7 +40,8 @@ class WantedClient:
     """One client. ``options`` None: as they are. ``keys`` empty: those it has.
 
     When other keys come, the old ones go on for ``overlap_hours``, or with
-    ``end_at_first_use`` until the new ones were used.
+    ``end_at_first_use`` until the new ones were used. ``origin``: the file and line that say so,
+    for errors; None for the UCI file.
     """
 
     name: str
@@ -49,6 +50,7 @@ class WantedClient:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     overlap_hours: int = 0
     end_at_first_use: bool = False
+    origin: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ def wanted_from_json(text: str, source: str) -> Wanted:
     return reader.wanted(reader.members("", found, MEMBERS))
 
 
+def wanted_client(found: object, source: str) -> WantedClient:
+    """One client of such a document. Raises ConfigError, as `wanted_from_json` does."""
+    return _Reader(source).client("", found)
+
+
 def _refuse(source: str, place: str, message: str, remedy: str) -> NoReturn:
     problem = Problem(Severity.ERROR, source, None, printable(place), message, remedy)
     raise ConfigError([problem])
@@ -90,7 +97,7 @@ class _Reader:
             self._flag("enabled", found.get("enabled")),
             self._network(found.get("network")),
             dict(self._options("settings", found.get("settings"), Scope.SERVER)),
-            tuple(self._client(f"clients[{i}]", item) for i, item in enumerate(clients)),
+            tuple(self.client(f"clients[{i}]", item) for i, item in enumerate(clients)),
             bool(self._flag("exclusive", found.get("exclusive"))),
         )
         names = [client.name for client in wanted.clients]
@@ -111,7 +118,7 @@ class _Reader:
                 )
         return found
 
-    def _client(self, place: str, item: object) -> WantedClient:
+    def client(self, place: str, item: object) -> WantedClient:
         found = self.members(place, item, CLIENT_MEMBERS)
         name = found.get("name")
         if not isinstance(name, str) or not 0 < len(name.strip()) <= MAX_NAME:
@@ -134,7 +141,7 @@ class _Reader:
         for name, value in self._options(place, found, Scope.ACCESS):
             if is_secret(name):
                 self._refuse(f"{place}.{name}", "this is a key", "Put it under keys.")
-            if name in _NOT_OPTIONS:
+            if name in NOT_OPTIONS:
                 remedy = "Leave it out; name and state stand beside options."
                 self._refuse(f"{place}.{name}", "this is not for options", remedy)
             if value:

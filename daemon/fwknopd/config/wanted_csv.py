@@ -1,40 +1,55 @@
 """Many clients at once, as a table: what a spreadsheet saves as CSV. Pure.
 
 The first row names the columns: ``name``, and options of a client as access.conf and UCI call
-them, keys too. What comes of it is the document that `wanted` reads, so the same rules hold.
+them, keys too. Each row is read as `wanted` reads a client, so the same rules hold.
 """
 
 from __future__ import annotations
 
 import csv
-import io
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from fwknopd.config.problems import ConfigError, Problem, Severity, printable
 from fwknopd.config.variable import Scope
 from fwknopd.config.variables import is_secret, lookup
+from fwknopd.config.wanted import NOT_OPTIONS, WantedClient, wanted_client
 
 NAME = "name"
 MAX_ROWS = 5000
+# Of all that ends a line in Unicode, CSV has only these; a cell may hold the others.
+_LINES = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 
 
-def clients_from_csv(text: str, source: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A client of the table. It says nothing about options that are not among ``columns``."""
+
+    client: WantedClient
+    columns: frozenset[str]
+
+
+def clients_from_csv(text: str, source: str) -> list[Row]:
     """One client for each row that is not empty. Raises ConfigError, which quotes no value."""
     rows = _rows(text.removeprefix("\ufeff"), source)
     line, head = next(rows, (1, []))
     columns = [cell.strip() for cell in head]
     _check(columns, line, source)
-    return [_client(columns, cells, number, source) for number, cells in rows]
+    known = frozenset(columns)
+    found = [Row(_client(columns, cells, number, source), known) for number, cells in rows]
+    _check_names(found)
+    return found
 
 
 def _rows(text: str, source: str) -> Iterator[tuple[int, Sequence[str]]]:
     """Rows that hold something, with the lines they end in."""
-    first = io.StringIO(text, newline="").readline()
+    lines = _LINES.findall(text)
+    first = lines[0] if lines else ""
     # Where a comma is part of numbers, spreadsheets put semicolons between cells.
     delimiter = ";" if ";" in first and "," not in first else ","
-    # Of what ends a line of Unicode, only these end a row of CSV: CR, LF, and both.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     count = 0
     try:
         for cells in reader:
@@ -56,11 +71,23 @@ def _check(columns: Sequence[str], line: int, source: str) -> None:
         if lookup(Scope.ACCESS, column) is None:
             remedy = "COMPATIBILITY.md lists the options of a client; capitals count."
             _refuse(source, line, column, "there is no such option", remedy)
+        if column in NOT_OPTIONS - {NAME}:
+            remedy = "Leave the column out. To shut a client out: fwknopctl client revoke"
+            _refuse(source, line, column, "a table does not say this", remedy)
         if columns.count(column) > 1:
             _refuse(source, line, column, "the column is there twice", "Leave one out.")
 
 
-def _client(columns: Sequence[str], cells: Sequence[str], line: int, source: str) -> dict[str, Any]:
+def _check_names(rows: Sequence[Row]) -> None:
+    seen = set()
+    for client in (row.client for row in rows):
+        if client.name in seen and client.origin:
+            source, line = client.origin
+            _refuse(source, line, NAME, f"{printable(client.name)} is there twice", "Name it once.")
+        seen.add(client.name)
+
+
+def _client(columns: Sequence[str], cells: Sequence[str], line: int, source: str) -> WantedClient:
     if len(cells) > len(columns):
         remedy = "Put quotes around a cell that holds a comma, such as a list of ports."
         _refuse(source, line, "", "the row has more cells than there are columns", remedy)
@@ -72,11 +99,20 @@ def _client(columns: Sequence[str], cells: Sequence[str], line: int, source: str
     name = found.pop(NAME, "")
     if not name:
         _refuse(source, line, NAME, "the client has no name", "Write one.")
-    return {
+    document = {
         NAME: name,
         "options": {key: cell for key, cell in found.items() if cell and not is_secret(key)},
         "keys": {key: cell for key, cell in found.items() if cell and is_secret(key)},
     }
+    try:
+        return replace(wanted_client(document, source), origin=(source, line))
+    except ConfigError as error:
+        raise ConfigError([_in_row(problem, line) for problem in error.problems]) from None
+
+
+def _in_row(problem: Problem, line: int) -> Problem:
+    """Whoever wrote a table knows its columns, and not the document that it stands for."""
+    return replace(problem, line=line, option=problem.option.rpartition(".")[2])
 
 
 def _refuse(source: str, line: int, column: str, message: str, remedy: str) -> NoReturn:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from fwknopd.config import old_key_sections as old_keys
 from fwknopd.config.problems import ConfigError, Problem, Severity
+from fwknopd.config.settings import Configuration
 from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
 from fwknopd.config.uci_config import configuration_from_uci
 from fwknopd.config.uci_edit import new_section_id
@@ -20,6 +21,8 @@ from fwknopd.policy.stanza import Stanza
 ACCESS = old_keys.ACCESS
 HOUR = 3600
 _HEAD = ("name", "enabled", "note")
+Place = tuple[str, int | None]
+"""A file, and a line of it where one can be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,8 @@ def _rules(section: UciSection, name: str, options: Mapping[str, UciValue]) -> U
     if not old_keys.name_of(section):
         section = section.with_option(UciOption("name", name))
     for option, value in rules.items():
-        section = section.with_option(UciOption(option, value))
+        new = section.with_option(UciOption(option, value))
+        section = new if value else _without_option(section, option)
     return section
 
 
@@ -215,7 +219,7 @@ def _without_others(package: UciPackage, wanted: Wanted) -> UciPackage:
 
 def _check(package: UciPackage, wanted: Wanted, file: str) -> None:
     """Raises ConfigError, with the daemon's own words."""
-    found = configuration_from_uci(package, file)
+    found = _read(package, wanted, file)
     stanzas = {stanza.number: stanza for stanza in found.stanzas}
     present = {c.name: c for c in wanted.clients if c.state is State.PRESENT}
     for number, section in enumerate(package.of_type(ACCESS), start=1):
@@ -223,28 +227,46 @@ def _check(package: UciPackage, wanted: Wanted, file: str) -> None:
         if client is None:
             continue
         if number not in stanzas:
-            raise ConfigError(_why_not(section, found.problems, file))
+            raise ConfigError(_why_not(section, found.problems, client.origin or (file, None)))
         if client.keys:
-            _check_strength(stanzas[number], section, file)
+            _check_strength(stanzas[number], section, client.origin or (file, None))
 
 
-def _why_not(section: UciSection, problems: Iterable[Problem], file: str) -> list[Problem]:
+def _read(package: UciPackage, wanted: Wanted, file: str) -> Configuration:
+    """Raises ConfigError, which names the line of a table where that is what has a fault."""
+    try:
+        return configuration_from_uci(package, file)
+    except ConfigError as error:
+        origins = {client.name: client.origin for client in wanted.clients if client.origin}
+        names = {section.id: old_keys.name_of(section) for section in package.of_type(ACCESS)}
+        told = [_with_origin(item, names.get(item.section, ""), origins) for item in error.problems]
+        raise ConfigError(told) from None
+
+
+def _with_origin(problem: Problem, name: str, origins: Mapping[str, tuple[str, int]]) -> Problem:
+    if name not in origins:
+        return problem
+    source, line = origins[name]
+    return replace(problem, file=source, line=line, message=f"client {name}: {problem.message}")
+
+
+def _why_not(section: UciSection, problems: Iterable[Problem], place: Place) -> list[Problem]:
     """Why a client could not knock."""
     own = [problem for problem in problems if problem.section == section.id]
     told = [(problem.message, problem.remedy, problem.option) for problem in own]
     told = told or [("it could not knock", "Look at its options and keys.", "")]
     name = old_keys.name_of(section)
     return [
-        Problem(Severity.ERROR, file, None, option, f"client {name}: {said}", remedy, section.id)
+        Problem(Severity.ERROR, *place, option, f"client {name}: {said}", remedy, section.id)
         for said, remedy, option in told
     ]
 
 
-def _check_strength(stanza: Stanza, section: UciSection, file: str) -> None:
+def _check_strength(stanza: Stanza, section: UciSection, place: Place) -> None:
     """What nobody may type on the page, no tool may set. A client may be without an HMAC key."""
     keys = stanza.keys
     found = weaknesses(keys.encryption_key or b"", keys.hmac_key)
     weak = [text for text in found if keys.hmac_key or "HMAC" not in text]
     if weak:
         message = f"client {old_keys.name_of(section)} gets bad keys"
-        raise ConfigError([Problem(Severity.ERROR, file, None, "", message, weak[0], section.id)])
+        raise ConfigError([Problem(Severity.ERROR, *place, "", message, weak[0], section.id)])

@@ -46,7 +46,7 @@ def _import_verb(verbs: Verbs) -> None:
         "--csv",
         metavar="FILE",
         help="add the clients of a table instead ('-': from standard input); its first row names "
-        "options, and name",
+        "options, and name; with --force also change clients that are there, as its columns say",
     )
     taken.add_argument("--apply", action="store_true", help="write the UCI file")
     taken.add_argument("--force", action="store_true", help="replace what the UCI file says now")

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fwknopd.config.problems import ConfigError
-from fwknopd.config.stanza_keys import KEY_NAMES
-from fwknopd.config.uci_model import UciPackage
+from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
+from fwknopd.config.uci_model import UciSection, UciValue
 from fwknopd.config.values import says_off
-from fwknopd.config.wanted import State, wanted_from_json
-from fwknopd.config.wanted_csv import clients_from_csv
+from fwknopd.config.variables import is_secret
+from fwknopd.config.wanted import State, Wanted, WantedClient
+from fwknopd.config.wanted_csv import Row, clients_from_csv
 from fwknopd.config.wanted_package import find
 from fwknopd.ctl.apply import load, make
 from fwknopd.ctl.client import RELOAD, fresh_keys
 from fwknopd.ctl.errors import CtlError
+from fwknopd.ctl.output import print_note
 from fwknopd.ctl.problems import config_error
+from fwknopd.spa.digest import DigestType
 from fwknopd.uci_store import MAX_FILE_SIZE
 
+Found = tuple[Row, UciSection | None]
+GPG_KEY = "GPG_DECRYPT_ID"
+STATE = ("name", "enabled")
 FEW = 5
 """Names that are told when many are meant."""
 
@@ -28,27 +34,25 @@ FEW = 5
 def import_table(options: Namespace) -> int:
     """Without --apply nothing is written. Clients that are there need --force."""
     try:
-        clients = clients_from_csv(_text(options.csv), options.csv)
+        rows = clients_from_csv(_text(options.csv), options.csv)
         loaded = load(options)
-        _complete(clients, loaded.package, options)
-        documents = ({"clients": clients}, {"clients": _revoked(clients, loaded.package, options)})
-        steps = [wanted_from_json(json.dumps(item), options.csv) for item in documents]
+        found = [(row, find(loaded.package, row.client.name, options.uci)) for row in rows]
     except ConfigError as error:
         raise config_error(error) from None
+    if not options.force:
+        _refuse_known([row.client.name for row, section in found if section is not None])
+    clients = tuple(_completed(row, section) for row, section in found)
+    _note_halves(rows, clients)
+    steps = (Wanted(clients=clients), Wanted(clients=tuple(_revoked(found))))
     options.check = not options.apply
     return make(steps, options, loaded, RELOAD)
 
 
-def _revoked(
-    clients: list[dict[str, Any]], package: UciPackage, options: Namespace
-) -> list[dict[str, Any]]:
+def _revoked(found: Iterable[Found]) -> Iterator[WantedClient]:
     """Other rules let nobody in again: who is revoked stays so."""
-    sections = ((item["name"], find(package, item["name"], options.uci)) for item in clients)
-    return [
-        {"name": name, "state": State.REVOKED}
-        for name, section in sections
-        if section is not None and says_off(section.get("enabled"))
-    ]
+    for row, section in found:
+        if section is not None and says_off(section.get("enabled")):
+            yield WantedClient(row.client.name, State.REVOKED)
 
 
 def _text(file: str) -> str:
@@ -67,20 +71,52 @@ def _text(file: str) -> str:
         raise CtlError(f"{file} is not UTF-8", "Save it as CSV in UTF-8") from None
 
 
-def _complete(clients: list[dict[str, Any]], package: UciPackage, options: Namespace) -> None:
-    """Give keys to who has none, and refuse to change who is there. Raises CtlError."""
-    there = []
-    for client in clients:
-        section = find(package, client["name"], options.uci)
-        if section is not None:
-            there.append(client["name"])
-        if not client["keys"] and not any(section and section.get(name) for name in KEY_NAMES):
-            kind = client["options"].get("HMAC_DIGEST_TYPE", "")
-            client["keys"] = fresh_keys(KEY_NAMES, kind)
-    if there and not options.force:
-        more = f" and {len(there) - FEW} more" if len(there) > FEW else ""
+def _refuse_known(names: list[str]) -> None:
+    """Raises CtlError when there are any."""
+    if names:
+        more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
         raise CtlError(
-            f"there are clients of these names already: {', '.join(there[:FEW])}{more}",
-            "Take them out of the table; or, to change their rules to its, add --force",
+            f"there are clients of these names already: {', '.join(names[:FEW])}{more}",
+            "Take them out of the table; or, to change what its columns say of them, add --force",
             "exists",
+        )
+
+
+def _completed(row: Row, section: UciSection | None) -> WantedClient:
+    """With the options the table has no column for, and fresh keys where there are none."""
+    client = row.client
+    emptied = {"note": ""} if "note" in row.columns else {}
+    options = {**_untold(section, row.columns), **emptied, **(client.options or {})}
+    keys = {**_fresh_keys(client, section), **client.keys}
+    return replace(client, options=options, keys=keys)
+
+
+def _untold(section: UciSection | None, columns: frozenset[str]) -> dict[str, UciValue]:
+    """Options of which the table says nothing, not even by an empty cell."""
+    return {
+        option.name: option.value
+        for option in (section.options if section else ())
+        if not (option.name in columns or option.name in STATE or is_secret(option.name))
+    }
+
+
+def _fresh_keys(client: WantedClient, section: UciSection | None) -> dict[str, str]:
+    """A key of each kind that is missing. Who can knock as he is keeps what he has."""
+    if section is not None and any(map(section.get, (*KEY_NAMES, GPG_KEY))):
+        return {}
+    rules = client.options or {}
+    kinds = (HMAC_NAMES,) if GPG_KEY in rules else (ENCRYPTION_NAMES, HMAC_NAMES)
+    missing = [names[0] for names in kinds if not client.keys.keys() & set(names)]
+    kind = str(rules.get("HMAC_DIGEST_TYPE", "")).lower()
+    # A type that nobody knows is refused with everything else that the daemon would refuse.
+    return fresh_keys(missing, kind if kind in set(DigestType) else "")
+
+
+def _note_halves(rows: Iterable[Row], clients: Iterable[WantedClient]) -> None:
+    pairs = zip(rows, clients, strict=True)
+    halves = sum(1 for row, client in pairs if 0 < len(row.client.keys) < len(client.keys))
+    if halves:
+        print_note(
+            f"{halves} of the clients had one key in the table, and get the other one fresh; "
+            "fwknopctl qr --client NAME shows both"
         )
