@@ -27,7 +27,7 @@ FWKNOPCTL = f"""\
 #!/bin/sh
 echo "$*" >>command.lines
 case "$*" in
-*status) [ -e running ] || exit 3; [ -e ready ] || exit 4 ;;
+*status) [ -e running ] || exit 3; cat status; [ -e ready ] || exit 4 ;;
 *reload) cat reload ;;
 *) exec {PROGRAMS}/fwknopctl "$@" ;;
 esac
@@ -52,6 +52,11 @@ class Router:
         self.service = self.put("service", SERVICE, 0o700)
         self.put("ready", "", 0o600)
         self.put("reload", '{"reloaded": true}', 0o600)
+        self.runs_from("uci", outdated=False)
+
+    def runs_from(self, source: str, **told: object) -> None:
+        """What the daemon says that it uses."""
+        self.put("status", json.dumps({"configuration": {"source": source, **told}}), 0o600)
 
     def put(self, name: str, text: str, mode: int) -> Path:
         path = self.folder / name
@@ -150,6 +155,51 @@ def test_the_module_says_what_the_daemon_does_not_take(router: Router) -> None:
     router.put("reload", json.dumps(refusal), 0o600)
     answer = router.module(clients=[ANNA])
     assert "goes on with its old configuration: no such device" in answer["msg"]
+
+
+def test_what_an_earlier_run_wrote_is_used_by_the_next(router: Router) -> None:
+    router.module(clients=[ANNA], enabled=True)
+    revoked: dict[str, Any] = {"clients": [{"name": "anna", "state": "revoked"}], "enabled": True}
+    router.put("reload", '{"reloaded": false}', 0o600)
+    router.runs_from("uci", outdated=True)
+    for _ in range(2):
+        assert router.module(**revoked)["failed"]
+    assert router.module(check=True, **revoked)["changed"]
+    router.put("reload", '{"reloaded": true}', 0o600)
+    _ = router.asked
+    assert router.module(**revoked)["changed"]
+    assert router.asked == ["enabled", "running", "reload"]
+    router.runs_from("uci", outdated=False)
+    assert not router.module(**revoked)["changed"]
+    assert router.asked == ["enabled", "running"]
+
+
+@pytest.mark.parametrize(
+    ("source", "told", "is_stale"),
+    [
+        ("uci", {}, True),
+        ("none", {}, True),
+        ("files", {}, True),
+        ("none", {"enabled": None}, False),
+        ("none", {"enabled": None, "last_error": "no such device"}, True),
+    ],
+    ids=["older daemon", "nothing", "classic files", "switched off", "refused"],
+)
+def test_a_daemon_that_does_not_use_the_file_is_told_to(
+    router: Router, source: str, told: dict[str, Any], is_stale: bool
+) -> None:
+    given: dict[str, Any] = {"clients": [ANNA], "enabled": True}
+    router.module(**given)
+    router.runs_from(source, **told)
+    asked = given | {name: told[name] for name in ("enabled",) if name in told}
+    assert router.module(**asked)["changed"] == is_stale
+
+
+def test_the_module_warns_of_what_a_reload_does_not_bring(router: Router) -> None:
+    waits = {"option": "SYSLOG_SERVER", "message": "it waits", "remedy": "Restart the daemon"}
+    router.put("reload", json.dumps({"reloaded": True, "problems": [waits]}), 0o600)
+    answer = router.module(clients=[ANNA])
+    assert "SYSLOG_SERVER: it waits. Restart the daemon." in str(answer["warnings"])
 
 
 def test_the_module_warns_where_knocks_would_open_nothing(router: Router) -> None:

@@ -98,7 +98,7 @@ class Router:
             return self._not_installed()
         applied = self._apply()
         self.changed = applied["changed"]
-        self._serve(applied["written"])
+        self._serve(written=applied["written"])
         place = self._module.params["uci"]
         return {
             "problems": applied["problems"],
@@ -141,40 +141,74 @@ class Router:
             self._module.fail_json(msg=f"{error['message']}. {error['remedy']}", rc=code)
         return answer
 
-    def _serve(self, written: bool) -> None:
-        """Have the daemon started at boot, running, and using what was written."""
+    def _serve(self, *, written: bool) -> None:
+        """Have the daemon started at boot, running, and using what the file says.
+
+        Also when an earlier run wrote it, and could not have the daemon use it.
+        """
         script = self._module.params["service"]
-        if not script or not Path(script).exists():
-            if written:
-                self._reload()
+        script = script if script and Path(script).exists() else ""
+        if script:
+            self._keep_running(script)
+        if not written and not self._is_stale():
             return
+        self.changed = True
+        if self._module.check_mode:
+            return
+        if script:
+            # The script knows when a restart is needed; what became of it, the daemon.
+            self._module.run_command([script, "reload"], check_rc=True)
+        self._reload()
+
+    def _keep_running(self, script: str) -> None:
         for question, order in (("enabled", "enable"), ("running", "start")):
             if self._module.run_command([script, question])[0]:
                 self.changed = True
                 if not self._module.check_mode:
                     self._module.run_command([script, order], check_rc=True)
-        if written:
-            # The script knows when a restart is needed; what became of it, the daemon.
-            self._module.run_command([script, "reload"], check_rc=True)
-            self._reload()
+
+    def _is_stale(self) -> bool:
+        """Whether a daemon runs that does not use the file as it is now."""
+        code, status = self._status()
+        if code == NOT_RUNNING:
+            return False
+        found = status.get("configuration") or {}
+        if found.get("source") == "uci":
+            # A daemon from before it told this may have read anything.
+            return bool(found.get("outdated", True))
+        return self._module.params["enabled"] is True or bool(found.get("last_error"))
 
     def _reload(self) -> None:
         until = time.monotonic() + RELOAD_SECONDS
-        while self._status() == NOT_RUNNING:
+        while self._status()[0] == NOT_RUNNING:
             if time.monotonic() > until:
                 self._module.fail_json(msg="fwknopd does not run: see logread -e fwknopd there")
             time.sleep(0.2)
         answer = self._ask(["reload"])
+        told = [_sentence(problem) for problem in answer.get("problems", ())]
         if not answer.get("reloaded"):
-            told = "; ".join(problem["message"] for problem in answer.get("problems", ()))
-            self._module.fail_json(msg=f"fwknopd goes on with its old configuration: {told}")
+            said = " ".join(told)
+            self._module.fail_json(msg=f"fwknopd goes on with its old configuration: {said}")
+        for warning in told:
+            self._module.warn(warning)
         # Who switches it off needs not be told that nothing opens.
-        if self._module.params["enabled"] is not False and self._status() == NOT_READY:
+        if self._module.params["enabled"] is not False and self._status()[0] == NOT_READY:
             self._module.warn("fwknopd runs, but no knock would open anything: fwknopctl status")
 
-    def _status(self) -> int:
-        code: int = self._module.run_command([self._program, "--json", "status"])[0]
-        return code
+    def _status(self) -> tuple[int, dict[str, Any]]:
+        code, out, _ = self._module.run_command([self._program, "--json", "status"])
+        try:
+            found = json.loads(out)
+        except ValueError:
+            found = None
+        return code, found if isinstance(found, dict) else {}
+
+
+def _sentence(problem: dict[str, Any]) -> str:
+    """A problem as the daemon tells it: which option, what is wrong, what to do."""
+    option, message, remedy = (problem.get(name) for name in ("option", "message", "remedy"))
+    said = f"{option}: {message}." if option else f"{message}."
+    return f"{said} {remedy}." if remedy else said
 
 
 def main() -> None:
