@@ -98,6 +98,37 @@ def test_who_has_no_code_is_told_and_gets_no_leaf(
     assert 'leaf"' not in page.html
 
 
+def test_who_may_not_knock_gets_no_leaf_and_the_log_counts_codes(
+    visitor: Visitor, write_uci: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    text = MANY.replace("name 'Client 0'", "name 'Client 0'\n\toption enabled '0'")
+    text = text.replace(
+        "name 'Client 1'", "name 'Client 1'\n\toption ACCESS_EXPIRE_EPOCH '1000000000'"
+    )
+    write_uci(text.replace("\toption KEY 'key-of-2'\n\toption HMAC_KEY 'other-of-2'\n", ""))
+    with caplog.at_level("INFO"):
+        page = sheet(visitor)
+    assert len(drawn(page)) == PER_SHEET - 1
+    assert "2 clients are left out, as they are disabled or expired." in page.text
+    names = page.html.split("<h2>")[1:]
+    assert [name.partition("<")[0] for name in names] == [
+        f"Client {n}" for n in range(2, PER_SHEET + 2)
+    ]
+    assert f"The keys of {PER_SHEET - 1} clients are shown to" in caplog.text
+
+
+def test_what_the_code_cannot_say_is_printed(
+    visitor: Visitor, write_uci: Callable[[str], None]
+) -> None:
+    text = MANY.replace("name 'Client 0'", "name 'Client 0'\n\toption HMAC_DIGEST_TYPE 'sha512'")
+    write_uci(text.replace("'key-of-1'", "'key of 1'"))
+    page = sheet(visitor)
+    first, second = page.html.split('leaf"')[1:3]
+    assert "<p>The code can&#39;t say the HMAC type: choose SHA512 in the app.</p>" in first
+    assert "can&#39;t say the HMAC type" not in second
+    assert "it is the same key" in second
+
+
 @pytest.mark.parametrize("payload", PAYLOADS[:3])
 def test_names_are_text(visitor: Visitor, write_uci: Callable[[str], None], payload: str) -> None:
     quoted = payload.replace("'", "'\\''")

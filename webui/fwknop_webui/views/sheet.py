@@ -10,15 +10,15 @@ from flask.typing import ResponseReturnValue
 
 from fwknop_webui import qr
 from fwknop_webui.auth import Right
-from fwknop_webui.check import Checked
+from fwknop_webui.check import check
 from fwknop_webui.client_rows import ClientRow, client_rows
 from fwknop_webui.editing import base_seal, is_current
-from fwknop_webui.i18n import _
+from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.pages import render
 from fwknop_webui.phone import NotUsable, Phone, phone_of
 from fwknop_webui.recent_password import password_obstacle
 from fwknop_webui.routes import Route
-from fwknop_webui.services import current_draft, require_session
+from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.settings_form import port_options
 from fwknop_webui.staging import Draft
 
@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 PER_SHEET = 10
 """Codes at a time: a slow router draws one in a second, and uhttpd waits for a minute."""
+
+LEFT_OUT = ("disabled", "expired")
+"""States in which a client's code is of no use to anybody, and may be to a finder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +63,33 @@ def _ask(draft: Draft, trouble: str) -> str:
 
 
 def _sheet(draft: Draft) -> str:
-    rows = client_rows(draft, Checked(None, ()), 0.0, {})
+    checked = check(draft.package, services().store.file)
+    every = client_rows(draft, checked, services().clock.wall(), {})
+    rows = [row for row in every if row.state.name not in LEFT_OUT]
     count = max(1, -(-len(rows) // PER_SHEET))
     number = min(max(1, _number()), count)
-    chosen = rows[(number - 1) * PER_SHEET : number * PER_SHEET]
-    log.info("The keys of %d clients are shown to %s", len(chosen), require_session().username)
+    leaves = [_leaf(row, draft) for row in rows[(number - 1) * PER_SHEET : number * PER_SHEET]]
+    shown = sum(1 for leaf in leaves if leaf.picture)
+    log.info("The keys of %d clients are shown to %s", shown, require_session().username)
     return render(
         "sheet.html",
         "clients",
-        leaves=[_leaf(row, draft) for row in chosen],
+        leaves=leaves,
+        left_out=_left_out(len(every) - len(rows)),
         base=base_seal(draft),
         number=number,
         count=count,
     )
+
+
+def _left_out(number: int) -> str:
+    if not number:
+        return ""
+    return ngettext(
+        "{number} client is left out, as it is disabled or expired.",
+        "{number} clients are left out, as they are disabled or expired.",
+        number,
+    ).format(number=number)
 
 
 def _leaf(row: ClientRow, draft: Draft) -> Leaf:
