@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from fwknopd.config.uci_format import parse_uci
+from fwknopd.config.variables import ACCESS_VARIABLES
 from fwknopd.config.wanted import CLIENT_MEMBERS, MEMBERS, State
 from package.ansible.roles.fwknop_wrt.library import fwknop_wrt
 from tests.interop.example_keys import HMAC_KEY_BASE64, KEY_BASE64
@@ -22,6 +23,19 @@ ANSIBLE = Path(__file__).parents[2] / "package/ansible"
 PROGRAMS = Path(sys.executable).parent
 KEYS = {"KEY_BASE64": KEY_BASE64, "HMAC_KEY_BASE64": HMAC_KEY_BASE64}
 ANNA = {"name": "anna", "options": {"OPEN_PORTS": ["tcp/22"]}, "keys": KEYS}
+# As the system's log would have it, on standard error.
+LOGGING = """\
+import runpy, sys
+from ansible.module_utils.basic import AnsibleModule
+AnsibleModule.log = lambda self, msg, log_args=None: print("log:", msg, log_args, file=sys.stderr)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+HOSTILE = re.compile("swordfish")
+PASSPHRASES = {
+    "KEY": "swordfish\\back\\\\slash 'n' \"quotes\"",
+    "HMAC_KEY": "swordfish ü\\x41=,{9}",
+}
 # Answers as the real one does where a daemon runs; all else is done by the real one.
 FWKNOPCTL = f"""\
 #!/bin/sh
@@ -47,6 +61,7 @@ esac
 class Router:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.logged = ""
         self.uci = self.put("fwknopd_test", "config global\n", 0o600)
         self.program = self.put("fwknopctl", FWKNOPCTL, 0o700)
         self.service = self.put("service", SERVICE, 0o700)
@@ -70,15 +85,17 @@ class Router:
         given = {**places, **arguments, "_ansible_check_mode": check, "_ansible_diff": True}
         file = self.put("arguments.json", json.dumps({"ANSIBLE_MODULE_ARGS": given}), 0o600)
         done = subprocess.run(
-            [sys.executable, fwknop_wrt.__file__, file],
+            [sys.executable, "-c", LOGGING, fwknop_wrt.__file__, file],
             cwd=self.folder,
             env=environment(),
             capture_output=True,
             text=True,
         )
+        self.logged = done.stderr
         lines = self.folder / "command.lines"
         told = done.stdout + done.stderr + (lines.read_text() if lines.exists() else "")
         assert not any(key in told for key in KEYS.values())
+        assert not HOSTILE.search(told), told
         answer: dict[str, Any] = json.loads(done.stdout)
         assert answer.get("failed", False) == bool(done.returncode), done.stderr
         return answer
@@ -143,6 +160,40 @@ def test_the_module_says_what_is_wrong_and_changes_nothing(
     answer = router.module(**arguments)
     assert said in answer["msg"]
     assert router.uci.read_text() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"clients": [{**ANNA, "keys": PASSPHRASES}]},
+        {"clients": [{"name": "anna", "key": PASSPHRASES}]},
+        {"clients": [{"name": "anna", "options": {**PASSPHRASES, "KEY_BASE46": "swordfish4"}}]},
+        {"clients": [{"name": "anna", "options": {"keys": [PASSPHRASES]}}]},
+        {"clients": [{"name": "anna", "keys": "KEY=swordfish9"}]},
+        {"clients": [{"name": "anna", "keys": "swordfish, and no dict"}]},
+        {"clients": ["name=anna keys=swordfish9"]},
+        {"clients": "swordfish9"},
+        {"clients": [ANNA], "keys": PASSPHRASES},
+        {"settings": {"KEY": "swordfish9"}},
+    ],
+    ids=[
+        *("hostile", "misspelt keys", "among options", "deeper", "text of pairs", "text"),
+        *("client of pairs", "no list", "beside clients", "settings"),
+    ],
+)
+def test_keys_are_never_shown_wherever_they_are(router: Router, arguments: dict[str, Any]) -> None:
+    """Neither in what the module answers, with its invocation, nor in the system's log."""
+    assert "invocation" in router.module(**arguments)
+
+
+def test_the_log_says_how_many_clients_there_were(router: Router) -> None:
+    router.module(clients=[ANNA])
+    assert "log: Invoked for 1 clients None" in router.logged
+
+
+def test_the_module_knows_which_options_are_no_keys() -> None:
+    known = {n for v in ACCESS_VARIABLES if not v.secret for n in (v.name, *v.aliases)}
+    assert known == fwknop_wrt.HARMLESS
 
 
 def test_the_module_says_what_another_program_of_that_name_says(router: Router) -> None:

@@ -7,7 +7,9 @@ in a command line, in a file on the way, or in a log. Runs on the router, with i
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +79,83 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "service": {"type": "path", "default": "/etc/init.d/fwknopd"},
 }
 WANTED = ("enabled", "network", "settings", "exclusive", "clients")
+_HARMLESS = """
+    name enabled log_only note OPEN_PORTS RESTRICT_PORTS FW_ACCESS_TIMEOUT MAX_FW_TIMEOUT
+    cut_at_expiry ACCESS_EXPIRE ACCESS_EXPIRE_EPOCH allowed_hours allowed_days old_keys_of
+    end_at_first_use SOURCE DESTINATION REQUIRE_SOURCE_ADDRESS REQUIRE_SOURCE REQUIRE_USERNAME
+    grant_source widen_ipv4 widen_ipv6 FORCE_NAT nat_targets DISABLE_DNAT FORCE_SNAT
+    FORCE_MASQUERADE FORWARD_ALL HMAC_DIGEST_TYPE ENCRYPTION_MODE ENABLE_CMD_EXEC allowed_commands
+    CMD_EXEC_USER CMD_EXEC_GROUP ENABLE_CMD_SUDO_EXEC CMD_SUDO_EXEC_USER CMD_SUDO_EXEC_GROUP
+    CMD_CYCLE_OPEN CMD_CYCLE_CLOSE CMD_CYCLE_TIMER GPG_HOME_DIR GPG_EXE GPG_DECRYPT_ID
+    GPG_ALLOW_NO_PW GPG_REQUIRE_SIG GPG_DISABLE_SIG GPG_IGNORE_SIG_VERIFY_ERROR GPG_REMOTE_ID
+    GPG_FINGERPRINT_ID DATA_COLLECT_MODE PERMIT_CLIENT_PORTS PERMIT_CLIENT_TIMEOUT
+    ENABLE_FORWARD_ACCESS ENABLE_OUTPUT_ACCESS REQUIRE_OS REQUIRE_OS_REGEX REQUIRE_AUTH_METHOD
+    CMD_REGEX DISABLE_FW_TIMEOUT EXTERNAL_CMD_OPEN EXTERNAL_CMD_CLOSE EXTERNAL_CMD_ALARM
+"""
+HARMLESS = frozenset(_HARMLESS.split())
+"""Options of clients that are no keys. What stands under any other name may be a misspelt key's."""
+
+SHORTEST_MASK = 4
+"""To mask each "N" would say less of a key than it would spoil of a message."""
+
 NOT_RUNNING, NOT_READY = 3, 4
 """How ``fwknopctl status`` ends."""
 
 RELOAD_SECONDS = 15
 """A daemon that has to be restarted for its new rights answers a moment later."""
+
+
+class Module(AnsibleModule):  # type: ignore[misc]
+    """Ansible's, which would write all arguments to the system log, and masks only known keys."""
+
+    def _load_params(self) -> None:
+        """Before anything looks at them, so that nothing that fails can show them."""
+        super()._load_params()
+        self.no_log_values.update(masks(self.params))
+
+    def _log_invocation(self) -> None:
+        """How a key looks within a printed list is for no mask to know."""
+        self.log(f"Invoked for {len(self.params['clients'])} clients")
+
+
+def masks(parameters: dict[str, Any]) -> set[str]:
+    """Every text that is or may be a key, as it is and as Python and JSON would quote it."""
+    found = {text for secret in _secrets(parameters) for text in _texts(secret)}
+    forms = {form for text in found for form in (text, repr(text)[1:-1], json.dumps(text)[1:-1])}
+    return {form for form in forms if len(form) >= SHORTEST_MASK}
+
+
+def _secrets(parameters: dict[str, Any]) -> Iterator[object]:
+    for name, value in parameters.items():
+        if name == "clients":
+            for client in value if isinstance(value, list) else [value]:
+                yield from _secrets_of(client) if isinstance(client, dict) else [client]
+        elif name == "settings" and isinstance(value, dict):
+            yield from (text for option, text in value.items() if _sounds_secret(option))
+        elif name not in ARGUMENTS and not name.startswith("_ansible"):
+            yield value
+
+
+def _secrets_of(client: dict[str, Any]) -> Iterator[object]:
+    for name, value in client.items():
+        if name == "options" and isinstance(value, dict):
+            yield from (text for option, text in value.items() if option not in HARMLESS)
+        elif name in ("keys", "options") or name not in CLIENT:
+            yield value
+
+
+def _sounds_secret(name: str) -> bool:
+    return any(word in name.upper() for word in ("KEY", "PASS", "SECRET", "PW"))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All within; of a text that Ansible would read as a dict or a list, also the parts."""
+    if isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+        yield from (part for part in re.split(r"[\s,='\"{}:\[\]]+", str(value)) if len(part) > 7)
 
 
 class Router:
@@ -213,7 +287,7 @@ def _sentence(problem: dict[str, Any]) -> str:
 
 def main() -> None:
     """Run as Ansible runs modules."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = Module(argument_spec=ARGUMENTS, supports_check_mode=True)
     router = Router(module)
     told = router.run()
     module.exit_json(changed=router.changed, **told)
