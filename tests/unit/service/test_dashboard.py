@@ -15,7 +15,10 @@ from tests.unit.scraped import families
 from tests.unit.service.rig import Rig
 
 DASHBOARD = Path(__file__).parents[3] / "package/grafana/fwknopd.json"
-WORDS = {"sum", "count", "max", "min", "rate", "increase", "vector", "time", "by", "or"}
+WORDS = {
+    *("sum", "count", "max", "min", "rate", "increase", "vector", "time", "present_over_time"),
+    *("by", "or", "unless"),
+}
 """Of the query language."""
 
 OF_PROMETHEUS = {"job", "instance"}
@@ -65,6 +68,14 @@ def test_it_uses_only_what_is_exported(exported: dict[str, set[str]]) -> None:
         assert names <= exported.keys(), query
         known = set.intersection(*(exported[name] for name in names)) | OF_PROMETHEUS
         assert labels <= known, query
+
+
+def test_a_router_that_went_away_is_not_counted_as_fine() -> None:
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    [query] = [q for q in queries(panels) if "fwknopd_ready" in q and q.startswith("count(")]
+    ready = r"fwknopd_ready\{[^}]*\}"
+    gone = rf"present_over_time\({ready}\[1d\]\) unless {ready}"
+    assert re.fullmatch(rf"count\({ready} == 0 or \({gone}\)\) or vector\(0\)", query)
 
 
 def test_panels_do_not_lie_on_each_other_and_have_numbers_of_their_own() -> None:
