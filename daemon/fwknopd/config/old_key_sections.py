@@ -69,15 +69,18 @@ def made_from(
     *,
     first_use: bool,
     names: tuple[str, str] = NAMES,
+    taken: Collection[str] | None = None,
 ) -> UciPackage:
     """Keep the keys of ``keys`` beside the client's own, ``until`` epoch seconds.
 
     They become a section named ``section_id`` at the end of the file, so that its removal moves
-    no other.
+    no other. ``taken``: names that are in use, where ``package`` is a part only.
     """
     name = name_of(client)
+    if taken is None:
+        taken = {section.get("name") for section in package.of_type(ACCESS)}
     own = [
-        UciOption("name", _free_name(package, name, names)),
+        UciOption("name", _free_name(taken, name, names)),
         UciOption(OWNER, name),
         UciOption(END, str(until)),
         *([UciOption(FIRST_USE, "1")] if first_use else []),
@@ -164,8 +167,7 @@ def _renamed(option: UciOption, former: str, name: str) -> UciOption:
     return option
 
 
-def _free_name(package: UciPackage, name: str, names: tuple[str, str]) -> str:
-    taken = {section.get("name") for section in package.of_type(ACCESS)}
+def _free_name(taken: Collection[str], name: str, names: tuple[str, str]) -> str:
     for number in range(1, len(taken) + 2):
         ending = names[0] if number == 1 else names[1].format(n=number)
         made = f"{name[: MAX_NAME - len(ending) - 1]} {ending}"

@@ -8,6 +8,7 @@ misspelt OPEN_PORTS would open every port.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -100,9 +101,8 @@ class _Reader:
             tuple(self.client(f"clients[{i}]", item) for i, item in enumerate(clients)),
             bool(self._flag("exclusive", found.get("exclusive"))),
         )
-        names = [client.name for client in wanted.clients]
-        for name in names:
-            if names.count(name) > 1:
+        for name, times in Counter(client.name for client in wanted.clients).items():
+            if times > 1:
                 self._refuse("clients", f"{printable(name)} is there twice", "Name it once.")
         return wanted
 

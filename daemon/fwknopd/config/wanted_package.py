@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fwknopd.config import old_key_sections as old_keys
+from fwknopd.config.package_parts import Parts
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration
 from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
@@ -44,8 +45,7 @@ def as_wanted(package: UciPackage, wanted: Wanted, moment: Moment, file: str) ->
         package = _with_option(package, "network", "network", wanted.network)
     for name, value in wanted.settings.items():
         package = _with_option(package, "config", name, value)
-    for client in wanted.clients:
-        package = _with_client(package, client, moment, file)
+    package = _with_clients(package, wanted.clients, moment, file)
     if wanted.exclusive:
         package = _without_others(package, wanted)
     _check(package, wanted, file)
@@ -104,20 +104,38 @@ def _without_option(section: UciSection, name: str) -> UciSection:
 # Clients
 
 
-def _with_client(
-    package: UciPackage, wanted: WantedClient, moment: Moment, file: str
+def _with_clients(
+    package: UciPackage, clients: Iterable[WantedClient], moment: Moment, file: str
 ) -> UciPackage:
-    section = find(package, wanted.name, file)
+    parts = Parts(package)
+    for client in clients:
+        old = parts.part(client.name)
+        parts.exchange(old, _with_client(old, client, _Among(parts, moment, file)))
+    return parts.package
+
+
+@dataclass(frozen=True, slots=True)
+class _Among:
+    """What a client's part has to fit in with."""
+
+    parts: Parts
+    moment: Moment
+    file: str
+
+
+def _with_client(package: UciPackage, wanted: WantedClient, among: _Among) -> UciPackage:
+    """``package``: the client's part of it."""
+    section = find(package, wanted.name, among.file)
     if wanted.state is State.ABSENT:
         return package if section is None else _deleted(package, section)
     if section is None:
-        return package if wanted.state is State.REVOKED else _added(package, wanted)
+        return package if wanted.state is State.REVOKED else _added(package, wanted, among)
     if wanted.state is State.REVOKED:
         package = old_keys.ended(package, wanted.name)
         off = says_off(section.get("enabled"))
         revoked = section if off else section.with_option(UciOption("enabled", "0"))
         return package.with_section(revoked)
-    return _changed(package, section, wanted, moment)
+    return _changed(package, section, wanted, among)
 
 
 def _deleted(package: UciPackage, section: UciSection) -> UciPackage:
@@ -125,14 +143,14 @@ def _deleted(package: UciPackage, section: UciSection) -> UciPackage:
     return old_keys.without(package, {section.id})
 
 
-def _added(package: UciPackage, wanted: WantedClient) -> UciPackage:
-    empty = UciSection(ACCESS, None, new_section_id(package, ACCESS))
+def _added(package: UciPackage, wanted: WantedClient, among: _Among) -> UciPackage:
+    empty = UciSection(ACCESS, None, among.parts.new_section_id())
     made = _rules(empty, wanted.name, wanted.options or {})
     return UciPackage((*package.sections, _with_keys(made, wanted.keys)))
 
 
 def _changed(
-    package: UciPackage, section: UciSection, wanted: WantedClient, moment: Moment
+    package: UciPackage, section: UciSection, wanted: WantedClient, among: _Among
 ) -> UciPackage:
     new = _without_option(section, "enabled")
     if wanted.options is not None:
@@ -144,7 +162,7 @@ def _changed(
             # Revoked for a lost phone, perhaps: what that one has must not work again.
             package = old_keys.ended(package, wanted.name)
         else:
-            package = _with_overlap(package, new, section, wanted, moment)
+            package = _with_overlap(package, new, section, wanted, among)
     return old_keys.follow(package, section.id, wanted.name)
 
 
@@ -185,7 +203,7 @@ def _with_overlap(
     new: UciSection,
     old: UciSection,
     wanted: WantedClient,
-    moment: Moment,
+    among: _Among,
 ) -> UciPackage:
     """Old keys that are the new ones again must not end with the overlap they belonged to."""
     again = {
@@ -196,14 +214,15 @@ def _with_overlap(
     package = old_keys.without(package, again)
     if not wanted.overlap_hours or not any(True for _ in _keys(old)):
         return package
-    until = moment.now + wanted.overlap_hours * HOUR
+    until = among.moment.now + wanted.overlap_hours * HOUR
     end = old_keys.end_of(new)
     return old_keys.made_from(
         package,
         new,
         old,
         min(until, end) if end else until,
-        moment.section_id(),
+        among.moment.section_id(),
+        taken=among.parts.names,
         first_use=wanted.end_at_first_use,
     )
 
@@ -211,7 +230,8 @@ def _with_overlap(
 def _without_others(package: UciPackage, wanted: Wanted) -> UciPackage:
     names = {client.name for client in wanted.clients}
     kept = [s for s in package.of_type(ACCESS) if old_keys.name_of(s) in names]
-    of_kept = {s.id for name in names for s in old_keys.owners(package).get(name, ())}
+    owned = old_keys.owners(package)
+    of_kept = {s.id for name in names for s in owned.get(name, ())}
     kept_ids = of_kept | {section.id for section in kept}
     others = {s.id for s in package.of_type(ACCESS) if s.id not in kept_ids}
     return old_keys.without(package, others)

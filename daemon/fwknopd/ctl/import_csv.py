@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from fwknopd.config.package_parts import Parts
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
 from fwknopd.config.uci_model import UciSection, UciValue
@@ -36,7 +37,10 @@ def import_table(options: Namespace) -> int:
     try:
         rows = clients_from_csv(_text(options.csv), options.csv)
         loaded = load(options)
-        found = [(row, find(loaded.package, row.client.name, options.uci)) for row in rows]
+        parts = Parts(loaded.package)
+        names = [row.client.name for row in rows]
+        sections = [find(parts.part(name), name, options.uci) for name in names]
+        found = list(zip(rows, sections, strict=True))
     except ConfigError as error:
         raise config_error(error) from None
     if not options.force:
