@@ -38,7 +38,7 @@ for name in {names!r}:
 for packs in sys.meta_path:
     if type(packs).__name__ == "Packs":
         print(packs._waiting, packs._unpacked)
-        used = [piece.pack for name, piece in packs._pieces.items() if name in sys.modules]
+        used = [piece.pack.path for name, piece in packs._pieces.items() if name in sys.modules]
         print(*sorted({{pack.rpartition("/")[2] for pack in used}}))
 """
 
