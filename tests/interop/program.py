@@ -111,10 +111,13 @@ class Fwknopd:
         return run(self.command(*arguments), cwd or self.folder)
 
     @contextmanager
-    def foreground(self, *arguments: str) -> Iterator[Running]:
-        """Run it with -f; it is ready when the block begins, and gone after it."""
+    def foreground(self, *arguments: str, before: Sequence[str] = ()) -> Iterator[Running]:
+        """Run it with -f; it is ready when the block begins, and gone after it.
+
+        ``before`` it are other programs, which become it.
+        """
         process = subprocess.Popen(
-            self.command("-f", *arguments),
+            [*before, *self.command("-f", *arguments)],
             stderr=subprocess.PIPE,
             text=True,
             cwd=self.folder,

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ from fwknopd.sandbox import TRADE
 from fwknopd.spa.message import MessageType
 from fwknopd.spa.packet import SpaKeys, encode
 from tests.interop.example_keys import HMAC_KEY, KEY
-from tests.interop.program import Fwknopd, Running, environment
+from tests.interop.program import Fwknopd
 from tests.interop.test_sandbox import held, status
 
 pytestmark = pytest.mark.root
@@ -35,27 +32,6 @@ COMMANDS = (
     "x\ntouch {0}",
 )
 ACCESSES = ("tcp/22;touch {0}", "tcp/22`touch {0}`", "$(touch {0})/22", "tcp/22\ntouch {0}")
-
-
-@contextmanager
-def started(fwknopd: Fwknopd, *before: str) -> Iterator[Running]:
-    """The daemon with other programs before it, which become it."""
-    process = subprocess.Popen(
-        [*before, *fwknopd.command("-f")],
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=fwknopd.folder,
-        env=environment(),
-    )
-    running = Running(process)
-    try:
-        running.wait_for(" started: ")
-        yield running
-    finally:
-        process.kill()
-        running.wait()
-        assert process.stderr is not None
-        process.stderr.close()
 
 
 def packet(kind: MessageType, message: str, user: str = "alice") -> bytes:
@@ -78,7 +54,8 @@ def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     fwknopd = Fwknopd(tmp_path)
     fwknopd.has_run_before()
     watch = ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-e", "signal=none"]
-    with started(fwknopd, *watch, "-e", "trace=execve,execveat", "-o", str(trace), "--") as daemon:
+    watch += ["-e", "trace=execve,execveat", "-o", str(trace), "--"]
+    with fwknopd.foreground(before=watch) as daemon:
         for text in COMMANDS:
             command = text.format(touched)
             fwknopd.send(packet(MessageType.COMMAND, f"192.0.2.7,{command}"))
@@ -100,7 +77,7 @@ def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_with_the_rights_of_the_unit_it_does_its_work_and_gets_no_more(tmp_path: Path) -> None:
     fwknopd = Fwknopd(tmp_path)
-    with started(fwknopd, *CONFINED) as daemon:
+    with fwknopd.foreground(before=CONFINED) as daemon:
         for name in ("CapPrm", "CapEff", "CapBnd"):
             assert held(daemon, name) == TRADE
         assert held(daemon, "CapAmb") == held(daemon, "CapInh") == set()
