@@ -56,21 +56,26 @@ def hands() -> HandClock:
     return HandClock()
 
 
-@pytest.fixture
-def config(uci: Path, tmp_path: Path, password_file: Path, hands: HandClock) -> WebConfig:
+def web_config(folder: Path, password_file: Path, hands: HandClock) -> WebConfig:
+    """A page with everything of its own in ``folder``, and nothing of the machine's."""
     return WebConfig(
-        uci=uci,
-        control=tmp_path / "control.sock",
+        uci=folder / "config" / "fwknopd",
+        control=folder / "control.sock",
         password_file=password_file,
-        savedir=tmp_path / "delta",
+        savedir=folder / "delta",
         allowed_hosts=("router.lan",),
         host_name="OpenWrt",
         clock=hands.clock,
-        login_state=tmp_path / "webui.passwd.state",
-        classic=tmp_path / "fwknop",
-        # Never the one of the machine the tests run on.
-        service=tmp_path / "init.d" / "none",
+        login_state=folder / "webui.passwd.state",
+        classic=folder / "fwknop",
+        service=folder / "init.d" / "none",
     )
+
+
+@pytest.fixture
+def config(uci: Path, tmp_path: Path, password_file: Path, hands: HandClock) -> WebConfig:
+    assert uci.is_relative_to(tmp_path)
+    return web_config(tmp_path, password_file, hands)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from fwknop_webui.services import WebConfig
 from fwknop_webui.views import ROUTES
 from tests.web import daemon as stub
 from tests.web.clock import HandClock
-from tests.web.conftest import PASSWORD, STOCK
+from tests.web.conftest import PASSWORD, STOCK, web_config
 from tests.web.daemon import EXPLANATION, NOW, STATUS, StubDaemon, door, verdict
 from tests.web.test_escaping import PAYLOADS
 from tests.web.visitor import Visitor
@@ -176,17 +176,7 @@ def config(
 ) -> WebConfig:
     folder = tmp_path_factory.mktemp("contract")
     (folder / "config").mkdir()
-    return WebConfig(
-        uci=folder / "config/fwknopd",
-        control=folder / "control.sock",
-        password_file=password_file,
-        savedir=folder / "delta",
-        host_name="OpenWrt",
-        clock=hands.clock,
-        login_state=folder / "state",
-        classic=folder / "fwknop",
-        service=folder / "none",
-    )
+    return web_config(folder, password_file, hands)
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from fwknop_webui.app import create_app
 from fwknop_webui.lockout import LOCK_SECONDS
 from fwknop_webui.routes import Route
-from fwknop_webui.services import WebConfig
 from fwknop_webui.views import ROUTES
 from tests.web.clock import HandClock
+from tests.web.conftest import web_config
 from tests.web.rpcd import StandIn, sample, usual_users
 from tests.web.test_contract import CONFIGURED, JSON, bent, path_of, usual
 from tests.web.test_escaping import PAYLOADS, assert_harmless, uci_of
@@ -76,17 +76,7 @@ def browser(
     liar: Liar, hands: HandClock, password_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> RouterVisitor:
     folder = tmp_path_factory.mktemp("liar")
-    config = WebConfig(
-        uci=folder / "fwknopd",
-        control=folder / "control.sock",
-        password_file=password_file,
-        savedir=folder / "delta",
-        host_name="OpenWrt",
-        clock=hands.clock,
-        login_state=folder / "state",
-        classic=folder / "fwknop",
-        service=folder / "none",
-    )
+    config = web_config(folder, password_file, hands)
     app = create_app(replace(config, rpcd=True, any_address=True))
     return RouterVisitor(app, "", liar.front)
 
