@@ -5,7 +5,7 @@ from __future__ import annotations
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.engine import Engine
 from fwknopd.event_sinks import JsonLinesSink, StderrSink, SyslogSink
-from fwknopd.events import EventLog
+from fwknopd.events import EventLog, Outlet
 from fwknopd.log_lines import DEBUG
 from fwknopd.options import Options
 
@@ -13,7 +13,9 @@ from fwknopd.options import Options
 def add_sinks(events: EventLog, options: Options, settings: ServerSettings) -> None:
     """Have events told wherever options and settings say. Raises EventFileError."""
     if options.events is not None:
-        events.sinks.append(JsonLinesSink(options.events))
+        file = JsonLinesSink(options.events)
+        events.sinks.append(file)
+        events.losing[Outlet.EVENTS_FILE] = file.losses
     if options.foreground and not options.syslog_only:
         events.sinks.append(StderrSink(settings.verbose))
     if not options.foreground or options.syslog_enable or options.syslog_only:
@@ -25,9 +27,11 @@ def add_sinks(events: EventLog, options: Options, settings: ServerSettings) -> N
         from fwknopd.config.endpoint import parse_endpoint
         from fwknopd.syslog_server import SyslogServerSink
 
-        server = parse_endpoint(settings.syslog_server, "")
+        address = parse_endpoint(settings.syslog_server, "")
         identity, facility = settings.syslog_identity, settings.syslog_facility
-        events.sinks.append(SyslogServerSink(server, identity, facility))
+        server = SyslogServerSink(address, identity, facility)
+        events.sinks.append(server)
+        events.losing[Outlet.LOG_SERVER] = server.losses
 
 
 def watch_work(

@@ -9,7 +9,7 @@ import stat
 import syslog
 from pathlib import Path
 
-from fwknopd.events import Event
+from fwknopd.events import Event, Losses
 from fwknopd.log_lines import ERROR, INFO, log_lines
 
 FACILITIES: dict[str, int] = {"LOG_DAEMON": syslog.LOG_DAEMON} | {
@@ -25,12 +25,12 @@ class JsonLinesSink:
     """Writes each event as one line of JSON to a file (0600) or, for ``-``, standard output.
 
     A reader who doesn't read, and a disk that is full, cost lines and never the daemon's
-    time: `lost` counts them.
+    time: `losses` tells of them.
     """
 
     def __init__(self, path: str) -> None:
         """Raises EventFileError."""
-        self.lost = 0
+        self._losses = Losses(path)
         self._torn = False
         try:
             self._fd = 1 if path == "-" else _open_append(path)
@@ -45,10 +45,15 @@ class JsonLinesSink:
         data = line.encode("ascii")
         if self._torn:
             data = b"\n" + data
-        written = write_now(self._fd, data)
-        self.lost += written < len(data)
+        written, fault = _written_now(self._fd, data)
+        if written < len(data):
+            self._losses.add(event.time, fault)
         # Half a line must not swallow the next one.
         self._torn = 0 < written < len(data) or (self._torn and not written)
+
+    def losses(self) -> Losses:
+        """What could not be written."""
+        return self._losses
 
 
 def _open_append(path: str) -> int:
@@ -65,15 +70,22 @@ def _open_append(path: str) -> int:
 
 
 def write_now(fd: int, data: bytes) -> int:
-    """Write what can be written without waiting; how many bytes that was. Never raises.
+    """Write what can be written without waiting; how many bytes that was. Never raises."""
+    return _written_now(fd, data)[0]
+
+
+def _written_now(fd: int, data: bytes) -> tuple[int, str]:
+    """The same, and what went wrong as far as the system says so.
 
     A pipe that is ready takes a line of up to PIPE_BUF bytes as a whole, pipe(7).
     """
     try:
         ready = select.select([], [fd], [], 0)[1]
-        return os.write(fd, data) if ready else 0
-    except (OSError, ValueError):
-        return 0
+        return (os.write(fd, data) if ready else 0), ""
+    except OSError as error:
+        return 0, error.strerror or str(error)
+    except ValueError as error:
+        return 0, str(error)
 
 
 class StderrSink:

@@ -49,6 +49,32 @@ class FirewallWork(StrEnum):
     RESTORE = "restore"
 
 
+class Outlet(StrEnum):
+    """Where else events go, which can't always take them."""
+
+    EVENTS_FILE = "events-file"
+    LOG_SERVER = "log-server"
+
+
+@dataclass(slots=True)
+class Losses:
+    """Events that did not get to where an outlet leads, since the start.
+
+    ``newest`` is when the last of them happened, in epoch seconds, and ``why`` what the system
+    said of it, if it said anything.
+    """
+
+    place: str
+    count: int = 0
+    newest: float = 0.0
+    why: str = ""
+
+    def add(self, time: float, why: str) -> None:
+        """Count one."""
+        self.count += 1
+        self.newest, self.why = time, why
+
+
 def printable(text: str, limit: int = MAX_TEXT) -> str:
     r"""``text`` with everything but printable ASCII as \xNN or \uNNNN, cut to ``limit``.
 
@@ -123,6 +149,9 @@ class EventLog:
     """Each failed try since the start."""
 
     sinks: list[Sink] = field(default_factory=list)
+    losing: dict[Outlet, Callable[[], Losses]] = field(default_factory=dict)
+    """Asks those of the sinks that may lose events how many they did."""
+
     last_id: int = 0
     _ring: deque[Event] = field(init=False)
 

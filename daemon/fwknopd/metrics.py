@@ -14,7 +14,7 @@ from hmac import compare_digest
 from fwknopd import __version__
 from fwknopd.capture.reopening import CaptureState
 from fwknopd.control.protocol import VerbError
-from fwknopd.events import EventKind, FirewallWork, printable_name
+from fwknopd.events import EventKind, FirewallWork, Outlet, printable_name
 from fwknopd.keys import token_digest
 from fwknopd.openmetrics import Family, Kind, Labels, render
 from fwknopd.policy.stanza import Stanza
@@ -71,6 +71,13 @@ def _daemon(service: Service) -> Iterator[Family]:
         Kind.COUNTER,
         "What happened, by kind of event.",
         {(("event", kind),): engine.events.happened[kind] for kind in EventKind},
+    )
+    lost = {outlet: losses().count for outlet, losses in engine.events.losing.items()}
+    yield Family(
+        "fwknopd_events_lost",
+        Kind.COUNTER,
+        "Events that did not get to where they are told, as far as that is known.",
+        {(("outlet", outlet),): lost.get(outlet, 0) for outlet in Outlet},
     )
 
 

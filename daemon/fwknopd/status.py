@@ -11,7 +11,7 @@ from fwknopd.capture.reopening import CaptureState, ReopeningCapture
 from fwknopd.config.problems import Problem
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import Listed
-from fwknopd.events import printable, printable_name
+from fwknopd.events import Losses, Outlet, printable, printable_name
 from fwknopd.firewall import Diagnosis
 from fwknopd.firewall_guard import DIAGNOSIS_SECONDS
 from fwknopd.intake import WaitingNetwork
@@ -25,6 +25,11 @@ NO_DEVICE = (
     "No device is covered yet, so no door would let anybody in. Look at the captures for "
     "what is waited for, or set PCAP_INTF."
 )
+
+LOSS_WARNING_SECONDS = 86400.0
+"""Events that were lost are worth a warning for so long; a router that boots has no network yet."""
+
+NO_ROOM = "there was no room for all of it"
 
 
 def status(service: Service) -> Json:
@@ -49,6 +54,7 @@ def status(service: Service) -> Json:
             "warnings": list(firewall.warnings),
         },
         "connections": _connections(service),
+        "log": _log(service),
         "clients": clients_in(engine.settings.stanzas),
         "replay": {"entries": len(engine.replay)},
         "counters": dict(engine.events.counters),
@@ -137,6 +143,45 @@ def diagnosis(service: Service, believed: float = DIAGNOSIS_SECONDS) -> Diagnosi
 def _connections(service: Service) -> Json:
     problem = service.engine.doors.endings.connections.problem()
     return {"known": not problem, "detail": problem}
+
+
+def _log(service: Service) -> Json:
+    """Events lost on their way out, and what to do about those of the last day."""
+    found = {outlet: losses() for outlet, losses in service.events.losing.items()}
+    recent = service.clock.now() - LOSS_WARNING_SECONDS
+    return {
+        "lost": [
+            {
+                "outlet": str(outlet),
+                "place": printable(losses.place),
+                "count": losses.count,
+                "newest": losses.newest,
+                "why": losses.why,
+            }
+            for outlet, losses in found.items()
+            if losses.count
+        ],
+        "warnings": [
+            _loss_warning(outlet, losses)
+            for outlet, losses in found.items()
+            if losses.count and losses.newest >= recent
+        ],
+    }
+
+
+def _loss_warning(outlet: Outlet, losses: Losses) -> str:
+    count, strerror = losses.count, losses.why or NO_ROOM
+    if outlet is Outlet.LOG_SERVER:
+        address = losses.place
+        return (
+            f"Events that did not reach the log server {address}: {count} ({strerror}). See that "
+            "it runs there and takes syslog over UDP, or set SYSLOG_SERVER to where it does."
+        )
+    path = printable(losses.place)
+    return (
+        f"Events that could not be written to --events {path}: {count} ({strerror}). Make room "
+        "there, or see that who reads there does, or name another file."
+    )
 
 
 def _waiting(service: Service, network: WaitingNetwork) -> Json:

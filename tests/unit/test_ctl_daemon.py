@@ -259,6 +259,18 @@ def test_status_tells_what_others_do_to_our_mark(
     assert f"{shows}                  warning: x\n" in text
 
 
+def test_status_tells_of_events_that_were_lost(
+    running: RunningServer, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = {"outlet": "log-server", "place": "x", "count": 1234, "newest": NOW - 75, "why": "y"}
+    monkeypatch.setitem(
+        STATUS, "log", {"lost": [lost, 3], "warnings": ["See\x1b that it runs.", 4]}
+    )
+    text = shown(capsys, "status", code=4)
+    shows = "  Log             log-server: lost events 1,234, last one 1 min 15 s ago\n"
+    assert f"{shows}                  warning: See\\x1b that it runs.\n" in text
+
+
 @pytest.mark.parametrize(
     "answer", [{}, {"captures": [None, 3], "configuration": [], "uptime": "x"}]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fwknopd.event_sinks import EventFileError, JsonLinesSink
-from fwknopd.events import EventKind, EventLog
+from fwknopd.events import EventKind, EventLog, Losses
 
 MANY = 2000
 """Events that are more than any pipe holds."""
@@ -26,12 +27,13 @@ def test_a_pipe_nobody_reads_is_no_reason_to_wait(tmp_path: Path) -> None:
     log = log_to(sink)
     for _ in range(MANY):
         log.record(EventKind.ERROR, detail="x" * 200)
-    assert sink.lost > 0
+    lost = sink.losses()
+    assert (lost.count > 0, lost.newest, lost.why) == (True, 1.0, "")
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     data = os.read(reader, 1 << 20)
     os.close(reader)
     assert all(json.loads(line)["detail"] == "x" * 200 for line in data.splitlines())
-    assert len(data.splitlines()) + sink.lost == MANY
+    assert len(data.splitlines()) + lost.count == MANY
 
 
 def test_an_existing_file_is_made_private(tmp_path: Path) -> None:
@@ -58,9 +60,17 @@ def test_a_full_disk_tears_no_line_into_the_next(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
-    assert sink.lost > 0
+    assert (sink.losses().count > 0, sink.losses().place) == (True, str(path))
     log.record(EventKind.ERROR, detail="room again")
     assert json.loads(path.read_text().splitlines()[-1])["detail"] == "room again"
+
+
+def test_a_full_file_system_is_told_by_its_name() -> None:
+    sink = JsonLinesSink("/dev/full")
+    log = EventLog(lambda: 7.0, sinks=[sink])
+    for _ in range(3):
+        log.record(EventKind.START)
+    assert sink.losses() == Losses("/dev/full", 3, 7.0, os.strerror(errno.ENOSPC))
 
 
 def test_a_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fwknopd.config.endpoint import Endpoint, parse_endpoint
-from fwknopd.events import Event, EventKind, EventLog
+from fwknopd.events import Event, EventKind, EventLog, Losses
 from fwknopd.syslog_message import LARGEST, MAX_VALUE, Sender, escaped, message
 from fwknopd.syslog_server import SyslogServerSink
 from tests.unit.rfc5424 import Message, read
 
 SENDER = Sender(24, "router", "fwknopd", 412)
+REFUSED = os.strerror(errno.ECONNREFUSED)
 VALUES = st.text() | st.text('"\\] =[\n', max_size=700)
 
 
@@ -80,10 +84,13 @@ def test_names_of_host_and_program_are_words() -> None:
     assert told.app.startswith("my_daemon__my_daemon__")
 
 
+def server_family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 @pytest.fixture(params=["127.0.0.1", "::1"])
 def server(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as made:
+    with socket.socket(server_family(request.param), socket.SOCK_DGRAM) as made:
         made.bind((request.param, 0))
         made.settimeout(10)
         yield made
@@ -100,31 +107,42 @@ def test_each_event_is_a_datagram(server: socket.socket) -> None:
     sink.close()
     assert [message.facts["detail"] for message in told] == ["one", "two"]
     assert {(m.facility, m.severity, m.app) for m in told} == {(19, 3, "door")}
-    assert sink.lost == 0
+    assert sink.losses().count == 0
 
 
-def test_a_server_that_is_gone_costs_messages_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
-        gone.bind(("127.0.0.1", 0))
-        port = gone.getsockname()[1]
-    sink = SyslogServerSink(parse_endpoint(f"127.0.0.1:{port}", ""), "door", "")
-    log = EventLog(lambda: 1.0, sinks=[sink])
+def test_a_server_that_goes_away_costs_messages_which_are_counted(server: socket.socket) -> None:
+    host, port = server.getsockname()[:2]
+    sink = SyslogServerSink(Endpoint(ip_address(host), port), "door", "")
+    times = iter(range(10, 100))
+    log = EventLog(lambda: next(times), sinks=[sink])
+    log.record(EventKind.START)
+    assert sink.losses().count == 0
+    server.close()
     # Nobody listens, and the kernel says so; that is no reason to give up.
     for _ in range(5):
         log.record(EventKind.START)
-    assert sink.lost == 0
+    # It says so once a second for each address at the least, on loopback every time.
+    assert sink.losses() == Losses(str(Endpoint(ip_address(host), port)), 5, 15, REFUSED)
+    with socket.socket(server_family(host), socket.SOCK_DGRAM) as again:
+        again.bind((host, port))
+        again.settimeout(10)
+        log.record(EventKind.STOP)
+        assert read(again.recv(4096)).id == "stop"
+    assert sink.losses().count == 5
     sink.close()
 
+
+def test_what_is_not_even_sent_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = SyslogServerSink(parse_endpoint("127.0.0.1:9", ""), "door", "")
+    log = EventLog(lambda: 1.0, sinks=[sink])
+
     def refused(*_: object) -> None:
-        raise BlockingIOError("the buffer is full")
+        raise BlockingIOError(errno.EAGAIN, "the buffer is full")
 
     monkeypatch.setattr(socket.socket, "sendto", refused)
     log.record(EventKind.START)
     monkeypatch.undo()
-    log.record(EventKind.START)
-    assert sink.lost == 1
+    assert sink.losses() == Losses("127.0.0.1:9", 1, 1.0, "the buffer is full")
     sink.close()
 
 
@@ -140,5 +158,5 @@ def test_without_a_socket_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> 
     log.record(EventKind.START)
     monkeypatch.setattr("fwknopd.syslog_server.socket.socket", made)
     log.record(EventKind.START)
-    assert sink.lost <= 2
+    assert sink.losses().why in ("no descriptor is left", REFUSED)
     sink.close()

@@ -45,6 +45,7 @@ STATUS: Json = {
     "replay": {"entries": 3},
     "counters": {"accepted": 3},
     "grants": 1,
+    "log": {"lost": [], "warnings": []},
     "clock": {"ok": True, "detail": ""},
 }
 

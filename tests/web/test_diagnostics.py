@@ -84,6 +84,7 @@ def test_a_client_s_problem_is_told_with_its_name(
         ({"clock": {"ok": True, "detail": "year 1970; all the same"}}, "warn", "year 1970"),
         ({"firewall": {"ready": False, "detail": "no nft"}}, "fail", "no nft"),
         ({"firewall": {"ready": True, "warnings": ["pbr sets the bit"]}}, "warn", "pbr sets"),
+        ({"log": {"warnings": ["Events did not reach x"]}}, "warn", "did not reach x"),
         ({"captures": []}, "fail", "Choose a network in Settings"),
         ({"captures": [{"name": "wan", "state": "waiting", "detail": "gone"}]}, "fail", "gone"),
         (

@@ -115,6 +115,7 @@ def test_strangers_packets_are_one_row_with_a_count(visitor: Visitor, daemon: St
         ({"clock": {"ok": False, "detail": "year 1970"}}, "Knocks are refused until"),
         ({"firewall": {"ready": False, "detail": "no nft"}}, "not ready"),
         ({"firewall": {"ready": True, "warnings": ["pbr sets the bit"]}}, "pbr sets the bit"),
+        ({"log": {"warnings": ["Events did not reach x"]}}, "Events did not reach x"),
         ({"captures": []}, "Choose a network in Settings"),
         ({"configuration": {"source": "files"}}, "files in /etc/fwknop"),
         ({"configuration": {"last_error": "x:3: KEY: bad"}}, "refused the newest configuration"),

@@ -61,6 +61,9 @@ def daemon_checks(status: Status) -> Iterator[Check]:
         yield Check(title, Outcome.FAIL, _("The daemon runs in test mode."), remedy)
     outcome = Outcome.WARN if status.uncounted else Outcome.PASS
     yield Check(_("Connections can be counted and cut"), outcome, status.uncounted)
+    for warning in status.log_warnings or ("",):
+        outcome = Outcome.WARN if warning else Outcome.PASS
+        yield Check(_("Events get to where they are logged"), outcome, warning)
     n = status.replay_entries
     remembered = ngettext("{n} packet remembered", "{n} packets remembered", n).format(n=n)
     yield Check(_("Used knocks are remembered"), Outcome.PASS, remembered)

@@ -70,6 +70,7 @@ class Status:
     clock_ok: bool
     clock_detail: str
     uncounted: str = ""
+    log_warnings: tuple[str, ...] = ()
     is_test: bool = False
     is_outdated: bool = False
     """Whether the file says something else by now than what the daemon runs from."""
@@ -265,6 +266,7 @@ def _status(data: Json) -> Status:
         clock_ok=flag(clock, "ok"),
         clock_detail=text(clock, "detail"),
         uncounted=text(child(data, "connections"), "detail"),
+        log_warnings=tuple(texts(child(data, "log"), "warnings")),
         is_test=flag(data, "test"),
         is_outdated=flag(configuration, "outdated"),
     )

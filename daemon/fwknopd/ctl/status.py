@@ -95,6 +95,7 @@ def _lines(status: Json) -> Iterator[tuple[str, str]]:
     connections = child(status, "connections")
     if connections and not flag(connections, "known"):
         yield "Connections", _health(connections, "known", "unknown")
+    yield from _log(status)
     yield "Replay memory", f"{clean(text(child(status, 'replay'), 'entries'))} packets"
     yield "Packets", _counters(child(status, "counters"))
     if flag(status, "test"):
@@ -147,6 +148,15 @@ def _capture(capture: Json, now: float) -> str:
     lost = colour(f"{dropped:,.0f} lost", YELLOW) if dropped else "none lost"
     said = f", {detail}" if detail else ""
     return f"{name}: {colour('capturing', GREEN)}, {received:,.0f} packets, {lost}{said}"
+
+
+def _log(status: Json) -> Iterator[tuple[str, str]]:
+    log, now = child(status, "log"), number(status, "time")
+    for lost in children(log, "lost"):
+        count, since = number(lost, "count"), ago(now - number(lost, "newest"))
+        yield "Log", f"{clean(text(lost, 'outlet'))}: lost events {count:,.0f}, last one {since}"
+    for warning in texts(log, "warnings"):
+        yield "", f"{colour('warning', YELLOW)}: {clean(warning)}"
 
 
 def _health(part: Json, good: str, bad: str, named: str = "") -> str:

@@ -6,9 +6,11 @@ import pytest
 
 from fwknopd.config.problems import ConfigError
 from fwknopd.control.protocol import VerbError
+from fwknopd.events import Losses, Outlet
 from fwknopd.firewall import FirewallError
 from fwknopd.keys import generate_token, token_digest
 from fwknopd.policy.verdict import Reason
+from fwknopd.status import LOSS_WARNING_SECONDS
 from tests.unit.scraped import families, samples
 from tests.unit.service.configs import LAPTOP, PHONE, stanza, uci_client
 from tests.unit.service.doubles import NOW
@@ -145,6 +147,24 @@ def test_a_firewall_that_fails_is_counted_by_what_it_failed_at(rig: Rig) -> None
     with pytest.raises(VerbError, match="did not close"):
         rig.ask("revoke", all=True)
     assert numbers(rig, "fwknopd_firewall_errors") == {"open": 1, "close": 1}
+
+
+def test_events_that_are_lost_are_counted_by_where_they_should_have_gone(rig: Rig) -> None:
+    rig.start()
+    nothing = numbers(rig, "fwknopd_events_lost")
+    assert nothing == {}
+    assert len(families(text(rig))["fwknopd_events_lost"].samples) == len(Outlet)
+    losses = Losses("192.168.1.5:514")
+    losses.add(rig.clock.now(), "Connection refused")
+    rig.service.events.losing[Outlet.LOG_SERVER] = lambda: losses
+    assert numbers(rig, "fwknopd_events_lost") == {"log-server": 1}
+    [warning] = rig.ask("status")["log"]["warnings"]
+    assert "the log server 192.168.1.5:514: 1 (Connection refused)" in warning
+    # What a router lost while it booted is no warning for years.
+    rig.clock.advance(LOSS_WARNING_SECONDS + 1)
+    assert rig.ask("status")["log"]["warnings"] == []
+    [lost] = rig.ask("status")["log"]["lost"]
+    assert (lost["outlet"], lost["count"], lost["why"]) == ("log-server", 1, "Connection refused")
 
 
 def with_token(rig: Rig, token: str) -> None:
