@@ -21,6 +21,7 @@ from hypothesis import settings
 
 from tests.c_daemon import find_c_daemon
 from tests.chromium import find_chromium
+from tests.promtool import find_promtool
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
 
@@ -65,6 +66,12 @@ def _missing_c_daemon() -> str | None:
     return "needs fwknop's server: package/dev/prepare.py test unpacks Debian's into .venv"
 
 
+def _missing_promtool() -> str | None:
+    if find_promtool():
+        return None
+    return "needs promtool: install prometheus, or let package/dev/prepare.py test unpack it"
+
+
 def _missing_ssh() -> str | None:
     if not all(map(shutil.which, ("ssh", "ssh-keygen"))):
         return "needs ssh: install openssh-client"
@@ -84,6 +91,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "systemd": cache(_missing_program("systemd-analyze", "systemd")),
     "shellcheck": cache(_missing_program("shellcheck", "shellcheck")),
     "ssh": cache(_missing_ssh),
+    "promtool": cache(_missing_promtool),
     "strace": cache(_missing_program("strace", "strace")),
 }
 

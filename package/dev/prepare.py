@@ -125,8 +125,23 @@ BENCH_NEEDS = (
 NEEDS: dict[str, tuple[Need, ...]] = {
     **{"run": RUN_NEEDS, "lint": (), "test": TEST_NEEDS, "fuzz": (), "bench": BENCH_NEEDS}
 }
-C_DAEMON_PACKAGE = "fwknop-server"
-C_DAEMON = VENV / C_DAEMON_PACKAGE
+
+
+class Unpacked(NamedTuple):
+    """A program of a Debian package that is unpacked into .venv.
+
+    Installed, the package would start a service of its own. With ``alone`` nothing else of it is
+    kept.
+    """
+
+    package: str
+    program: str
+    purpose: str
+    alone: bool = False
+
+
+C_DAEMON = Unpacked("fwknop-server", "usr/sbin/fwknopd", "to compare with")
+PROMTOOL = Unpacked("prometheus", "usr/bin/promtool", "to test the alerts with", alone=True)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -155,8 +170,9 @@ def prepare(profile: str) -> None:
     if profile == "test":
         see_to_chromium()
         see_to_sources()
+        see_to_unpacked(PROMTOOL)
     if profile in ("test", "bench"):
-        see_to_c_daemon()
+        see_to_unpacked(C_DAEMON)
     if profile == "fuzz":
         see_to_atheris()
 
@@ -298,29 +314,39 @@ def see_to_atheris() -> None:
         print("setup: missing: atheris (to fuzz by coverage)", flush=True)
 
 
-def see_to_c_daemon() -> None:
-    """Unpack Debian's package into .venv. Installed, it would start a service of its own."""
-    if C_DAEMON.exists() or not shutil.which("apt-get"):
+def see_to_unpacked(wanted: Unpacked) -> None:
+    """Have a program of a package in .venv, where there is apt."""
+    if (VENV / wanted.package).exists() or not shutil.which("apt-get"):
         return
-    print(f"setup: fetching {C_DAEMON_PACKAGE} to compare with ...", flush=True)
+    print(f"setup: fetching {wanted.package} {wanted.purpose} ...", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         # apt fetches as a user of its own, who must get in.
         Path(folder).chmod(0o755)
-        done = fetch_package(folder)
+        done = fetch_package(wanted.package, folder)
         if done.returncode and can_install():
             subprocess.run(["apt-get", "update", "-q"], capture_output=True)
-            done = fetch_package(folder)
+            done = fetch_package(wanted.package, folder)
         found = next(Path(folder).glob("*.deb"), None)
         if found is None:
-            print(f"setup: missing: {C_DAEMON_PACKAGE} to compare with: {done.stderr.strip()}")
+            print(f"setup: missing: {wanted.package} {wanted.purpose}: {done.stderr.strip()}")
         else:
-            run(["dpkg-deb", "--extract", found, C_DAEMON])
+            unpack(found, wanted)
 
 
-def fetch_package(folder: str) -> subprocess.CompletedProcess[str]:
-    """Download the C daemon's package into a folder."""
-    command = ["apt-get", "download", "-q", C_DAEMON_PACKAGE]
+def fetch_package(package: str, folder: str) -> subprocess.CompletedProcess[str]:
+    """Download a Debian package into a folder."""
+    command = ["apt-get", "download", "-q", package]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def unpack(archive: Path, wanted: Unpacked) -> None:
+    """Put what is wanted of it into .venv; raises SetupError, and OSError if it isn't in there."""
+    whole, kept = archive.with_name("whole"), archive.with_name("kept")
+    run(["dpkg-deb", "--extract", archive, whole])
+    if wanted.alone:
+        (kept / wanted.program).parent.mkdir(parents=True)
+        (whole / wanted.program).rename(kept / wanted.program)
+    shutil.move(kept if wanted.alone else whole, VENV / wanted.package)
 
 
 def run(command: Sequence[str | Path]) -> None:

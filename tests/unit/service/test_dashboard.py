@@ -1,4 +1,4 @@
-"""The dashboard asks for nothing that the daemon does not export, by no label that is not there."""
+"""Dashboard and alerts ask for nothing that the daemon does not export, by no label it has not."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fwknopd.openmetrics import SUFFIXES, Kind
+from fwknopd.policy.verdict import Reason
 from tests.unit.scraped import families
 from tests.unit.service.rig import Rig
 
-DASHBOARD = Path(__file__).parents[3] / "package/grafana/fwknopd.json"
+GRAFANA = Path(__file__).parents[3] / "package/grafana"
+DASHBOARD, ALERTS = GRAFANA / "fwknopd.json", GRAFANA / "alerts.yml"
 WORDS = {
     *("sum", "count", "max", "min", "rate", "increase", "vector", "time", "present_over_time"),
-    *("by", "or", "unless"),
+    *("by", "or", "unless", "and", "on", "offset"),
 }
 """Of the query language."""
 
 OF_PROMETHEUS = {"job", "instance"}
 """Labels every sample gets when it is scraped."""
+
+SCRAPE = {"up": OF_PROMETHEUS}
+"""What Prometheus itself says of every scrape."""
 
 
 def queries(part: Any) -> Iterator[str]:
@@ -40,10 +46,10 @@ def asked(query: str) -> tuple[set[str], set[str]]:
     """Names of metrics, and labels, in a query."""
     variable = re.fullmatch(r"label_values\((?P<what>.*), (?P<label>\w+)\)", query)
     labels = {variable["label"]} if variable else set()
-    text = re.sub(r'"[^"]*"|\[[^]]*\]', "", variable["what"] if variable else query)
-    for listed in re.findall(r"\{([^}]*)\}|by \(([^)]*)\)", text):
+    text = re.sub(r'"[^"]*"|\[[^]]*\]|\$\w+', "", variable["what"] if variable else query)
+    for listed in re.findall(r"\{([^}]*)\}|(?:by|on) \(([^)]*)\)", text):
         labels |= set(re.findall(r"[a-z_]+", " ".join(listed)))
-    bare = re.sub(r"\{[^}]*\}|by \([^)]*\)", "", text)
+    bare = re.sub(r"\{[^}]*\}|(?:by|on) \([^)]*\)", "", text)
     return set(re.findall(r"[a-z_]\w*", bare)) - WORDS, labels
 
 
@@ -59,15 +65,45 @@ def exported(rig: Rig) -> dict[str, set[str]]:
     }
 
 
+def checked(query: str, exported: dict[str, set[str]]) -> set[str]:
+    """The labels that all of the query's metrics have."""
+    names, labels = asked(query)
+    assert names, query
+    assert names <= exported.keys(), query
+    known = set.intersection(*(exported[name] for name in names))
+    assert labels <= known | OF_PROMETHEUS, query
+    return known
+
+
 def test_it_uses_only_what_is_exported(exported: dict[str, set[str]]) -> None:
     found = list(queries(json.loads(DASHBOARD.read_text())))
     assert len(found) > 15
     for query in found:
-        names, labels = asked(query)
-        assert names, query
-        assert names <= exported.keys(), query
-        known = set.intersection(*(exported[name] for name in names)) | OF_PROMETHEUS
-        assert labels <= known, query
+        checked(query, exported)
+
+
+def alerts() -> list[dict[str, Any]]:
+    [group] = yaml.safe_load(ALERTS.read_text())["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def test_so_do_the_alerts_and_their_texts(exported: dict[str, set[str]]) -> None:
+    for alert in alerts():
+        query, said = alert["expr"], " ".join(alert["annotations"].values())
+        # Of several metrics the first is what the alert is about; the others only say when.
+        checked(query, exported | SCRAPE)
+        first = re.search("|".join(exported | SCRAPE), query)
+        assert first, query
+        kept = re.search(r"^sum by \(([^)]*)\)", query)
+        left = set(kept[1].split(", ")) if kept else (exported | SCRAPE)[first[0]] | OF_PROMETHEUS
+        assert set(re.findall(r"\{\{ \$labels\.(\w+) \}\}", said)) <= left, alert["alert"]
+
+
+def test_alerts_name_only_reasons_there_are() -> None:
+    named = re.findall(r'reason=~?"([^"]*)"', ALERTS.read_text())
+    assert {reason for text in named for reason in text.split("|")} <= set(Reason)
+    assert len(named) > 2
 
 
 def test_a_router_that_went_away_is_not_counted_as_fine() -> None:
