@@ -9,6 +9,7 @@ from tests.fuzz.targets import (
     classic,
     control,
     filters,
+    fleet,
     gpg,
     kernel,
     knocks,
@@ -21,7 +22,7 @@ from tests.fuzz.targets import (
 )
 
 MODULES = (
-    *(wire, filters, knocks, gpg, classic, uci, state),
+    *(wire, filters, knocks, gpg, classic, uci, fleet, state),
     *(control, answers, kernel, rules, router, archives, pages),
 )
 TARGETS: dict[str, Target] = {

@@ -177,6 +177,8 @@ def test_a_request_behind_another_one_is_one_of_its_own(server: Server) -> None:
         (b"TRACE /login HTTP/1.1\r\nHost: localhost", "403"),
         (b"<script> /login HTTP/1.1\r\nHost: localhost", "400"),
         (b"GET /\xff%ff%00 HTTP/1.1\r\nHost: localhost", "400"),
+        (b"GET /login?next=\xff HTTP/1.1\r\nHost: localhost", "400"),
+        (b"GET /metrics?by_client=\xff HTTP/1.1\r\nHost: localhost", "400"),
         (b"GET //evil.example/clients HTTP/1.1\r\nHost: localhost", "404"),
     ],
     ids=ascii,

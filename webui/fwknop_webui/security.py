@@ -65,6 +65,9 @@ class Guard:
     def check(self) -> ResponseReturnValue | None:
         """None lets the request through."""
         _check_host(request.headers.get("Host", ""), services().config)
+        if not request.query_string.isascii():
+            # No browser sends that, and whoever reads request.args would fail by it.
+            abort(400)
         services().remember_front(request.environ)
         route = g.route = self._routes.get(request.endpoint or "")
         _limit(route.limits if route else FORM)

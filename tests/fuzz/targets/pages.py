@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any
 from unittest import mock
 
+from flask import Flask
+
 from fwknop_webui.app import create_app
 from fwknop_webui.auth import AuthError, PasswordFile, set_password
 from fwknop_webui.services import WebConfig
@@ -48,7 +50,14 @@ config access 'phone'
 @cache
 def visitor() -> Visitor:
     """Somebody who is logged in, as long as this process runs."""
-    home = folder() / "page"
+    made = Visitor(page("page", HandClock()), PASSWORD)
+    assert made.log_in().status == 200
+    return made
+
+
+def page(name: str, hands: HandClock) -> Flask:
+    """A page with a folder of this name."""
+    home = folder() / name
     home.mkdir(exist_ok=True)
     set_password(home / "password", PASSWORD)
     (home / "fwknopd").write_text(UCI)
@@ -59,14 +68,12 @@ def visitor() -> Visitor:
         password_file=home / "password",
         savedir=home / "delta",
         host_name="OpenWrt",
-        clock=HandClock().clock,
+        clock=hands.clock,
         login_state=home / "password.state",
         classic=home / "no-such-folder",
         service=home / "no-such-script",
     )
-    made = Visitor(create_app(config), PASSWORD)
-    assert made.log_in().status == 200
-    return made
+    return create_app(config)
 
 
 def check_page(data: bytes) -> None:
@@ -124,6 +131,42 @@ def check_password_file(data: bytes) -> None:
     assert found is None or data.startswith(b"root:$scrypt$ln=1,r=1,p=1$")
 
 
+# Metrics: the address's query and the header, with a line end between them.
+
+TOKEN = "t" * 43
+
+
+@cache
+def scraped() -> tuple[Flask, HandClock]:
+    """Its clock turns with each request: nobody is logged in there."""
+    hands = HandClock()
+    return page("scraped", hands), hands
+
+
+def check_scrape(data: bytes) -> None:
+    """The numbers for the token, and a refusal for everything else."""
+    query, _, sent = data.decode("latin-1").partition("\n")
+    told: list[object] = []
+
+    def call(_client: ControlClient, verb: str, **arguments: object) -> Json:
+        assert verb == "scrape"
+        assert type(arguments["by_client"]) is bool
+        told.append(arguments["token"])
+        if arguments["token"] != TOKEN:
+            raise ControlError("wrong-token", "it is wrong", "")
+        return {"text": "# EOF\n"}
+
+    app, hands = scraped()
+    # Whoever has sent wrong ones waits.
+    hands.forward(3600)
+    environ = {"QUERY_STRING": query, "HTTP_AUTHORIZATION": sent, "HTTP_HOST": "localhost"}
+    with mock.patch.object(ControlClient, "call", call):
+        response = app.test_client().open("/metrics", environ_overrides=environ)
+    refused = 401 if query.isascii() else 400
+    assert response.status_code == (200 if told == [TOKEN] else refused), response.status
+    assert all(isinstance(token, str) and len(token) <= 256 for token in told)
+
+
 LINE = b"root:$scrypt$ln=1,r=1,p=1$c2FsdHNhbHQ=$" + b"QUFB" * 12 + b"\n"
 
 TARGETS = (
@@ -135,6 +178,22 @@ TARGETS = (
         behind_first_byte(json_values(ANSWER_WORDS)),
         tuple(f'"{word}"'.encode() for word in ANSWER_WORDS),
         longest=8000,
+    ),
+    Target(
+        "metrics_request",
+        "Only who sends the token gets the numbers, whatever else is sent with it.",
+        check_scrape,
+        lambda: [
+            f"by_client=1\nBearer {TOKEN}".encode(),
+            b"\nbearer  x",
+            b"by_client=1&by_client=0\nBasic dDp0",
+            b"",
+        ],
+        parts(
+            (b"\n", b" ", b"=", b"&"), (b"Bearer ", TOKEN.encode(), b"%00", b"%ff", b"by_client=1")
+        ),
+        (b"Bearer ", TOKEN.encode(), b"by_client="),
+        longest=2000,
     ),
     Target(
         "password_file",
