@@ -52,10 +52,13 @@ class Router:
 
     # Knocks
 
-    def made(self, seconds: int, kind: Kind = TCP) -> Knock:
-        """A knock of a phone that has not knocked for a long time."""
+    def made(self, seconds: int, kind: Kind = TCP, ahead: float = 0.0) -> Knock:
+        """A knock of a phone that has not knocked for a long time.
+
+        Its clock is ``ahead`` of this machine's by so many seconds.
+        """
         home = next(self._homes)
-        return Knock(kind, home, packet(kind, home, seconds))
+        return Knock(kind, home, packet(kind, home, seconds, ahead))
 
     def send(self, knock: Knock) -> int:
         """Send it; where in the events its verdict will be."""
@@ -75,9 +78,9 @@ class Router:
             mark, lambda event: event["event"] == "verdict" and event["source"] == phone
         )
 
-    def let_in(self, seconds: int = 60, kind: Kind = TCP) -> Knock:
+    def let_in(self, seconds: int = 60, kind: Kind = TCP, ahead: float = 0.0) -> Knock:
         """A knock that must be granted."""
-        knock = self.made(seconds, kind)
+        knock = self.made(seconds, kind, ahead)
         said = self.verdict(knock)
         assert said["verdict"] == "accept", said
         return knock

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 from tests.lab.configs import write_private
@@ -40,6 +41,7 @@ from tests.netns.matrix.watch import WEB
 from tests.netns.namespaces import Machines
 
 ANSWER_SECONDS = 30.0
+EMPTY: Mapping[str, str] = MappingProxyType({})
 AT_ONCE = 10
 """Knocks under way at the same time: few enough to know well when each was answered."""
 
@@ -145,9 +147,16 @@ def served_site() -> Iterator[tuple[Site, Machines]]:
 
 @contextmanager
 def guarded(
-    served: tuple[Site, Machines], arena: Arena, folder: Path, kinds: Sequence[Kind]
+    served: tuple[Site, Machines],
+    arena: Arena,
+    folder: Path,
+    kinds: Sequence[Kind],
+    environment: Mapping[str, str] = EMPTY,
 ) -> Iterator[Guarded]:
-    """The router with its owner's rules, and the daemon running, while the block does."""
+    """The router with its owner's rules, and the daemon running, while the block does.
+
+    ``environment``: what the daemon finds there beside the usual.
+    """
     site, machines = served
     paths = LabPaths(folder)
     for made in (paths.uci.parent, paths.classic, paths.run_dir):
@@ -157,7 +166,7 @@ def guarded(
         Host("router", site.router, ROUTER[4], ROUTER[6]),
         paths,
         firewall=arena.backend,
-        environment={"PATH": path, "HOME": str(folder), "LC_ALL": "C.UTF-8"},
+        environment={"PATH": path, "HOME": str(folder), "LC_ALL": "C.UTF-8", **environment},
         events=EventStream(),
     )
     output = {} if arena.answers else {"ENABLE_IPT_OUTPUT": "Y"}

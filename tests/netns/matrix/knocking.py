@@ -77,19 +77,22 @@ def _message_type(kind: Kind) -> MessageType:
     return MessageType.CLIENT_TIMEOUT_ACCESS
 
 
-def packet(kind: Kind, home: Home, seconds: int) -> bytes:
-    """What a phone sends to have its door open for ``seconds``."""
-    return packet_of(kind.client(home.version), kind, home, seconds)
+def packet(kind: Kind, home: Home, seconds: int, ahead: float = 0.0) -> bytes:
+    """What a phone sends to have its door open for ``seconds``.
+
+    Its clock is ``ahead`` of this machine's by so many seconds.
+    """
+    return packet_of(kind.client(home.version), kind, home, seconds, ahead)
 
 
-def packet_of(client: str, kind: Kind, home: Home, seconds: int) -> bytes:
+def packet_of(client: str, kind: Kind, home: Home, seconds: int, ahead: float = 0.0) -> bytes:
     """The same, with the keys of any client."""
     named = home.address(kind.names) if kind.names else home.phone
     # A packet can't name an IPv6 address: it means whoever sent it.
     address = named if home.version == 4 else "0.0.0.0"
     return encode(
         user="alice",
-        timestamp=int(time.time()),
+        timestamp=int(time.time() + ahead),
         rand=f"{secrets.randbelow(10**16):016}",
         message_type=_message_type(kind),
         message=f"{address},{kind.ports}",
