@@ -18,8 +18,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
 from fwknopd.control.client import ControlClient
+from fwknopd.openmetrics import CONTENT_TYPE
 from tests.interop.program import environment
 from tests.netns.computers import Computer
 from tests.netns.namespaces import End, Machines
@@ -31,6 +34,7 @@ PACKAGED = ROOT / "package/fwknop-wrt/files/etc/config/fwknopd"
 PROGRAMS = Path(sys.executable).parent
 PATH = "/run/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PORT = 22
+PAGE_PORT = 8080
 TIME_LIMIT = 120.0
 RULESET = """\
 table inet fw4 {
@@ -69,6 +73,8 @@ stdout_callback = ansible.builtin.default
 # Masters of shared connections would outlive the test.
 ssh_args = -o ControlMaster=no -o UserKnownHostsFile=known_hosts -o IdentityFile=id -F none
 """
+
+_OPENER = build_opener(ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,24 @@ class Fleet:
         """What becomes of a connection of the client."""
         return try_tcp(self.outside.machine, router.client, router.wan, PORT)
 
+    def scrape(self, router: Router, token: str) -> str:
+        """Read its metrics as Prometheus would. Raises HTTPError."""
+        url = f"http://{router.lan}:{PAGE_PORT}/metrics"
+        request = Request(url, headers={"Authorization": f"Bearer {token}"})
+        with self.admin.machine.entered(), _OPENER.open(request, timeout=TIME_LIMIT) as answer:
+            assert answer.headers["Content-Type"] == CONTENT_TYPE
+            text: str = answer.read().decode()
+        return text
+
+    def refusal(self, router: Router, token: str) -> tuple[int, str]:
+        """How it refuses to be read with this token: status and text."""
+        try:
+            self.scrape(router, token)
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        raise AssertionError(f"{router.name} told everything")
+
     def run(self, *argv: str) -> str:
         """Run a program of Ansible; all it says. Raises RuntimeError."""
         program = PROGRAMS / argv[0]
@@ -181,6 +205,19 @@ def fleet(folder: Path, count: int = 5) -> Iterator[Fleet]:
                 router.computer.running("fwknopd -f --uci /etc/config/fwknopd", "started")
             )
         yield found
+
+
+@contextmanager
+def pages(site: Fleet) -> Iterator[None]:
+    """The web page of every router, for its LAN."""
+    with ExitStack() as running:
+        for router in site.routers:
+            line = (
+                f"fwknop-webui --uci /etc/config/fwknopd --control /run/fwknop/control.sock "
+                f"--listen {router.lan}:{PAGE_PORT} --password-file /run/webui.password"
+            )
+            running.enter_context(router.computer.running(line, "fwknop-webui: http"))
+        yield
 
 
 def _lay_cables(machines: Machines, site: Fleet, router: Router) -> None:

@@ -13,8 +13,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fwknopd.keys import encode_key_base64, generate_encryption_key, generate_hmac_key
-from tests.netns.fleet import PATH, Fleet, Router, fleet
+from fwknopd.keys import (
+    encode_key_base64,
+    generate_encryption_key,
+    generate_hmac_key,
+    generate_token,
+    token_digest,
+)
+from tests.netns.fleet import PATH, Fleet, Router, fleet, pages
 from tests.netns.probes import Outcome
 from tests.unit.scraped import samples
 
@@ -48,7 +54,8 @@ class Office:
     def __init__(self, site: Fleet) -> None:
         self.site = site
         self.said = ""
-        self._secrets: list[str] = []
+        self.token = generate_token()
+        self._secrets = [self.token]
         site.write("vault.password", "the vault's own secret\n")
         site.write("fwknop-wrt.ipk", "a package")
         [play] = yaml.safe_load((EXAMPLE / "site.yml").read_text())
@@ -68,6 +75,10 @@ class Office:
         found = yaml.safe_load((EXAMPLE / "inventory.yml").read_text())["routers"]
         found["hosts"] = {router.name: {"ansible_host": router.lan} for router in self.site.routers}
         found["vars"] |= {**VARIABLES, "fwknop_wrt_packages": list(packages)}
+        settings = found["vars"]["fwknop_wrt_settings"]
+        found["vars"]["fwknop_wrt_settings"] = settings | {
+            "METRICS_TOKEN_SHA256": token_digest(self.token)
+        }
         found["vars"]["ansible_python_interpreter"] = sys.executable
         self.site.write("inventory.yml", yaml.safe_dump({"routers": found}))
 
@@ -114,9 +125,12 @@ def total(site: Fleet) -> dict[str, int]:
     return dict(sum(map(verdicts, site.routers), Counter()))
 
 
-def exported(site: Fleet) -> dict[str, float]:
-    """The same as those see it who read the metrics of all."""
-    texts = (router.ask("metrics")["text"] for router in site.routers)
+def scraped(site: Fleet, token: str) -> dict[str, float]:
+    """The same as those see it who scrape all, each router by its page."""
+    with pages(site):
+        texts = [site.scrape(router, token) for router in site.routers]
+        code, why = site.refusal(site.routers[0], token[:-1])
+    assert (code, why) == (401, "This is not the token\n")
     return dict(sum((Counter(samples(text, "fwknopd_knocks")) for text in texts), Counter()))
 
 
@@ -178,7 +192,7 @@ def test_a_client_is_added_rotated_and_revoked_on_five_routers_by_one_run_each(
             "client-disabled": count,
             "no-client-matched": count,
         }
-        assert exported(site) == {
+        assert scraped(site, office.token) == {
             "accept,accepted": 3 * count,
             "refuse,client-disabled": count,
             "refuse,no-client-matched": count,

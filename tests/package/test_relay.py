@@ -22,9 +22,13 @@ from urllib.parse import urlencode
 import pytest
 
 from fwknop_webui.assets import Assets
+from fwknopd.keys import generate_token, token_digest
+from fwknopd.openmetrics import CONTENT_TYPE
+from tests.interop.program import Fwknopd
 from tests.package import webui
 from tests.package.router import Router
 from tests.package.webui import FOLDER, RELAY, SCRIPT, Front
+from tests.unit.scraped import families, samples
 from tests.web.conftest import STOCK as CONFIGURATION
 from tests.web.rpcd import StandIn, usual_users
 
@@ -411,6 +415,51 @@ def test_a_scrapers_token_reaches_the_page(site: str) -> None:
     # No daemon runs, and only who asks with a token is told.
     code, why = said[1]
     assert (code, "not running" in why) == (503, True)
+
+
+@pytest.fixture
+def daemon(router: Router, tmp_path: Path) -> Iterator[Fwknopd]:
+    """The real one, which the page finds where a router has it."""
+    made = Fwknopd(tmp_path)
+    made.has_run_before()
+    place = router.path("/tmp/run/fwknop")
+    place.symlink_to(f"/host{made.run_dir}")
+    with made.foreground():
+        yield made
+    place.unlink()
+
+
+def scrape(site: str, token: str, query: str = "") -> tuple[int, str, str]:
+    """Status, type and text, as Prometheus gets them."""
+    surfer = Surfer(site)
+    surfer.opener.addheaders = [
+        ("Authorization", f"Bearer {token}"),
+        ("Accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"),
+    ]
+    try:
+        answer = surfer.opener.open(f"{site}/cgi-bin/fwknop/metrics{query}", timeout=30)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        return answer.status, answer.headers["Content-Type"], answer.read().decode()
+
+
+def test_numbers_come_all_the_way_from_the_daemon_to_the_scraper(
+    site: str, daemon: Fwknopd
+) -> None:
+    status, _, why = scrape(site, token := generate_token())
+    assert (status, "fwknopctl metrics --new-token" in why) == (404, True)
+    settings = daemon.config.read_text()
+    daemon.write(daemon.config, f"{settings}METRICS_TOKEN_SHA256 {token_digest(token)};\n")
+    assert daemon.ask("reload")["reloaded"]
+    daemon.knock()
+    daemon.wait_for_event("tcp/22")
+    status, kind, text = scrape(site, token)
+    assert (status, kind) == (200, CONTENT_TYPE)
+    assert samples(text, "fwknopd_knocks") == {"accept,accepted": 1}
+    assert families(text).keys() == families(daemon.ask("metrics")["text"]).keys()
+    assert samples(scrape(site, token, "?by_client=1")[2], "fwknopd_client_open_doors") == {"#1": 1}
+    assert scrape(site, token_digest(token))[::2] == (401, "This is not the token\n")
 
 
 def test_luci_hands_its_login_over_and_nothing_of_it_shows(
