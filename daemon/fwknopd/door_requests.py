@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fwknopd.grants import Door
@@ -22,8 +22,11 @@ class DoorRequest:
     cut_at_expiry: bool = False
 
 
-def independent(requests: Iterable[DoorRequest]) -> Iterator[list[DoorRequest]]:
+def independent(requests: Sequence[DoorRequest]) -> Iterator[list[DoorRequest]]:
     """``requests`` in order, parted wherever one has to do with what an earlier one changed."""
+    if len(requests) == 1:
+        yield list(requests)
+        return
     group: list[DoorRequest] = []
     decided: set[Hashable] = set()
     for request in requests:

@@ -53,8 +53,18 @@ class Door:
     translate: bool = True
     source_nat: SourceNat | None = None
     destination: Address | None = None
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._become_one_value()
+        # Asked for a dozen times of each door, and addresses take long to tell theirs.
+        parts = (self.address, self.port, self.nat, self.prefix, self.destination)
+        self._become(_hash=hash(parts))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def _become_one_value(self) -> None:
         if self.prefix is not None:
             self._become(address=self.network.network_address)
             if self.prefix == self.address.max_prefixlen:

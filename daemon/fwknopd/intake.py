@@ -70,6 +70,7 @@ class Intake:
         self._links = LinkNotices()
         self._twins = Twins(monotonic)
         self._swapped = -inf
+        self._several = False
         self._loop = loop
         self._monotonic = monotonic
         self._events = events
@@ -118,13 +119,14 @@ class Intake:
 
     def _sees_twice(self) -> bool:
         """May one packet be captured more than once?"""
-        captures = self.captures.plans()
-        several = len(captures) > 1 or any(plan.name == ANY_DEVICE for plan in captures)
-        return several or self._monotonic() < self._swapped + MOMENT_SECONDS
+        return self._several or self._monotonic() < self._swapped + MOMENT_SECONDS
 
     def _swap(self, staged: Staged) -> None:
         self._swapped = self._monotonic()
-        for old in self.captures.swap(staged):
+        outgoing = self.captures.swap(staged)
+        plans = self.captures.plans()
+        self._several = len(plans) > 1 or any(plan.name == ANY_DEVICE for plan in plans)
+        for old in outgoing:
             self._take(old, DRAIN_LIMIT)
             try:
                 old.close()

@@ -191,20 +191,22 @@ class ReplayJournal:
 
     def _append(self, data: bytes, lines: int) -> None:
         try:
-            _write_all_or_nothing(self._open(), data)
+            fd, size = self._open()
+            _write_all_or_nothing(fd, data, size)
         except OSError as error:
             raise self._error("write", error) from error
         self._size += len(data)
         self._lines += lines
 
-    def _open(self) -> int:
-        """The file, open for appending, and the one this process knows."""
+    def _open(self) -> tuple[int, int]:
+        """The file, open for appending and the one this process knows, and its size."""
         if self._fd is None:
             self._fd = _open_for_appending(self.path)
-        if not _still_there(self.path, self._fd, self._size):
+        size = _size_if_there(self.path, self._fd)
+        if size < self._size:
             self.close()
             raise OSError(errno.ENOENT, "it was removed or cut meanwhile")
-        return self._fd
+        return self._fd, size
 
     def _error(self, action: str, error: OSError) -> JournalError:
         why = error.strerror or str(error)
@@ -243,7 +245,7 @@ def _start_line(fd: int) -> None:
     if stat.S_IMODE(status.st_mode) != 0o600:
         os.fchmod(fd, 0o600)
     if status.st_size and os.pread(fd, 1, status.st_size - 1) != b"\n":
-        _write_all_or_nothing(fd, TORN)
+        _write_all_or_nothing(fd, TORN, status.st_size)
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -253,7 +255,7 @@ def _replace(path: Path, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(temporary, flags, 0o600)
     try:
-        _write_all_or_nothing(fd, data)
+        _write_all_or_nothing(fd, data, 0)
         os.fsync(fd)
         temporary.replace(path)
     except OSError:
@@ -264,8 +266,8 @@ def _replace(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def _write_all_or_nothing(fd: int, data: bytes) -> None:
-    before = os.fstat(fd).st_size
+def _write_all_or_nothing(fd: int, data: bytes, before: int) -> None:
+    """``before`` is how many bytes the file has."""
     try:
         if os.write(fd, data) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -275,11 +277,13 @@ def _write_all_or_nothing(fd: int, data: bytes) -> None:
         raise
 
 
-def _still_there(path: Path, fd: int, size: int) -> bool:
-    with suppress(OSError):
-        status = os.fstat(fd)
-        return status.st_size >= size and os.path.samestat(path.lstat(), status)
-    return False
+def _size_if_there(path: Path, fd: int) -> int:
+    """Bytes of the open file; less than none when it is not at its place any more."""
+    try:
+        found, opened = os.lstat(path), os.fstat(fd)
+    except OSError:
+        return -1
+    return opened.st_size if os.path.samestat(found, opened) else -1
 
 
 def _sync_folder(folder: Path) -> None:

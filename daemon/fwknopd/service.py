@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import ExitStack
+from functools import partial
 from math import inf
 
 from fwknopd import __version__
@@ -32,7 +33,7 @@ from fwknopd.config.problems import Problem
 from fwknopd.config.settings import Configuration
 from fwknopd.control.server import ControlServer
 from fwknopd.engine import Engine
-from fwknopd.events import EventKind, EventLog
+from fwknopd.events import Event, EventKind, EventLog
 from fwknopd.firewall import FirewallError
 from fwknopd.firewall_guard import FirewallGuard
 from fwknopd.gpg_support import GpgSupport
@@ -126,7 +127,7 @@ class Service:
             self.loop.watch(fd, lambda _: self.guard.notified())
         if control is not None:
             control.attach(self.loop.selector)
-            self.events.sinks.append(lambda event: control.publish(event.as_json()))
+            self.events.sinks.append(partial(_publish, control))
         self._running = True
         self._report_start(adopted)
         self.old_keys.start()
@@ -280,6 +281,11 @@ class Service:
         self.old_keys.use()
         self.gpg.use(self.engine.settings.stanzas)
         return ()
+
+
+def _publish(control: ControlServer, event: Event) -> None:
+    if control.followers:
+        control.publish(event.as_json())
 
 
 def idle_text(options: Options) -> str:

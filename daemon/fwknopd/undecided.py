@@ -8,7 +8,14 @@ from functools import partial
 from typing import Protocol
 
 from fwknopd.policy.gpg import GpgHome
-from fwknopd.policy.gpg_questions import GpgAnswer, GpgFacts, GpgFailure, GpgQuestion, NeedsGpg
+from fwknopd.policy.gpg_questions import (
+    UNKNOWN,
+    GpgAnswer,
+    GpgFacts,
+    GpgFailure,
+    GpgQuestion,
+    NeedsGpg,
+)
 from fwknopd.policy.packet import Address, Packet
 
 NOTHING: Mapping[GpgQuestion, GpgAnswer] = {}
@@ -77,7 +84,8 @@ class Undecided:
 
     def facts(self, answers: Mapping[GpgQuestion, GpgAnswer] = NOTHING) -> GpgFacts:
         """What a packet is judged by: ``answers``, and which keys there are."""
-        return GpgFacts(answers, self.gpg.recipients)
+        recipients = self.gpg.recipients
+        return GpgFacts(answers, recipients) if answers or recipients else UNKNOWN
 
     def add(self, case: Case, need: NeedsGpg) -> bool:
         """Let the case wait; False when too many copies of it do already."""

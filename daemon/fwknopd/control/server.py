@@ -95,13 +95,15 @@ class ControlServer:
         self._selector = selector
         selector.register(self._listener.socket, READ, self._accept)
 
+    @property
+    def followers(self) -> list[Connection]:
+        """Who wants to be sent events."""
+        return [c for c in self._connections if c.following]
+
     def publish(self, event: Mapping[str, object]) -> None:
         """Send an event to everybody who follows; one who lags too far behind is dropped."""
-        followers = [c for c in self._connections if c.following]
-        if not followers:
-            return
         line = encode_event(event)
-        for follower in followers:
+        for follower in self.followers:
             self._send_event(follower, line)
 
     def close(self) -> None:

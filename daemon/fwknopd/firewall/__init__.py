@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fwknopd.grants import Door
 
@@ -29,8 +29,7 @@ class FirewallStuck(FirewallError):
     take as long."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimedDoor:
+class TimedDoor(NamedTuple):
     """A door and the whole seconds it is to stay open (or still is, when read back)."""
 
     door: Door

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
@@ -30,8 +30,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 _ERROR = struct.Struct("=i")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A message before it has its sequence number; ``payload`` is what follows its header."""
 
     kind: int
@@ -39,8 +38,7 @@ class Request:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message from the kernel; ``payload`` is what follows the netlink header."""
 
     kind: int

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from fwknopd.firewall.netlink import (
     HEADER,
@@ -70,11 +71,16 @@ class Nft(IntEnum):
     DELSETELEM = NFNL_SUBSYS_NFTABLES << 8 | 14
 
 
+_INET = family_header(NFPROTO_INET)
+_BATCH = struct.pack("!BBH", NFPROTO_UNSPEC, 0, NFNL_SUBSYS_NFTABLES)
+
+# Four of them in a row, the least that a key has, are in no header and in no name.
+_HOLE = b"\xff"
+
 DELETIONS = frozenset({Nft.DELTABLE, Nft.DELCHAIN, Nft.DELRULE, Nft.DELSET})
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """An element by its set, its key and, in a map, its data, as the kernel lays them out."""
 
     set_name: str
@@ -107,21 +113,20 @@ def add_element(table: str, element: Element, milliseconds: int) -> Request:
     """
     if milliseconds < 1:
         raise ValueError("an element must have a time to live")
-    content = attribute(NFTA_SET_ELEM_TIMEOUT, milliseconds.to_bytes(8))
-    if element.data:
-        content = _value(NFTA_SET_ELEM_DATA, element.data) + content
-    payload = _element_list(table, element, content)
-    return _request(Nft.NEWSETELEM, NLM_F_CREATE, payload)
+    key, data = element.key, element.data
+    before, between, behind = _around(table, element.set_name, len(key), len(data), timed=True)
+    payload = b"".join((before, key, between, data, behind, milliseconds.to_bytes(8)))
+    return Request(Nft.NEWSETELEM, NLM_F_CREATE, payload)
 
 
 def delete_element(table: str, element: Element) -> Request:
     """Delete by key; the kernel answers ENOENT if it isn't there."""
-    return _request(Nft.DELSETELEM, 0, _element_list(table, element))
+    return Request(Nft.DELSETELEM, 0, _named(table, element))
 
 
 def get_element(table: str, element: Element) -> Request:
     """Ask for one element by its key."""
-    return _request(Nft.GETSETELEM, 0, _element_list(table, element))
+    return Request(Nft.GETSETELEM, 0, _named(table, element))
 
 
 def dump_elements(table: str, set_name: str) -> Request:
@@ -193,7 +198,7 @@ def table_of_deletion(message: Message) -> str | None:
 
 
 def _request(kind: Nft, flags: int, payload: bytes) -> Request:
-    return Request(kind, flags, family_header(NFPROTO_INET) + payload)
+    return Request(kind, flags, _INET + payload)
 
 
 def _loaded(told: dict[int, bytes]) -> LoadedElement:
@@ -211,22 +216,36 @@ def _data_value(content: bytes) -> bytes:
     return dict(attributes(content)).get(NFTA_DATA_VALUE, b"")
 
 
-def _element_list(table: str, element: Element, content: bytes = b"") -> bytes:
-    key = _value(NFTA_SET_ELEM_KEY, element.key)
-    elements = nested(NFTA_LIST_ELEM, key + content)
-    return _set_name(table, element.set_name) + nested(NFTA_SET_ELEM_LIST_ELEMENTS, elements)
+def _named(table: str, element: Element) -> bytes:
+    """An element by its key alone."""
+    before, between, _ = _around(table, element.set_name, len(element.key), 0, timed=False)
+    return before + element.key + between
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
+def _around(
+    table: str, set_name: str, key: int, data: int, *, timed: bool
+) -> tuple[bytes, bytes, bytes]:
+    """What a request for an element has before its key, behind that, and behind its data.
+
+    ``key`` and ``data`` are how many bytes they have. With ``timed`` the time follows, in ms
+    and 8 bytes. All else is the same in every request for a set, and dear to put together.
+    """
+    time = attribute(NFTA_SET_ELEM_TIMEOUT, bytes(8)) if timed else b""
+    value = _value(NFTA_SET_ELEM_DATA, data) if data else b""
+    elements = nested(NFTA_LIST_ELEM, _value(NFTA_SET_ELEM_KEY, key) + value + time)
+    whole = _INET + _set_name(table, set_name) + nested(NFTA_SET_ELEM_LIST_ELEMENTS, elements)
+    before, _, rest = (whole[:-8] if timed else whole).partition(_HOLE * key)
+    between, _, behind = rest.partition(_HOLE * data) if data else (rest, b"", b"")
+    return before, between, behind
+
+
 def _set_name(table: str, set_name: str) -> bytes:
-    # The same few bytes in every request, so they are worth keeping.
     return _name(NFTA_TABLE, table) + _name(NFTA_SET_ELEM_LIST_SET, set_name)
 
 
-@lru_cache(maxsize=8)
-def _value(kind: int, data: bytes) -> bytes:
-    # To open a door its element is added, deleted and added again.
-    return nested(kind, attribute(NFTA_DATA_VALUE, data))
+def _value(kind: int, size: int) -> bytes:
+    return nested(kind, attribute(NFTA_DATA_VALUE, _HOLE * size))
 
 
 def _name(kind: int, text: str) -> bytes:
@@ -234,5 +253,4 @@ def _name(kind: int, text: str) -> bytes:
 
 
 def _border(kind: int, sequence: int) -> bytes:
-    header = HEADER.pack(HEADER.size + 4, kind, NLM_F_REQUEST, sequence, 0)
-    return header + struct.pack("!BBH", NFPROTO_UNSPEC, 0, NFNL_SUBSYS_NFTABLES)
+    return HEADER.pack(HEADER.size + len(_BATCH), kind, NLM_F_REQUEST, sequence, 0) + _BATCH

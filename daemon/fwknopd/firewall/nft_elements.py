@@ -13,6 +13,7 @@ import math
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address
 
 from fwknopd.firewall import FirewallError, TimedDoor
@@ -52,18 +53,21 @@ _NAMING = frozenset(
 def elements_of(door: Door) -> tuple[Element, ...]:
     """All that has to be in the kernel for ``door`` to be open. Raises FirewallError."""
     values = _values(door)
-    return tuple(_element(lookup, values) for lookup in lookups_of(door))
+    return tuple([_element(lookup, values) for lookup in lookups_of(door)])
 
 
 def lookups_of(door: Door) -> tuple[Lookup, ...]:
     """The look-ups that ``door`` needs."""
-    return tuple(_lookup(name, door) for name in _kinds(door))
+    return tuple([_lookup(name, door) for name in _kinds(door)])
 
 
 def opposites_of(door: Door, there: Collection[Lookup]) -> tuple[Element, ...]:
     """Elements that would make another door of ``door``, of those look-ups that are ``there``."""
+    kinds = _opposed_kinds(door)
+    if not kinds:
+        return ()
     values = {Part.MASK: bytes(door.address.max_prefixlen // 8), **_values(door)}
-    opposed = (_lookup(name, door) for name in _opposed_kinds(door))
+    opposed = (_lookup(name, door) for name in kinds)
     return tuple(_element(lookup, values) for lookup in opposed if lookup in there)
 
 
@@ -233,12 +237,12 @@ def _at(name: str, door: Door) -> str:
 
 
 def _lookup(name: str, door: Door) -> Lookup:
-    family = _family(door.address)
-    return Lookup(KINDS[name], family, family.bits if door.prefix is None else door.prefix)
+    return _looked_up(name, IPV4 if door.address.version == 4 else IPV6, door.prefix)
 
 
-def _family(address: Address) -> Family:
-    return IPV4 if address.version == 4 else IPV6
+@lru_cache(maxsize=64)
+def _looked_up(name: str, family: Family, prefix: int | None) -> Lookup:
+    return Lookup(KINDS[name], family, family.bits if prefix is None else prefix)
 
 
 # Fields

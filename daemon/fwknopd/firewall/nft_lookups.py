@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import ip_network
+from typing import NamedTuple
 
 _NAME = re.compile(r"([a-z_]+)([46])(?:_(\d{1,3}))?", re.ASCII)
 
@@ -108,8 +109,7 @@ _MASKING = tuple(
 KINDS = {kind.name: kind for kind in (*_OPENING, *_PASSING, *_TRANSLATING, *_MASKING)}
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(NamedTuple):
     """A set or map of ours. ``bits`` of the source are looked at; all of them for a host."""
 
     kind: Kind

@@ -101,7 +101,7 @@ class NftablesFirewall:
         for a moment.
         """
         began = self._monotonic()
-        self._provide(lookup for timed in doors for lookup in lookups_of(timed.door))
+        self._provide([lookup for timed in doors for lookup in lookups_of(timed.door)])
         wanted = elements_to_add(doors)
         self._set(wanted, (o for timed in doors for o in opposites_of(timed.door, self._lookups)))
         # The kernel counts from when it is told, which nft, thousands of doors, or whoever
@@ -229,11 +229,11 @@ class NftablesFirewall:
         ]
         return [door for door in doors if isfinite(door.seconds) and door.seconds > 0]
 
-    def _provide(self, needed: Iterable[Lookup]) -> None:
+    def _provide(self, needed: Collection[Lookup]) -> None:
         """Add the rules that doors need and no door before needed."""
-        lookups = self._lookups.union(needed)
-        if lookups == self._lookups:
+        if self._lookups.issuperset(needed):
             return
+        lookups = self._lookups.union(needed)
         script = setup_script(self._table.name, self._devices, self.mark, lookups)
         rules = len(rules_of(self._devices, self.mark, lookups))
         if complaint := self._table.extend(script, rules):

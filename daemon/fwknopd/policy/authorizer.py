@@ -141,7 +141,9 @@ class Authorizer:
         refused = self._replay.store(entry, stanza, message, attempt.now)
         if refused is not None:
             return refused
-        return replace(verdict, replay_entry=entry) if self._replay.holds(entry) else verdict
+        if verdict.replay_entry is entry or not self._replay.holds(entry):
+            return verdict
+        return replace(verdict, replay_entry=entry)
 
     def _heard(self, source: IPv4Address | IPv6Address) -> Sequence[Candidate]:
         if self._any_source:
@@ -180,7 +182,9 @@ class Authorizer:
         unfit = clock_unset(knock, attempt.clock_problem) or self._remember(stanza, opened, attempt)
         if unfit is not None:
             return unfit
-        return decide(knock)
+        spent = attempt.spent
+        keeps = spent is not None and self._replay.keeps(spent[2], attempt.now)
+        return decide(knock, spent[0] if spent and keeps else None)
 
     def _ask_gpg(
         self, candidate: Candidate, unopened: Unopened, attempt: _Attempt

@@ -20,7 +20,7 @@ from fwknopd.spa.errors import SpaError
 from fwknopd.spa.gpg_packet import gpg_keys, open_wire, sealed_key
 from fwknopd.spa.message import SpaMessage
 from fwknopd.spa.mode import EncryptionGuess
-from fwknopd.spa.packet import SpaKeys, WireText, decode, replay_key
+from fwknopd.spa.packet import SpaKeys, WireText, decode_with_key
 
 Network = IPv4Network | IPv6Network
 
@@ -132,13 +132,8 @@ class Candidate:
 
     def open(self, wire: WireText, facts: GpgFacts) -> Opened | Unopened:
         """The message, if this client's keys made the packet. Raises `SpaError`."""
-        message = decode(
-            wire,
-            self.keys,
-            authenticator=self.authenticator,
-            any_length=self.stanza.enable_cmd_exec,
-        )
-        return Opened(message, replay_key(wire, self.keys))
+        any_length = self.stanza.enable_cmd_exec
+        return Opened(*decode_with_key(wire, self.keys, self.authenticator, any_length=any_length))
 
 
 class GpgCandidate(Candidate):

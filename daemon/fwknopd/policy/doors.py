@@ -26,18 +26,19 @@ from fwknopd.spa.request import PortSpec
 
 Address = IPv4Address | IPv6Address
 
+_LED = FORWARDED | LOCAL
 
-def doors_of_knock(knock: Knock, ports: tuple[PortSpec, ...]) -> tuple[Door, ...] | Refusal:
-    """The doors for ``ports`` (each once), or why there are none.
+
+def doors_of_knock(
+    knock: Knock, ports: tuple[PortSpec, ...], target: NatTarget | HostName | None
+) -> tuple[Door, ...] | Refusal:
+    """The doors for ``ports`` (each once), or why there are none. ``target`` as of `target_of`.
 
     A door whose target is a host name leads to 0.0.0.0 or :: until `resolved` is told.
     """
-    target = target_of(knock)
-    if isinstance(target, Refusal):
-        return target
     # Two addresses of one network are one door once it is widened.
     if target is None and not _forwards_all(knock.stanza):
-        opened = (_opened(knock, address, port) for address in knock.addresses for port in ports)
+        opened = [_opened(knock, address, port) for address in knock.addresses for port in ports]
         return tuple(dict.fromkeys(opened))
     if isinstance(target, HostName):
         target = target.placeholder(knock.address)
@@ -123,7 +124,7 @@ def _target(knock: Knock) -> NatTarget | HostName | str | None:
     stanza, nat = knock.stanza, knock.message.nat
     if stanza.force_nat is not None:
         return stanza.force_nat
-    if _forwards_all(stanza) or nat is None or knock.message.message_type not in FORWARDED | LOCAL:
+    if nat is None or knock.message.message_type not in _LED or _forwards_all(stanza):
         return None
     if _is_local(knock):
         return local_target(nat, knock.packet)

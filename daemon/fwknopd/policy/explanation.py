@@ -287,8 +287,9 @@ class _Trial:
         if stanza.cmd_cycle_open:
             self._note("cycle", facts.cycle_fact(stanza, knock.message.client_timeout))
             return
-        doors, target = doors_of_knock(knock, ports), target_of(knock)
-        refused = doors if isinstance(doors, Refusal) else None
+        target = target_of(knock)
         led = None if isinstance(target, Refusal) else target
+        doors = target if isinstance(target, Refusal) else doors_of_knock(knock, ports, target)
+        refused = doors if isinstance(doors, Refusal) else None
         self._step("nat-target", refused, lambda: facts.nat_fact(led, forced=forced(stanza)))
         self._note("lifetime", facts.lifetime_fact(stanza, knock.message.client_timeout))

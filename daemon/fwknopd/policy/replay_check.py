@@ -68,13 +68,17 @@ class ReplayCheck:
         """Note a packet as used; the refusal when there is no room for it."""
         if self._settings.test:
             return self.no_room(stanza, message, now)
-        if self._too_old(message, now):
+        if not self.keeps(message, now):
             return None
         try:
             self._cache.add(entry, now)
         except ReplayCacheFull:
             return self._full(stanza, message)
         return None
+
+    def keeps(self, message: SpaMessage, now: int) -> bool:
+        """Will `store` note this packet, if there is room? Not in test mode, nor one too old."""
+        return not (self._settings.test or self._too_old(message, now))
 
     def _too_old(self, message: SpaMessage, now: int) -> bool:
         # A packet too old can never be accepted, so it needs no place, and an attacker

@@ -21,6 +21,7 @@ from fwknopd.policy.knock import FORWARDED, LOCAL, Knock
 from fwknopd.policy.schedule import local_time
 from fwknopd.policy.stanza import Stanza
 from fwknopd.policy.verdict import AccessDecision, Reason, Refusal, Verdict
+from fwknopd.replay import ReplayEntry
 from fwknopd.spa.request import UNSPECIFIED, CommandRequest, PortSpec
 
 _PORTS_SHOWN = 12
@@ -29,15 +30,19 @@ _PORTS_SHOWN = 12
 Rule = Callable[[Knock], Refusal | None]
 
 
-def decide(knock: Knock) -> Verdict:
-    """The verdict on an authenticated message that is no replay."""
+def decide(knock: Knock, entry: ReplayEntry | None = None) -> Verdict:
+    """The verdict on an authenticated message that is no replay.
+
+    ``entry`` is what will be remembered of it. Who may open doors is told so at once: to make
+    another verdict with it takes as long as to come to this one.
+    """
     for rule in RULES:
         refusal = rule(knock)
         if refusal is not None:
             return refusal
     if isinstance(knock.message.request, CommandRequest):
         return decide_command(knock, knock.message.request)
-    return _access(knock, knock.message.request.ports)
+    return _access(knock, knock.message.request.ports, entry)
 
 
 def signer(knock: Knock) -> Refusal | None:
@@ -110,8 +115,11 @@ def nat_enabled(knock: Knock) -> Refusal | None:
 
 def within_hours(knock: Knock) -> Refusal | None:
     """allowed_hours and allowed_days, on the router's wall clock."""
-    schedule, here = knock.stanza.schedule, local_time(knock.now, knock.utc_offset)
-    if schedule is None or schedule.allows(here):
+    schedule = knock.stanza.schedule
+    if schedule is None:
+        return None
+    here = local_time(knock.now, knock.utc_offset)
+    if schedule.allows(here):
         return None
     detail = f"it is {here} here, and this client may knock {schedule}"
     return knock.refuse(Reason.OUTSIDE_HOURS, detail)
@@ -149,16 +157,18 @@ def ports_allowed(knock: Knock, asked: Iterable[PortSpec]) -> Refusal | None:
     return knock.refuse(Reason.PORT_NOT_ALLOWED, refused) if refused else None
 
 
-def _access(knock: Knock, asked: tuple[PortSpec, ...]) -> Verdict:
+def _access(knock: Knock, asked: tuple[PortSpec, ...], entry: ReplayEntry | None) -> Verdict:
     refused = ports_allowed(knock, asked)
     if refused is not None:
         return refused
     if knock.stanza.cmd_cycle_open:
         return decide_cycle(knock, asked)
-    doors = doors_of_knock(knock, tuple(dict.fromkeys(asked)))
+    target = target_of(knock)
+    if isinstance(target, Refusal):
+        return target
+    doors = doors_of_knock(knock, tuple(dict.fromkeys(asked)), target)
     if isinstance(doors, Refusal):
         return doors
-    target = target_of(knock)
     return AccessDecision(
         stanza=knock.stanza,
         message=knock.message,
@@ -166,6 +176,7 @@ def _access(knock: Knock, asked: tuple[PortSpec, ...]) -> Verdict:
         lifetime=lifetime(knock.stanza, knock.message.client_timeout),
         lookup=target.name if isinstance(target, HostName) else "",
         signer=knock.signer,
+        replay_entry=entry,
     )
 
 

@@ -138,22 +138,29 @@ def decode(
     again. ``any_length``: the stanza has ENABLE_CMD_EXEC, which in the C daemon also
     lets its packets be tried beyond 399 characters.
     """
+    return decode_with_key(wire, keys, authenticator, any_length=any_length)[0]
+
+
+def decode_with_key(
+    wire: WireText, keys: SpaKeys, authenticator: Authenticator | None, *, any_length: bool
+) -> tuple[SpaMessage, bytes]:
+    """What `decode` and `replay_key` say of a packet, in one go. Raises `SpaError`."""
     _check_encryption_type(wire, keys, any_length)
     full = authentic_text(wire, keys, authenticator)
     _check_body_length(counted_length(full, keys))
     data = _cipher_bytes(full)
-    # Loaded with the first authentic packet; from then on this line costs nothing.
-    from fwknopd.spa import cipher
+    # Loaded with the first authentic packet; from then on this line costs next to nothing.
+    from fwknopd.spa.cipher import decrypt, unpad
 
     if keys.encryption_key is None:
         raise SpaError(SpaErrorCode.INVALID_KEY_LEN, "the stanza has no encryption key")
-    text, well_formed = cipher.unpad(cipher.decrypt(keys.mode, keys.encryption_key, data))
+    text, well_formed = unpad(decrypt(keys.mode, keys.encryption_key, data))
     message = parse_plaintext(text)
     if not well_formed:
         # libfko takes it. A packet padded with a whole block could be sent again
         # without that block, if there is no HMAC to notice.
         raise SpaError(SpaErrorCode.STRICT_PADDING, "the encrypted text isn't padded")
-    return message
+    return message, hashlib.sha256(data).digest()
 
 
 def replay_key(wire: WireText, keys: SpaKeys) -> bytes:

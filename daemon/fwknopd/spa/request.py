@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from fwknopd.spa.errors import SpaError, SpaErrorCode
 
@@ -34,8 +35,10 @@ class Protocol(StrEnum):
         return 6 if self is Protocol.TCP else 17
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PortSpec:
+_PROTOCOLS = {protocol.value.encode(): protocol for protocol in Protocol}
+
+
+class PortSpec(NamedTuple):
     """One ``proto/port`` element; the port is 1..65535 in a request, 0..65535 in a list."""
 
     protocol: Protocol
@@ -128,4 +131,4 @@ def _parse_port(element: bytes) -> PortSpec:
         raise SpaError(
             SpaErrorCode.DECODE_ACCESS_VALIDFAIL, "a port is tcp/N or udp/N, with N from 1 to 65535"
         )
-    return PortSpec(Protocol(match[1].decode("ascii")), port)
+    return PortSpec(_PROTOCOLS[match[1]], port)
