@@ -19,6 +19,9 @@ from fwknopd.policy.verdict import Reason
 ERROR, WARNING, INFO, DEBUG = 3, 4, 6, 7
 """Syslog severities, RFC 5424 section 6.2.1."""
 
+CAPTURING = ("state", "capturing")
+"""The fact of a capture that is well."""
+
 Line = tuple[int, str]
 """Severity and text, without time stamp or program name."""
 
@@ -69,7 +72,8 @@ def log_lines(event: Event) -> list[Line]:
         severity = INFO if went_well(event) else WARNING
         return [(severity, _marked(event, command_text(event)))]
     if event.event is EventKind.CAPTURE:
-        return [(WARNING, _marked(event, event.detail))]
+        severity = INFO if CAPTURING in event.extra else WARNING
+        return [(severity, _marked(event, event.detail))]
     if event.event is EventKind.REJECTED:
         return [(INFO, f"{event.detail}: {event.reason}")]
     return [(INFO, _marked(event, event.detail))]

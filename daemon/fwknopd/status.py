@@ -174,8 +174,8 @@ def _loss_warning(outlet: Outlet, losses: Losses) -> str:
     if outlet is Outlet.LOG_SERVER:
         address = losses.place
         return (
-            f"Events that did not reach the log server {address}: {count} ({strerror}). See that "
-            "it runs there and takes syslog over UDP, or set SYSLOG_SERVER to where it does."
+            f"Events that did not reach the log server {address}: at least {count} ({strerror}). "
+            "See that it runs there and takes syslog over UDP, or set SYSLOG_SERVER to where it does."
         )
     path = printable(losses.place)
     return (

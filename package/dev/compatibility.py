@@ -76,7 +76,9 @@ SERVER_REMARKS: Remarks = {
     ),
     "SYSLOG_SERVER": (
         NEW,
-        "unset unless somebody sets it. The C daemon passes over the line",
+        "unset unless somebody sets it. The C daemon passes over the line. Facts stand in the "
+        "element `fwknop@32473`: that number is kept for examples (RFC 5612), as this project has "
+        "none of its own",
     ),
     "METRICS_TOKEN_SHA256": (
         NEW,

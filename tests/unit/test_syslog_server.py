@@ -47,6 +47,12 @@ def test_a_refusal_with_all_its_facts() -> None:
     assert "denied per access.conf" in told.text
 
 
+@pytest.mark.parametrize(("state", "severity"), [("capturing", 6), ("waiting", 4)])
+def test_a_capture_is_a_warning_only_while_it_waits(state: str, severity: int) -> None:
+    event = EventLog(lambda: 1.0).record(EventKind.CAPTURE, detail="eth1", state=state)
+    assert read(message(event, SENDER)).severity == severity
+
+
 @given(client=VALUES, source=VALUES, request=VALUES, detail=VALUES)
 def test_whatever_an_event_holds_it_is_one_message(
     client: str, source: str, request: str, detail: str
