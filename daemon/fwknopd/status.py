@@ -175,7 +175,8 @@ def _loss_warning(outlet: Outlet, losses: Losses) -> str:
         address = losses.place
         return (
             f"Events that did not reach the log server {address}: at least {count} ({strerror}). "
-            "See that it runs there and takes syslog over UDP, or set SYSLOG_SERVER to where it does."
+            "See that it runs there and takes syslog over UDP, or set SYSLOG_SERVER to where "
+            "it does."
         )
     path = printable(losses.place)
     return (
