@@ -39,19 +39,36 @@ class SyslogServerSink:
     def __call__(self, event: Event) -> None:
         datagram = message(event, self._sender)
         # What the network says of earlier ones would be taken for a fault of this one.
-        self.losses()
+        self._hear()
         try:
-            # Never connected: that would tie it to the address this router has now.
-            self._open().sendto(datagram, (str(self._server.address), self._server.port))
+            self._send(datagram)
         except OSError as error:
             self._losses.add(event.time, error.strerror or str(error))
         self._sent = event.time
 
+    def _send(self, datagram: bytes) -> None:
+        """Raises OSError."""
+        # Never connected: that would tie it to the address this router has now.
+        where = str(self._server.address), self._server.port
+        try:
+            self._open().sendto(datagram, where)
+        except OSError:
+            if not self._hear():
+                raise
+            # It was said of an earlier one, only just.
+            self._open().sendto(datagram, where)
+
     def losses(self) -> Losses:
         """What could not be sent, or came back as undeliverable so far."""
+        self._hear()
+        return self._losses
+
+    def _hear(self) -> int:
+        """Count what the network says did not arrive; how many those were."""
+        before = self._losses.count
         for number in _reported(self._socket) if self._socket else ():
             self._losses.add(self._sent, os.strerror(number))
-        return self._losses
+        return self._losses.count - before
 
     def _open(self) -> socket.socket:
         """The socket; without IPv6 there is none for now, and later there may be."""

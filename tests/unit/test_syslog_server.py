@@ -138,6 +138,34 @@ def test_a_server_that_goes_away_costs_messages_which_are_counted(server: socket
     sink.close()
 
 
+def test_what_is_said_of_an_earlier_one_is_not_held_against_the_next(
+    server: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, port = server.getsockname()[:2]
+    sink = SyslogServerSink(Endpoint(ip_address(host), port), "door", "")
+    log = EventLog(lambda: 1.0, sinks=[sink])
+    server.close()
+    hear, again = sink._hear, socket.socket(server_family(host), socket.SOCK_DGRAM)
+
+    def too_early() -> int:
+        # The answer comes after the sink has listened, and before it sends.
+        monkeypatch.undo()
+        assert sink._socket is not None
+        sink._socket.sendto(b"earlier", (host, port))
+        again.bind((host, port))
+        return 0
+
+    log.record(EventKind.START)
+    hear()
+    monkeypatch.setattr(sink, "_hear", too_early)
+    with again:
+        again.settimeout(10)
+        log.record(EventKind.STOP)
+        assert read(again.recv(4096)).id == "stop"
+    assert sink.losses().count == 2
+    sink.close()
+
+
 def test_what_is_not_even_sent_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     sink = SyslogServerSink(parse_endpoint("127.0.0.1:9", ""), "door", "")
     log = EventLog(lambda: 1.0, sinks=[sink])

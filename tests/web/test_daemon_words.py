@@ -154,6 +154,20 @@ WORDS = [
     ),
     ("Sniffing interface: eth0", "Lauscht auf dem Gerät eth0"),
     (
+        "Events that did not reach the log server [fd00::5]:514: at least 3 (No route to host). "
+        "See that it runs there and takes syslog over UDP, or set SYSLOG_SERVER to where it does.",
+        "Ereignisse, die den Log-Server [fd00::5]:514 nicht erreicht haben: mindestens 3 (No route "
+        "to host). Sehen Sie nach, ob er dort läuft und Syslog über UDP annimmt, oder setzen Sie "
+        "SYSLOG_SERVER auf seine Adresse.",
+    ),
+    (
+        "Events that could not be written to --events /mnt/e: 3 (there was no room for all of it). "
+        "Make room there, or see that who reads there does, or name another file.",
+        "In --events /mnt/e nicht geschriebene Ereignisse: 3 (es war nicht für alles Platz). "
+        "Machen Sie dort Platz, sehen Sie nach, ob noch liest, wer dort lesen soll, oder nennen "
+        "Sie eine andere Datei.",
+    ),
+    (
         "Not capturing on network wan: the network wan is down",
         "Lauscht nicht auf dem Netz wan: das Netz wan ist nicht aktiv",
     ),
