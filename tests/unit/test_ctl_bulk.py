@@ -156,6 +156,27 @@ def test_any_text_is_a_table_or_refused(text: str) -> None:
     assert all(client.name == client.name.strip() != "" for client in clients)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--csv", "-", "--netjson", "x.json"), "--netjson says nothing beside --csv"),
+        (("--csv", "-", "--variables", "x.json"), "--variables says nothing beside --csv"),
+        (("--csv", "-", "-c", "fwknopd.conf"), "--config-file says nothing beside --csv"),
+        (("--netjson", "x", "-a", "y"), "--access-file says nothing beside --netjson"),
+        (("-O", "x", "--netjson", "y"), "--override-config says nothing beside --netjson"),
+        (("--variables", "x.json"), "--variables belongs to a NetJSON document"),
+    ],
+)
+def test_an_import_comes_from_one_place(
+    router: Router, arguments: tuple[str, ...], named: str
+) -> None:
+    """What would be ignored without a word is refused, before anything is read."""
+    before = router.uci.read_bytes()
+    code, told = router.run("import", *arguments, "--apply", said="name\nanna\n")
+    assert (code, router.uci.read_bytes()) == (2, before)
+    assert named in told
+
+
 @pytest.mark.parametrize("file", ["missing.csv", "latin.csv"])
 def test_a_file_that_is_none_says_so(router: Router, tmp_path: Path, file: str) -> None:
     (tmp_path / "latin.csv").write_bytes("name\nJ\u00f6rg\n".encode("latin-1"))

@@ -16,3 +16,12 @@ class CtlError(Exception):
         self.message = message
         self.remedy = remedy
         self.code = code
+
+
+class UsageError(CtlError):
+    """The command line says two things that don't go together."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message, remedy, "usage")

@@ -12,16 +12,24 @@ from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import apply
 from fwknopd.config.uci_model import UciPackage
 from fwknopd.ctl.conversion import difference, show
-from fwknopd.ctl.errors import CtlError
+from fwknopd.ctl.errors import CtlError, UsageError
 from fwknopd.ctl.netjson import import_document
 from fwknopd.ctl.problems import config_error, file_error
 from fwknopd.ctl.verb import DEFAULT_CONFIG
 from fwknopd.regular_file import FileError
 from fwknopd.uci_store import Loaded, UciStore
 
+_SOURCES = (
+    ("--csv", ("csv",)),
+    ("--netjson", ("netjson", "variables")),
+    ("classic files", ("config_file", "access_file", "access_folder", "override_config")),
+)
+"""What an import may come from, and the options that belong to it."""
+
 
 def import_files(options: Namespace) -> int:
     """The verb ``import``. Without --apply nothing is written."""
+    _refuse_two_sources(options)
     if options.csv:
         from fwknopd.ctl.import_csv import import_table
 
@@ -32,6 +40,26 @@ def import_files(options: Namespace) -> int:
         raise config_error(error) from None
     except FileError as error:
         raise file_error(error) from None
+
+
+def _refuse_two_sources(options: Namespace) -> None:
+    """One of them would be ignored without a word. Raises UsageError."""
+    given = [(source, _flags(options, names)) for source, names in _SOURCES]
+    given = [(source, flags) for source, flags in given if flags]
+    if len(given) > 1:
+        (_first, taken), (_second, left) = given[:2]
+        raise UsageError(
+            f"{left[0]} says nothing beside {taken[0]}: an import comes from one place",
+            "Leave one of them out, or import from each by itself",
+        )
+    if options.variables and not options.netjson:
+        raise UsageError(
+            "--variables belongs to a NetJSON document", "Name that, too: --netjson FILE"
+        )
+
+
+def _flags(options: Namespace, names: tuple[str, ...]) -> list[str]:
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
 
 
 def _import(options: Namespace) -> int:
