@@ -105,6 +105,7 @@ TEST_NEEDS = (
     program("iptables", "iptables", "tests of the iptables backend"),
     program("sudo", "sudo", "tests of commands that run through it"),
     program("zbarimg", "zbar-tools", "tests that read the QR code"),
+    program("pdftoppm", "poppler-utils", "tests of QR codes on paper"),
     program("unshare", "util-linux", "tests in network namespaces"),
     program("git", "git", "tests of the packages, dated by the last commit"),
     program("gpg", "gnupg", "tests of GPG knocks"),

@@ -40,6 +40,7 @@ PAGES = {
     "delete": f"/clients/{ANNA}/delete",
     "rotate": f"/clients/{ANNA}/rotate",
     "clone": f"/clients/add?from={ANNA}",
+    "sheet-choice": f"/sheet?client={ANNA}",
     "clients-search": "/clients?q=anna&state=enabled",
     "settings": "/settings",
     "advanced": "/advanced",

@@ -80,6 +80,7 @@ def clients(walk: Walk) -> None:
     walk.press(f"/clients/{LAPTOP}/delete", "Delete")
     walk.press("/clients", "Reset")
     walk.press("/clients", "QR codes to print")
+    walk.press("", "Show QR codes")
 
 
 def settings(walk: Walk) -> None:

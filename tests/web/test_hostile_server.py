@@ -12,10 +12,11 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 from urllib.parse import urlencode
 
 import pytest
@@ -379,16 +380,19 @@ def test_no_core_dump_is_made_of_it(server: Server) -> None:
     assert resource.prlimit(server.process.pid, resource.RLIMIT_CORE) in ((0, 0), (1, 1))
 
 
-Answer = Callable[[RoomyServer], bytes]
+Answer = Callable[[RoomyServer], bytes | Iterator[bytes]]
 
 
 @contextmanager
 def serving(answer: Answer) -> Iterator[tuple[str, int]]:
     """Where the server is, with nothing behind it but ``answer``."""
 
-    def app(_environ: object, start_response: object) -> list[bytes]:
+    def app(_environ: object, start_response: object) -> Iterable[bytes]:
         content = answer(made)
         assert callable(start_response)
+        if not isinstance(content, bytes):
+            start_response("200 OK", [])
+            return content
         start_response("200 OK", [("Content-Length", str(len(content)))])
         return [content]
 
@@ -474,6 +478,31 @@ def test_who_reads_nothing_any_more_makes_place(monkeypatch: pytest.MonkeyPatch)
             stuck[-1].sendall(SECOND)
             stuck[-1].recv(1)
         assert [each for each in stuck if not read_all(each).endswith(answer)]
+
+
+def test_an_endless_answer_nobody_reads_ends_and_takes_little(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is made while it is sent, and each takes one of two threads."""
+    monkeypatch.setattr(http_server, "SLOWEST_SECONDS", 0.2)
+    sent = [0] * http_server.THREADS
+    ended: Queue[int] = Queue()
+
+    def pieces(number: int) -> Iterator[bytes]:
+        try:
+            while True:
+                sent[number] += 10_000
+                yield b"x" * 10_000
+        finally:
+            ended.put(number)
+
+    numbers = iter(range(http_server.THREADS))
+    with serving(lambda _: pieces(next(numbers))) as at, ExitStack() as held:
+        for _ in sent:
+            held.enter_context(socket.create_connection(at, PATIENCE)).sendall(SECOND)
+        assert {ended.get(timeout=PATIENCE) for _ in sent} == set(range(http_server.THREADS))
+    # What the kernel keeps comes on top.
+    assert max(sent) < 8 * http_server.WAITING_BYTES
 
 
 def test_a_clock_that_is_set_back_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,9 @@ def test_list_comes_in_pages_and_every_client_is_on_one(visitor: Visitor) -> Non
     for number in range(1, 11):
         assert f"page {number} of 10" in page.text
         found += names(page)
-        [following] = [link for link in page.links if f"page={number + 1}" in link] or [""]
+        # Above the list and below it.
+        following, below = [link for link in page.links if f"page={number + 1}" in link] or ["", ""]
+        assert following == below
         page = visitor.get(following) if following else page
     assert found == [f"Client {n}" for n in range(CLIENTS)]
     assert "Reset count for all clients, not only for those on this page" in page.text

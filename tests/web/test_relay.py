@@ -6,12 +6,13 @@ import http.client
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
+from werkzeug.test import run_wsgi_app
 
 from fwknop_webui.cli import main
 from fwknop_webui.front import FRONT, Front
@@ -140,6 +141,28 @@ def test_use_is_over_when_nobody_asked_for_long() -> None:
     assert not use.is_over(10)
     now = 210.0
     assert use.is_over(10)
+
+
+def test_a_long_answer_is_in_use_until_its_last_piece_is_sent() -> None:
+    now = 100.0
+    use = Use(lambda: now)
+
+    def app(_environ: object, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"first"
+        yield b"last"
+
+    environ = {"HTTP_X_FWKNOP_RELAY": "secret"}
+    for reads_all in (True, False):
+        answer = run_wsgi_app(Relayed(app, "secret", use), environ, buffered=False)[0]
+        assert next(iter(answer)) == b"first"
+        now += 1000
+        assert not use.is_over(900)
+        if reads_all:
+            assert list(answer) == [b"last"]
+        answer.close()  # type: ignore[attr-defined]
+        now += 900
+        assert use.is_over(900)
 
 
 def test_unsaved_changes_keep_the_page_awake(app: Flask, visitor: Visitor) -> None:

@@ -1,37 +1,51 @@
-"""The QR codes of all clients for printing: to whoever knows the password, and a few at a time."""
+"""QR codes for printing: whose they are, one leaf for each, and only to who knows the password."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from fwknop_webui.qr import draw
+from fwknop_webui.services import EXTENSION
 from fwknop_webui.sessions import FRESH_SECONDS
-from fwknop_webui.views.sheet import PER_SHEET
 from tests.web.clock import HandClock
 from tests.web.conftest import PASSWORD
 from tests.web.test_escaping import PAYLOADS, assert_harmless
 from tests.web.visitor import Form, Page, Visitor
 
+COUNT = 12
 MANY = "".join(
     f"\nconfig access 'c{n}'\n\toption SOURCE 'ANY'\n\toption name 'Client {n}'\n"
     f"\toption KEY 'key-of-{n}'\n\toption HMAC_KEY 'other-of-{n}'\n"
-    for n in range(PER_SHEET + 2)
+    for n in range(COUNT)
 )
 KINDS = ("key", "other")
-STYLES = Path(__file__).parents[2] / "webui/fwknop_webui/static/app.css"
+Write = Callable[[str], None]
 
 
 def form_of(page: Page) -> Form:
-    """The last of the forms that lead to codes: where there are several, to the next ones."""
-    return [form for form in page.forms if form.action == "/sheet"][-1]
+    return page.form("/sheet")
 
 
-def sheet(visitor: Visitor, **typed: str) -> Page:
-    return visitor.press(form_of(visitor.get("/clients")), "QR codes to print", **typed)
+def choose(visitor: Visitor, path: str = "/clients", **ticked: str | list[str]) -> Page:
+    """The page that asks whose codes."""
+    return visitor.press(form_of(visitor.get(path)), "QR codes to print", **ticked)
+
+
+def sheet(visitor: Visitor, which: str = "all", **typed: str | list[str]) -> Page:
+    return visitor.press(form_of(choose(visitor)), "Show QR codes", which=which, **typed)
+
+
+def names(page: Page) -> list[str]:
+    """Those on the leaves, in their order."""
+    return [part.partition("<")[0].strip() for part in page.html.split("<h2>")[1:]]
+
+
+def clients(*numbers: int) -> list[str]:
+    return [f"Client {n}" for n in numbers]
 
 
 def drawn(page: Page) -> list[str]:
@@ -43,83 +57,181 @@ def payload(number: int) -> str:
     return f"KEY_BASE64:{key} HMAC_KEY_BASE64:{hmac_key}"
 
 
-def test_each_client_has_a_leaf_of_its_own(
-    visitor: Visitor, write_uci: Callable[[str], None]
-) -> None:
+def suggestion(page: Page) -> str:
+    return form_of(page).value("which")
+
+
+def test_all_come_as_one_document_with_a_leaf_for_each(visitor: Visitor, write_uci: Write) -> None:
     write_uci(MANY)
+    asked = choose(visitor)
+    assert (suggestion(asked), drawn(asked)) == ("all", [])
     page = sheet(visitor)
     assert page.status == 200
-    assert len(drawn(page)) == PER_SHEET
-    assert all(f"Client {n}" in page.text for n in range(PER_SHEET))
+    assert names(page) == clients(*range(COUNT))
+    assert len(drawn(page)) == COUNT
+    assert f"{COUNT} codes, each on a page of its own" in page.text
+    assert page.html.rstrip().endswith("</html>")
     assert page.response.headers["Cache-Control"] == "no-store"
-    following = visitor.press(form_of(page), "Next")
-    assert len(drawn(following)) == 2
-    assert "Client 0" not in following.text
-    assert ".leaf { break-after: page; }" in STYLES.read_text()
+    assert page.response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "Content-Length" not in page.response.headers
 
 
-def test_codes_hold_the_keys_of_their_clients(
-    visitor: Visitor, write_uci: Callable[[str], None]
+def test_those_that_are_ticked(visitor: Visitor, write_uci: Write) -> None:
+    write_uci(MANY)
+    asked = choose(visitor, client=["c7", "c2", "gone"])
+    assert "2 clients, ticked on Clients" in asked.text
+    assert suggestion(asked) == "ticked"
+    assert names(visitor.press(form_of(asked), "Show QR codes")) == clients(2, 7)
+
+
+def test_those_that_fit_the_search(visitor: Visitor, write_uci: Write) -> None:
+    write_uci(MANY.replace("name 'Client 3'", "name 'Client 3'\n\toption enabled '0'"))
+    asked = choose(visitor, "/clients?q=client+1")
+    assert suggestion(asked) == "found"
+    assert names(visitor.press(form_of(asked), "Show QR codes")) == clients(1, 10, 11)
+    again = choose(visitor, "/clients?state=disabled")
+    assert suggestion(again) == "found"
+    shown = visitor.press(form_of(again), "Show QR codes")
+    assert (names(shown), shown.status) == ([], 200)
+    assert "There is no code to print." in shown.text
+    none = sheet(visitor, "found", q="nobody")
+    assert (none.status, names(none)) == (422, [])
+    assert "No client fits the search." in none.text
+    assert form_of(none).value("q") == "nobody"
+
+
+def test_some_in_a_row(visitor: Visitor, write_uci: Write) -> None:
+    write_uci(MANY)
+    assert names(sheet(visitor, "range", first="3", last="5")) == clients(2, 3, 4)
+    assert names(sheet(visitor, "range", first="11", last="")) == clients(10, 11)
+    assert len(names(sheet(visitor, "range", first="", last="2"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("0", "2"), ("3", "2"), ("1", "13"), ("x", "2"), ("\u00b2", "3"), ("1", "9" * 9)],
+)
+def test_a_row_that_is_none_is_said(
+    visitor: Visitor, write_uci: Write, first: str, last: str
 ) -> None:
+    write_uci(MANY)
+    page = sheet(visitor, "range", first=first, last=last)
+    assert (page.status, names(page)) == (422, [])
+    assert f"two numbers from 1 to {COUNT}" in page.text
+    assert form_of(page).value("last") == last
+
+
+def test_those_that_were_imported_last(visitor: Visitor, write_uci: Write) -> None:
+    write_uci(MANY)
+    assert "imported last" not in visitor.get("/clients").text
+    form = visitor.get("/import").form("/import/check")
+    stanzas = "".join(f"# New {n}\nSOURCE ANY\nKEY new-{n}\nHMAC_KEY and-{n}\n" for n in range(2))
+    page = visitor.press(form, "Look at it", access_text=stanzas)
+    page = visitor.press(page.form("/import/confirm"), "Import what is ticked")
+    assert "QR codes of the 2 clients imported last" in page.text
+    visitor.press(visitor.get("/changes").form("/changes/apply"), "Save & Apply")
+    page = visitor.get("/clients")
+    [link] = [link for link in page.links if "which=imported" in link]
+    asked = visitor.get(link)
+    assert suggestion(asked) == "imported"
+    assert names(visitor.press(form_of(asked), "Show QR codes")) == ["New 0", "New 1"]
+
+
+def test_a_search_of_the_script_is_carried_along(visitor: Visitor, write_uci: Write) -> None:
+    write_uci(MANY)
+    tags = visitor.get("/clients").tags
+    [search] = [a for tag, a in tags if a.get("type") == "search"]
+    [kept] = [a for tag, a in tags if a.get("id") == search["data-copied"]]
+    assert (kept["name"], kept["type"]) == ("q", "hidden")
+
+
+@pytest.mark.parametrize("which", ["ticked", "imported"])
+def test_nobody_is_nobody(visitor: Visitor, write_uci: Write, which: str) -> None:
+    write_uci(MANY)
+    page = sheet(visitor, which)
+    assert (page.status, drawn(page)) == (422, [])
+
+
+def test_one_document_is_drawn_at_a_time(
+    visitor: Visitor, write_uci: Write, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_uci(MANY)
+    monkeypatch.setattr("fwknop_webui.views.sheet.BUSY_SECONDS", 0.0)
+    drawing = app.extensions[EXTENSION].drawing
+    with drawing:
+        page = sheet(visitor)
+        assert (page.status, drawn(page)) == (503, [])
+        assert "Another sheet is being drawn just now" in page.text
+    assert len(drawn(sheet(visitor))) == COUNT
+    # Somebody who goes away in the middle of it leaves the turn to others, too.
+    form = form_of(choose(visitor))
+    answer = visitor.client.post(
+        "/sheet", data={**dict(form.fields), "which": "all"}, buffered=False
+    )
+    assert next(iter(answer.response))
+    assert drawing.locked()
+    assert visitor.get("/clients").status == 200
+    answer.close()
+    assert not drawing.locked()
+
+
+def test_codes_hold_the_keys_of_their_clients(visitor: Visitor, write_uci: Write) -> None:
     text = MANY.replace("option KEY ", "option KEY_BASE64 ").replace(
         "HMAC_KEY ", "HMAC_KEY_BASE64 "
     )
-    for number in range(PER_SHEET + 2):
+    for number in range(COUNT):
         for kind in KINDS:
             plain = f"{kind}-of-{number}"
             text = text.replace(f"'{plain}'", f"'{b64encode(plain.encode()).decode()}'")
     write_uci(text)
-    page = sheet(visitor)
-    assert drawn(page) == [draw(payload(number)).path for number in range(PER_SHEET)]
+    assert drawn(sheet(visitor)) == [draw(payload(number)).path for number in range(COUNT)]
 
 
 def test_the_password_is_asked_for_when_it_was_given_long_ago(
-    visitor: Visitor, write_uci: Callable[[str], None], hands: HandClock
+    visitor: Visitor, write_uci: Write, hands: HandClock
 ) -> None:
     write_uci(MANY)
     hands.forward(FRESH_SECONDS + 1)
-    asked = sheet(visitor)
+    asked = visitor.press(form_of(choose(visitor, client=["c3", "c4"])), "Show QR codes")
     assert "Give your password again" in asked.text
+    assert "2 clients" in asked.text
     assert drawn(asked) == []
     wrong = visitor.press(form_of(asked), "Show QR code", password="wrong password")
     assert (wrong.status, drawn(wrong)) == (401, [])
     shown = visitor.press(form_of(wrong), "Show QR code", password=PASSWORD)
-    assert len(drawn(shown)) == PER_SHEET
+    assert names(shown) == clients(3, 4)
+    # Hidden again after a while, and shown again: the same.
+    assert names(visitor.press(form_of(shown), "Show again")) == clients(3, 4)
 
 
-def test_who_has_no_code_is_told_and_gets_no_leaf(
-    visitor: Visitor, write_uci: Callable[[str], None]
-) -> None:
+def test_who_has_no_code_is_told_and_gets_no_leaf(visitor: Visitor, write_uci: Write) -> None:
     options = ("name 'gpg'", "SOURCE 'ANY'", "GPG_DECRYPT_ID 'ABCD1234'")
     write_uci("\nconfig access 'g'\n" + "".join(f"\toption {option}\n" for option in options))
     page = sheet(visitor)
     assert (page.status, drawn(page)) == (200, [])
-    assert "alert-message warning" in page.html
+    assert "1 client has no code" in page.text
+    assert "for this client" in page.text
     assert 'leaf"' not in page.html
 
 
 def test_who_may_not_knock_gets_no_leaf_and_the_log_counts_codes(
-    visitor: Visitor, write_uci: Callable[[str], None], caplog: pytest.LogCaptureFixture
+    visitor: Visitor, write_uci: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
     text = MANY.replace("name 'Client 0'", "name 'Client 0'\n\toption enabled '0'")
     text = text.replace(
         "name 'Client 1'", "name 'Client 1'\n\toption ACCESS_EXPIRE_EPOCH '1000000000'"
     )
-    write_uci(text.replace("\toption KEY 'key-of-2'\n\toption HMAC_KEY 'other-of-2'\n", ""))
+    text = text.replace("\toption KEY 'key-of-2'\n\toption HMAC_KEY 'other-of-2'\n", "")
+    write_uci(text.replace("'key-of-3'", f"'{'x' * 3000}'"))
     with caplog.at_level("INFO"):
         page = sheet(visitor)
-    assert len(drawn(page)) == PER_SHEET - 1
     assert "2 clients are left out, as they are disabled or expired." in page.text
-    names = page.html.split("<h2>")[1:]
-    assert [name.partition("<")[0] for name in names] == [
-        f"Client {n}" for n in range(2, PER_SHEET + 2)
-    ]
-    assert f"The keys of {PER_SHEET - 1} clients are shown to" in caplog.text
+    assert "2 clients have no code" in page.text
+    assert names(page) == clients(*range(4, COUNT))
+    assert f"The keys of {COUNT - 4} clients are shown to" in caplog.text
 
 
-def test_what_the_code_cannot_say_is_printed(
-    visitor: Visitor, write_uci: Callable[[str], None]
-) -> None:
+def test_what_the_code_cannot_say_is_printed(visitor: Visitor, write_uci: Write) -> None:
     text = MANY.replace("name 'Client 0'", "name 'Client 0'\n\toption HMAC_DIGEST_TYPE 'sha512'")
     write_uci(text.replace("'key-of-1'", "'key of 1'"))
     page = sheet(visitor)
@@ -130,16 +242,23 @@ def test_what_the_code_cannot_say_is_printed(
 
 
 @pytest.mark.parametrize("payload", PAYLOADS[:3])
-def test_names_are_text(visitor: Visitor, write_uci: Callable[[str], None], payload: str) -> None:
+def test_names_are_text(visitor: Visitor, write_uci: Write, payload: str) -> None:
     quoted = payload.replace("'", "'\\''")
     write_uci(MANY.replace("Client 0", quoted))
-    page = sheet(visitor)
-    assert page.status == 200
-    assert_harmless(page.html)
+    for page in (
+        sheet(visitor),
+        sheet(visitor, payload),
+        sheet(visitor, "found", q=payload, state=payload),
+        sheet(visitor, "range", first=payload),
+        choose(visitor, client=[payload]),
+    ):
+        assert page.status in (200, 422)
+        assert_harmless(page.html)
 
 
-def test_what_changed_meanwhile_is_not_shown(
-    visitor: Visitor, write_uci: Callable[[str], None]
-) -> None:
+def test_what_changed_meanwhile_is_not_shown(visitor: Visitor, write_uci: Write) -> None:
     write_uci(MANY)
     assert sheet(visitor, base="other").status == 409
+    form = form_of(choose(visitor))
+    write_uci(MANY.replace("Client 1'", "Somebody'"))
+    assert visitor.press(form, "Show QR codes", which="all").status == 409

@@ -40,6 +40,7 @@ class _Parser(HTMLParser):
         self.text: list[str] = []
         self.links: list[str] = []
         self.tags: list[tuple[str, dict[str, str]]] = []
+        self.named: dict[str, Form] = {}
         self._select = ""
         self._chosen: str | None = None
         self._option = False
@@ -52,6 +53,7 @@ class _Parser(HTMLParser):
         self.tags.append((tag, found))
         if tag == "form":
             self.forms.append(Form(found.get("action", ""), found.get("method", "get")))
+            self.named[found.get("id", "")] = self.forms[-1]
         elif tag == "a":
             self.links.append(found.get("href", ""))
         elif tag == "input" and self.forms and found.get("name"):
@@ -74,7 +76,11 @@ class _Parser(HTMLParser):
         kind = found.get("type", "text")
         if kind in VOID_INPUTS and "checked" not in found:
             return
-        self.forms[-1].fields.append((found["name"], found.get("value", "")))
+        self._form_of(found).fields.append((found["name"], found.get("value", "")))
+
+    def _form_of(self, found: dict[str, str]) -> Form:
+        """The form it says it belongs to, or the one it stands in."""
+        return self.named[found["form"]] if "form" in found else self.forms[-1]
 
     def handle_data(self, data: str) -> None:
         self.text.append(data)
@@ -98,9 +104,10 @@ class _Parser(HTMLParser):
         elif tag == "button" and self._button is not None:
             found, text = self._button_attributes, " ".join("".join(self._button).split())
             if self.forms and found.get("type") == "submit" and "disabled" not in found:
-                action = found.get("formaction", self.forms[-1].action)
+                form = self._form_of(found)
+                action = found.get("formaction", form.action)
                 name, value = found.get("name", ""), found.get("value", "")
-                self.forms[-1].buttons.append((text, name, value, action))
+                form.buttons.append((text, name, value, action))
             self._button = None
 
 

@@ -47,6 +47,13 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes; what waitress keeps in memory. A backup holds keys and must not lie in a file."""
 
 
+WAITING_BYTES = 256 * 1024
+"""Of an answer that is made while it is sent, so much waits for a slow reader."""
+
+SLOWEST_SECONDS = 60.0
+"""Who takes nothing of such an answer for so long gets no more of it: it keeps a thread."""
+
+
 class StrictParser(HTTPRequestParser):  # type: ignore[misc]
     """Takes no request whose length two programs may see differently."""
 
@@ -142,6 +149,7 @@ class RoomyServer(TcpWSGIServer):  # type: ignore[misc]
         timeout = GRACE_SECONDS if crowded else self.adj.asyncore_loop_timeout
         self.asyncore.loop(timeout, self.adj.asyncore_use_poll, self._map, count=1)
         self._end_leaving()
+        self._end_stalled()
 
     def maintenance(self, _time_of_day: float) -> None:
         """Mark for leaving who has been silent for long."""
@@ -163,11 +171,23 @@ class RoomyServer(TcpWSGIServer):  # type: ignore[misc]
         for channel in (*idle[:places], *readers[: max(0, ending)]):
             channel.handle_close()
 
+    def _end_stalled(self) -> None:
+        before = time.monotonic() - SLOWEST_SECONDS
+        for channel in list(self.active_channels.values()):
+            if _holds_up(channel, before):
+                channel.handle_close()
+
     def _end_leaving(self) -> None:
         # waitress ends them when they can be written to: never, if they don't read.
         for channel in list(self.active_channels.values()):
             if channel.will_close and not channel.requests:
                 channel.handle_close()
+
+
+def _holds_up(channel: StrictChannel, before: float) -> bool:
+    """Whether it keeps a thread waiting that has more to send."""
+    is_full = channel.total_outbufs_len > channel.adj.outbuf_high_watermark
+    return bool(channel.requests and is_full and channel.last_activity < before)
 
 
 def _idle(channels: list[StrictChannel]) -> list[StrictChannel]:
@@ -201,6 +221,7 @@ def make_server(listener: socket.socket, app: WSGIApplication, **settings: Any) 
         connection_limit=CONNECTIONS,
         max_request_header_size=LARGEST_HEADER,
         outbuf_overflow=LARGEST_ANSWER,
+        outbuf_high_watermark=WAITING_BYTES,
         log_socket_errors=False,
         ident=None,
         **settings,

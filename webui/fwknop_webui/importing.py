@@ -51,6 +51,13 @@ class Plan:
         clients = sum(1 for row in self.stanzas if row.choice is not Choice.LEAVE)
         return clients + sum(1 for row in self.settings if row.taken) + self.enable
 
+    @property
+    def clients(self) -> frozenset[str]:
+        """What the clients to be taken will be called."""
+        taken = (row for row in self.stanzas if row.choice is not Choice.LEAVE)
+        names = (row.twin if row.choice is Choice.REPLACE else row.name for row in taken)
+        return frozenset(name for name in names if name)
+
     def changes(self, package: UciPackage) -> list[UciChange]:
         """What to change so that everything chosen is in the package."""
         changes = setting_changes(package, [row for row in self.settings if row.taken])

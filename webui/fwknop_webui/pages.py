@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from flask import Flask, g, render_template, request, url_for
+from flask import Flask, Response, g, render_template, request, stream_template, url_for
 
 from fwknop_webui.daemon_words import in_words
 from fwknop_webui.displayable import finalized
@@ -59,6 +60,34 @@ class Shell:
 def render(template: str, active: str = "", *, polls: bool = False, **context: object) -> str:
     """A page. ``active`` is the menu entry it belongs to; one that polls refreshes itself."""
     return render_template(template, shell=_shell(active, polls), **context)
+
+
+PIECE = 16 * 1024
+"""Characters of a long page that are sent at once."""
+
+
+def stream(template: str, active: str, at_end: Callable[[], None], **context: object) -> Response:
+    """A long page, sent piece by piece as it is made. ``at_end`` is called however it ends."""
+    parts = stream_template(template, shell=_shell(active, polls=False), **context)
+    answer = Response(_pieces(parts, at_end), mimetype="text/html")
+    # Also when nobody wanted as much as its beginning.
+    answer.call_on_close(at_end)
+    return answer
+
+
+def _pieces(parts: Iterator[str], at_end: Callable[[], None]) -> Iterator[str]:
+    waiting: list[str] = []
+    size = 0
+    try:
+        for part in parts:
+            waiting.append(part)
+            size += len(part)
+            if size >= PIECE:
+                yield "".join(waiting)
+                waiting, size = [], 0
+        yield "".join(waiting)
+    finally:
+        at_end()
 
 
 def _shell(active: str, polls: bool) -> Shell:

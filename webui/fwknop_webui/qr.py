@@ -39,11 +39,16 @@ class QrPicture:
 
 def draw(payload: str) -> QrPicture:
     """The code of ``payload``, byte mode, error correction M. Raises QrTooLong."""
+    matrix = _matrix(check_length(payload))
+    return QrPicture(len(matrix) + 2 * QUIET_ZONE, "".join(_path(matrix)))
+
+
+def check_length(payload: str) -> bytes:
+    """The bytes of ``payload``. Raises QrTooLong."""
     raw = payload.encode("utf-8")
     if len(raw) > MAX_BYTES:
         raise QrTooLong(f"{len(raw)} bytes don't fit into a QR code; it holds {MAX_BYTES}")
-    matrix = _matrix(raw)
-    return QrPicture(len(matrix) + 2 * QUIET_ZONE, "".join(_path(matrix)))
+    return raw
 
 
 def _matrix(raw: bytes) -> Sequence[Sequence[bool]]:

@@ -17,6 +17,8 @@ from os import getpid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from werkzeug.wsgi import ClosingIterator
+
 from fwknop_webui.atomic_file import replace_file
 from fwknop_webui.front import FRONT, Front
 
@@ -103,11 +105,13 @@ class Relayed:
         return self._counted(environ, start_response)
 
     def _counted(self, environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
+        """A long answer is being made until its last piece is sent."""
         self.use.begins()
         try:
-            return self.app(environ, start_response)
-        finally:
+            return ClosingIterator(self.app(environ, start_response), self.use.ends)
+        except BaseException:
             self.use.ends()
+            raise
 
 
 def plain_address(text: str) -> str:

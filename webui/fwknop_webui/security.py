@@ -195,10 +195,15 @@ def hold(session: Session) -> None:
     g.held = session
 
 
-def _release(_error: BaseException | None) -> None:
+def let_go() -> None:
+    """Let other requests change something in this session: this one changes nothing more."""
     held: Session | None = g.pop("held", None)
     if held:
         held.lock.release()
+
+
+def _release(_error: BaseException | None) -> None:
+    let_go()
     services().forget_front()
 
 

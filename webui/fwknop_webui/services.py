@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,6 +104,9 @@ class Services:
     rpcd: Rpcd | None = None
     service: ServiceControl = field(default_factory=NoControl)
     versions: Versions = field(default_factory=Versions)
+    drawing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held while a sheet of QR codes is drawn and sent."""
+
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     @property

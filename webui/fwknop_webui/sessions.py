@@ -94,6 +94,9 @@ class Session:
     """The number of the last rollback it was told of."""
 
     held: Held | None = field(default=None, repr=False)
+    imported: frozenset[str] = frozenset()
+    """Names of the clients that came with the last import: their QR codes are wanted next."""
+
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def take_notices(self) -> list[Notice]:

@@ -359,7 +359,9 @@
 			const groups = all("[data-group]", place);
 			const folded = new Set(groups.filter((group) => group.open === false));
 			const texts = items.map((item) => item.textContent.toLowerCase());
+			const copy = document.getElementById(input.dataset.copied);
 			const search = () => {
+				if (copy) copy.value = input.value;
 				const words = input.value.toLowerCase().split(/\s+/);
 				items.forEach((item, i) => { item.hidden = !words.every((word) => texts[i].includes(word)); });
 				for (const group of groups) {
@@ -394,6 +396,18 @@
 				close();
 			}
 		});
+	};
+
+	// A box above a list ticks what is in sight of it.
+	const startTicking = () => {
+		for (const box of all("[data-ticks]")) {
+			box.hidden = false;
+			box.addEventListener("change", () => {
+				for (const tick of all(`input[type=checkbox][form=${box.dataset.ticks}]`)) {
+					if (tick.checkVisibility()) tick.checked = box.checked;
+				}
+			});
+		}
 	};
 
 	const startServerName = () => {
@@ -433,6 +447,7 @@
 	startHiding();
 	startSearch();
 	startMenus();
+	startTicking();
 	startServerName();
 	startSubmitting();
 	startBusyButtons();

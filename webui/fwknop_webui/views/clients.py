@@ -14,7 +14,8 @@ from fwknop_webui.notices import Level
 from fwknop_webui.old_keys import without
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
-from fwknop_webui.services import current_draft, services
+from fwknop_webui.services import current_draft, require_session, services
+from fwknop_webui.sheet_choice import imported_rows
 from fwknop_webui.staging import Draft
 from fwknopd.config.uci_changes import Reorder, UciChange, apply
 from fwknopd.control.client import ControlError
@@ -49,6 +50,7 @@ def clients() -> ResponseReturnValue:
         base=base_seal(draft),
         warnings=problem_notices(draft, checked),
         present=_present(),
+        imported=len(imported_rows(rows, require_session().imported)),
     )
 
 

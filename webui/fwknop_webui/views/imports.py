@@ -19,7 +19,7 @@ from fwknop_webui.importing import MAX_STANZAS, Plan, plan
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import LARGE_FORM, UPLOAD, Route
-from fwknop_webui.services import current_draft, services
+from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.staging import Draft
 from fwknop_webui.taking_over import take_over
 from fwknopd.config.classic_parts import ClassicParts
@@ -164,6 +164,7 @@ def _take(
         return _preview(draft, wanted, token, notice), 422
     stage(taken.draft)
     drop()
+    require_session().imported = seen.clients
     text = ngettext("{n} part is imported.", "{n} parts are imported.", seen.taken)
     hint = _("Nothing is in use yet. Look it over, then press Save & Apply under Unsaved Changes.")
     notify(Level.INFO, text.format(n=seen.taken), hint)

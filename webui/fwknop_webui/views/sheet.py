@@ -1,8 +1,13 @@
-"""The QR codes of many clients for printing, one page of paper for each client."""
+"""The QR codes of many clients for printing, one page of paper for each client.
+
+They come as one document, which is drawn while it is sent: a slow router draws one code in a
+second, and hundreds of them at once would be more than it has memory for.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from flask import abort, request, url_for
@@ -11,21 +16,28 @@ from flask.typing import ResponseReturnValue
 from fwknop_webui import qr
 from fwknop_webui.auth import Right
 from fwknop_webui.check import check
-from fwknop_webui.client_rows import ClientRow, client_rows
+from fwknop_webui.client_rows import STATES, ClientRow, client_rows
 from fwknop_webui.editing import base_seal, is_current
 from fwknop_webui.i18n import _, ngettext
-from fwknop_webui.pages import render
+from fwknop_webui.one_at_a_time import Turn
+from fwknop_webui.pages import render, stream
 from fwknop_webui.phone import NotUsable, Phone, phone_of
 from fwknop_webui.recent_password import password_obstacle
 from fwknop_webui.routes import Route
+from fwknop_webui.security import BUSY_SECONDS, let_go
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.settings_form import port_options
+from fwknop_webui.sheet_choice import (
+    SheetChoice,
+    Which,
+    chosen_rows,
+    imported_rows,
+    suggested,
+    ticked_rows,
+)
 from fwknop_webui.staging import Draft
 
 log = logging.getLogger(__name__)
-
-PER_SHEET = 10
-"""Codes at a time: a slow router draws one in a second, and uhttpd waits for a minute."""
 
 LEFT_OUT = ("disabled", "expired")
 """States in which a client's code is of no use to anybody, and may be to a finder."""
@@ -33,12 +45,25 @@ LEFT_OUT = ("disabled", "expired")
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One client. ``trouble`` says why there is no code."""
+    """One client."""
 
     row: ClientRow
-    phone: Phone | None = field(default=None, repr=False)
-    picture: qr.QrPicture | None = field(default=None, repr=False)
-    trouble: str = ""
+    phone: Phone = field(repr=False)
+    picture: qr.QrPicture = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Who gets a leaf; ``troubles`` are names with why there is no code, ``left_out`` a number."""
+
+    rows: tuple[ClientRow, ...]
+    troubles: tuple[tuple[str, str], ...]
+    left_out: int
+
+
+def choose_sheet() -> ResponseReturnValue:
+    """Ask whose codes."""
+    return _choose(current_draft(), SheetChoice.from_form(request.args))
 
 
 def show_sheet() -> ResponseReturnValue:
@@ -46,39 +71,87 @@ def show_sheet() -> ResponseReturnValue:
     draft = current_draft()
     if not is_current(draft, request.form.get("base", "")):
         abort(409)
-    obstacle = password_obstacle(lambda trouble: _ask(draft, trouble))
-    return obstacle if obstacle is not None else _sheet(draft)
+    choice = SheetChoice.from_form(request.form)
+    if choice.which is Which.UNSAID:
+        return _choose(draft, choice)
+    rows = _rows(draft)
+    try:
+        chosen = chosen_rows(rows, choice, require_session().imported)
+    except ValueError as error:
+        return _choose(draft, choice, str(error)), 422
+    obstacle = password_obstacle(lambda trouble: _ask(draft, choice, chosen, trouble))
+    return obstacle if obstacle is not None else _sent(draft, choice, _sheet(draft, chosen))
 
 
-def _ask(draft: Draft, trouble: str) -> str:
+def _rows(draft: Draft) -> list[ClientRow]:
+    checked = check(draft.package, services().store.file)
+    return client_rows(draft, checked, services().clock.wall(), {})
+
+
+def _choose(draft: Draft, choice: SheetChoice, trouble: str = "") -> str:
+    rows = _rows(draft)
+    imported = len(imported_rows(rows, require_session().imported))
+    return render(
+        "sheet_choice.html",
+        "clients",
+        base=base_seal(draft),
+        asked=choice,
+        chosen=suggested(choice, imported).value,
+        ticked=len(ticked_rows(rows, choice)),
+        imported=imported,
+        count=len(rows),
+        states=[(name, _(label)) for name, label in STATES],
+        trouble=trouble,
+    )
+
+
+def _ask(draft: Draft, choice: SheetChoice, chosen: Sequence[ClientRow], trouble: str) -> str:
+    text = ngettext("{number} client", "{number} clients", len(chosen))
     return render(
         "password_again.html",
         "clients",
-        name=_("all clients"),
+        name=text.format(number=len(chosen)) if len(chosen) > 1 else chosen[0].label,
         action=url_for("show_sheet"),
-        hidden={"base": base_seal(draft), "page": _number()},
+        hidden={"base": base_seal(draft), **choice.fields},
         back=url_for("clients"),
         trouble=trouble,
     )
 
 
-def _sheet(draft: Draft) -> str:
-    checked = check(draft.package, services().store.file)
-    every = client_rows(draft, checked, services().clock.wall(), {})
-    rows = [row for row in every if row.state.name not in LEFT_OUT]
-    count = max(1, -(-len(rows) // PER_SHEET))
-    number = min(max(1, _number()), count)
-    leaves = [_leaf(row, draft) for row in rows[(number - 1) * PER_SHEET : number * PER_SHEET]]
-    shown = sum(1 for leaf in leaves if leaf.picture)
-    log.info("The keys of %d clients are shown to %s", shown, require_session().username)
-    return render(
+def _sheet(draft: Draft, chosen: Iterable[ClientRow]) -> Sheet:
+    """Who gets a leaf. Nothing is drawn for it, which is what takes long."""
+    rows, troubles, left_out = [], [], 0
+    for row in chosen:
+        if row.state.name in LEFT_OUT:
+            left_out += 1
+            continue
+        try:
+            qr.check_length(_phone(row, draft).payload)
+            rows.append(row)
+        except (NotUsable, qr.QrTooLong, ValueError) as error:
+            troubles.append((row.label, str(error)))
+    return Sheet(tuple(rows), tuple(troubles), left_out)
+
+
+def _sent(draft: Draft, choice: SheetChoice, sheet: Sheet) -> ResponseReturnValue:
+    """One document at a time: each takes one of the few threads there are for as long as it is."""
+    turn = Turn(services().drawing)
+    if not turn.take(BUSY_SECONDS):
+        text = _("Another sheet is being drawn just now. Wait until it is there, then try again.")
+        return _choose(draft, choice, text), 503
+    log.info("The keys of %d clients are shown to %s", len(sheet.rows), require_session().username)
+    # Nothing is changed here, so the other tabs need not wait.
+    let_go()
+    return stream(
         "sheet.html",
         "clients",
-        leaves=leaves,
-        left_out=_left_out(len(every) - len(rows)),
+        turn.give_back,
+        leaves=_leaves(sheet.rows, draft),
+        count=len(sheet.rows),
+        troubles=sheet.troubles,
+        left_out=_left_out(sheet.left_out),
         base=base_seal(draft),
-        number=number,
-        count=count,
+        asked=choice,
     )
 
 
@@ -92,19 +165,19 @@ def _left_out(number: int) -> str:
     ).format(number=number)
 
 
-def _leaf(row: ClientRow, draft: Draft) -> Leaf:
+def _leaves(rows: Iterable[ClientRow], draft: Draft) -> Iterator[Leaf]:
+    for row in rows:
+        phone = _phone(row, draft)
+        yield Leaf(row, phone, qr.draw(phone.payload))
+
+
+def _phone(row: ClientRow, draft: Draft) -> Phone:
     stored = draft.package.section(row.section) or abort(404)
     port, server = port_options(draft.package).port, require_session().server_name
-    try:
-        phone = phone_of(stored, row.label, server, port)
-        return Leaf(row, phone, qr.draw(phone.payload))
-    except (NotUsable, qr.QrTooLong, ValueError) as error:
-        return Leaf(row, trouble=str(error))
+    return phone_of(stored, row.label, server, port)
 
 
-def _number() -> int:
-    text = request.form.get("page", "1")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1
-
-
-ROUTES = (Route("POST", "/sheet", show_sheet, right=Right.READ),)
+ROUTES = (
+    Route("GET", "/sheet", choose_sheet),
+    Route("POST", "/sheet", show_sheet, right=Right.READ),
+)

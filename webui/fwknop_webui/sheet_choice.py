@@ -1,0 +1,132 @@
+"""Whose QR codes are to be printed: clients that are ticked, searched for, new, or in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from werkzeug.datastructures import MultiDict
+
+from fwknop_webui.client_rows import ClientRow, shown_rows
+from fwknop_webui.i18n import _
+
+MAX_TICKED = 1000
+"""So many fit into a form."""
+
+
+class Which(StrEnum):
+    """How the clients are named. UNSAID: nobody has chosen yet."""
+
+    UNSAID = ""
+    TICKED = "ticked"
+    FOUND = "found"
+    IMPORTED = "imported"
+    RANGE = "range"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class SheetChoice:
+    """A posted choice. ``ticked`` are sections; ``first`` and ``last`` as they were typed."""
+
+    which: Which = Which.UNSAID
+    ticked: tuple[str, ...] = ()
+    search: str = ""
+    state: str = ""
+    first: str = ""
+    last: str = ""
+
+    @classmethod
+    def from_form(cls, form: MultiDict[str, str]) -> SheetChoice:
+        """Read the fields; what is no way to choose is none."""
+        which = form.get("which", "")
+        ticked = (*form.getlist("client"), *form.get("ticked", "").split())
+        return cls(
+            Which(which) if which in tuple(Which) else Which.UNSAID,
+            tuple(dict.fromkeys(ticked))[:MAX_TICKED],
+            form.get("q", "").strip(),
+            form.get("state", ""),
+            form.get("first", "").strip(),
+            form.get("last", "").strip(),
+        )
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What a form has to send along to mean the same again."""
+        return {
+            "which": self.which.value,
+            "ticked": " ".join(self.ticked),
+            "q": self.search,
+            "state": self.state,
+            "first": self.first,
+            "last": self.last,
+        }
+
+
+def suggested(choice: SheetChoice, imported: int) -> Which:
+    """What is chosen at first, by where somebody comes from."""
+    if choice.which is not Which.UNSAID:
+        return choice.which
+    if choice.ticked:
+        return Which.TICKED
+    if choice.search or choice.state:
+        return Which.FOUND
+    return Which.IMPORTED if imported else Which.ALL
+
+
+def ticked_rows(rows: Sequence[ClientRow], choice: SheetChoice) -> list[ClientRow]:
+    """In the order of the list, whatever was ticked first."""
+    ticked = set(choice.ticked)
+    return [row for row in rows if row.section in ticked]
+
+
+def imported_rows(rows: Sequence[ClientRow], names: frozenset[str]) -> list[ClientRow]:
+    """Those that came with the last import and are there, by their names."""
+    return [row for row in rows if row.label in names]
+
+
+def chosen_rows(
+    rows: list[ClientRow], choice: SheetChoice, imported: frozenset[str]
+) -> list[ClientRow]:
+    """The clients that were chosen. Raises ValueError, for people, when there are none."""
+    match choice.which:
+        case Which.TICKED:
+            found = ticked_rows(rows, choice)
+        case Which.FOUND:
+            found = shown_rows(rows, choice.search, choice.state)
+        case Which.IMPORTED:
+            found = imported_rows(rows, imported)
+        case Which.RANGE:
+            first, last = _ends(choice, len(rows))
+            found = rows[first - 1 : last]
+        case _:
+            found = rows
+    if not found:
+        raise ValueError(_none_text(choice.which))
+    return found
+
+
+def _none_text(which: Which) -> str:
+    if which is Which.FOUND:
+        return _("No client fits the search.")
+    if which is Which.TICKED:
+        return _("No client is ticked.")
+    return _("There is no such client any more.")
+
+
+def _ends(choice: SheetChoice, count: int) -> tuple[int, int]:
+    """The first and last place in the list. Raises ValueError."""
+    numbers = tuple(_numbers(choice, count))
+    if len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1] <= count:
+        text = _("Expecting: two numbers from 1 to {n}, the smaller one first.")
+        raise ValueError(text.format(n=count))
+    return numbers[0], numbers[1]
+
+
+def _numbers(choice: SheetChoice, count: int) -> Iterator[int]:
+    for text, empty in ((choice.first, 1), (choice.last, count)):
+        if not text:
+            yield empty
+        elif text.isascii() and text.isdigit() and len(text) < 6:
+            yield int(text)
