@@ -1,17 +1,21 @@
-"""Metrics as OpenMetrics text, version 1.0.0. Pure.
+"""Metrics as OpenMetrics text, version 1.0.0, and in the form Prometheus had before. Pure.
 
 https://prometheus.io/docs/specs/om/open_metrics_spec/
+https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 """What an answer with such text says it is."""
+
+PLAIN_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""The same of `plain` text."""
 
 END = "# EOF\n"
 """The last line. A text without it was cut off on its way."""
@@ -29,6 +33,8 @@ class Kind(StrEnum):
 
 SUFFIXES = {Kind.COUNTER: "_total", Kind.GAUGE: "", Kind.INFO: "_info"}
 """What the samples of a family are called beyond its own name."""
+
+_SUFFIX: dict[str, str] = {str(kind): suffix for kind, suffix in SUFFIXES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,27 @@ class Family:
 def render(families: Iterable[Family]) -> str:
     """The text a scraper takes, as lines that end with ``# EOF``."""
     return "".join(map(_family, families)) + END
+
+
+def plain(text: str) -> str:
+    """OpenMetrics text of `render` for who knows Prometheus's older form only, version 0.0.4."""
+    return "\n".join(_plain(text.split("\n")))
+
+
+def _plain(lines: Iterable[str]) -> Iterator[str]:
+    suffix = ""
+    for line in lines:
+        match line.split(" ", 3):
+            case ["#", "TYPE", name, kind]:
+                suffix = _SUFFIX.get(kind, "")
+                yield f"# TYPE {name}{suffix} {Kind.GAUGE if kind == Kind.INFO else kind}"
+            case ["#", "HELP", name, help]:
+                unquoted = help.replace('\\"', '"')
+                yield f"# HELP {name}{suffix} {unquoted}"
+            case ["#", "UNIT" | "EOF", *_]:
+                pass
+            case _:
+                yield line
 
 
 def _family(family: Family) -> str:

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.promtool import find_promtool
+from tests.promtool import promtool
 
 pytestmark = pytest.mark.promtool
 
 ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "package/grafana/alerts.yml"
 CASES = ROOT / "tests/data/prometheus/alerts_test.yml"
-
-
-def promtool(*arguments: str | Path) -> str:
-    """What it says. It fails the test with just that when it finds something wrong."""
-    program = find_promtool()
-    assert program
-    done = subprocess.run(
-        [program, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def names(path: Path, key: str) -> list[str]:

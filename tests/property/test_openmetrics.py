@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import Metric, parser
 
-from fwknopd.openmetrics import END, SUFFIXES, Family, Kind, render
+from fwknopd.openmetrics import END, SUFFIXES, Family, Kind, plain, render
 from tests.unit.scraped import families
 
 NAMES = st.sets(st.sampled_from("abcd"), max_size=2).map(sorted)
@@ -38,6 +41,23 @@ def test_the_official_parser_reads_what_was_meant(meant: tuple[Family, ...]) -> 
         assert {s.name for s in found} <= {family.name + SUFFIXES[family.kind]}
         got = {tuple(s.labels.items()): s.value for s in found}
         assert got == {labels: float(value) for labels, value in family.samples.items()}
+
+
+@settings(max_examples=60)
+@given(SEVERAL)
+def test_the_older_form_says_the_same(meant: tuple[Family, ...]) -> None:
+    def numbers(read: Iterable[Metric]) -> list[tuple[str, dict[str, str], float]]:
+        return [(s.name, s.labels, s.value) for family in read for s in family.samples]
+
+    older = plain(render(meant))
+    read = list(parser.text_string_to_metric_families(older))
+    assert numbers(read) == numbers(families(render(meant)).values())
+    # In this form a counter is called what its samples are.
+    kinds = {line.split(" ")[2]: line.split(" ")[3] for line in older.split("\n") if "TYPE" in line}
+    assert kinds == {
+        f.sample_name: f.kind if f.kind is not Kind.INFO else Kind.GAUGE for f in meant
+    }
+    assert "# EOF" not in older
 
 
 @given(st.text())

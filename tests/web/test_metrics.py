@@ -35,6 +35,25 @@ def test_who_has_the_token_gets_the_text_as_it_is(app: Flask, daemon: StubDaemon
     assert daemon.asked == [("scrape", {"token": TOKEN, "by_client": False})]
 
 
+@pytest.mark.parametrize(
+    ("accepted", "kind"),
+    [
+        ("", "openmetrics-text; version=1.0.0"),
+        ("*/*", "openmetrics-text; version=1.0.0"),
+        ("text/plain;version=0.0.4;q=0.5,application/openmetrics-text;q=1", "openmetrics-text"),
+        ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", "text/plain; version=0.0.4; charset=utf-8"),
+    ],
+)
+def test_who_knows_only_the_older_form_gets_that(
+    app: Flask, daemon: StubDaemon, accepted: str, kind: str
+) -> None:
+    daemon.metrics = "# TYPE a counter\n# HELP a b\na_total 1\n# EOF\n"
+    answer = scrape(app, Accept=accepted)
+    assert kind in answer.headers["Content-Type"]
+    older = "# TYPE a_total counter\n# HELP a_total b\na_total 1\n"
+    assert answer.text == (older if "plain" in kind else daemon.metrics)
+
+
 @pytest.mark.parametrize(("query", "named"), [("?by_client=1", True), ("?by_client=0", False)])
 def test_clients_are_named_only_when_that_is_asked_for(
     app: Flask, daemon: StubDaemon, query: str, named: bool

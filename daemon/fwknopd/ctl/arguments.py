@@ -71,6 +71,11 @@ def _metrics_verb(verbs: Verbs) -> None:
         "--by-client", action="store_true", help="count by client too, which names them"
     )
     parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="in Prometheus's older form, as its node_exporter wants the files it reads",
+    )
+    parser.add_argument(
         "--new-token",
         action="store_true",
         help="make a token to read them over the network, and what to configure for it",

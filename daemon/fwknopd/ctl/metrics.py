@@ -9,6 +9,7 @@ from fwknopd.ctl.answers import text
 from fwknopd.ctl.daemon import ask
 from fwknopd.ctl.output import print_json
 from fwknopd.keys import generate_token, token_digest
+from fwknopd.openmetrics import plain
 
 
 def show_metrics(options: Namespace) -> int:
@@ -16,11 +17,12 @@ def show_metrics(options: Namespace) -> int:
     if options.new_token:
         return _show_token(options)
     answer = ask(options, "metrics", by_client=options.by_client)
+    told = plain(text(answer, "text")) if options.plain else text(answer, "text")
     if options.json:
-        print_json(answer)
+        print_json({**answer, "text": told})
     else:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text(answer, "text").encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.write(told.encode("utf-8", "backslashreplace"))
     return 0
 
 

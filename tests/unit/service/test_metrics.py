@@ -9,8 +9,10 @@ from fwknopd.control.protocol import VerbError
 from fwknopd.events import Losses, Outlet
 from fwknopd.firewall import FirewallError
 from fwknopd.keys import generate_token, token_digest
+from fwknopd.openmetrics import plain
 from fwknopd.policy.verdict import Reason
 from fwknopd.status import LOSS_WARNING_SECONDS
+from tests.promtool import promtool
 from tests.unit.scraped import families, samples
 from tests.unit.service.configs import LAPTOP, PHONE, stanza, uci_client
 from tests.unit.service.doubles import NOW
@@ -82,6 +84,13 @@ def test_no_packet_makes_a_new_label_and_none_tells_who(rig: Rig) -> None:
     assert len(after) < LARGEST
     for told in ("192.0.2.", "198.51.100.9", "203.0.113.1", "#1", "alice", "client="):
         assert told not in after, told
+
+
+@pytest.mark.promtool
+def test_prometheus_finds_nothing_wrong_with_the_older_form(rig: Rig) -> None:
+    rig.start()
+    rig.knock()
+    assert promtool("check", "metrics", said=plain(text(rig, by_client=True))) == ""
 
 
 def test_clients_are_told_apart_when_that_is_asked_for(rig: Rig) -> None:

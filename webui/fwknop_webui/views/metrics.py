@@ -11,7 +11,7 @@ from fwknop_webui.password_try import address
 from fwknop_webui.routes import Route
 from fwknop_webui.services import services
 from fwknopd.control.client import ControlError
-from fwknopd.openmetrics import CONTENT_TYPE
+from fwknopd.openmetrics import CONTENT_TYPE, PLAIN_CONTENT_TYPE, plain
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,14 @@ def _answer(token: str) -> Response:
     # Others may have come meanwhile. Only who gets the numbers is counted.
     if not services().scrapes.take():
         return _too_often()
+    if _knows_plain_only():
+        return Response(plain(text), content_type=PLAIN_CONTENT_TYPE)
     return Response(text, content_type=CONTENT_TYPE)
+
+
+def _knows_plain_only() -> bool:
+    accepted = request.headers.get("Accept", "")
+    return "text/plain" in accepted and "openmetrics" not in accepted
 
 
 def _too_often() -> Response:
