@@ -83,7 +83,8 @@ class Reloading:
         """Use the files as they are now; the errors found, and then nothing has changed."""
         configuration: Configuration | None = None
         try:
-            configuration = load_configuration(self._options)
+            # OpenWISP's agent deletes a file in which nothing is left: whoever was in it is out.
+            configuration = load_configuration(self._options, uci_may_be_gone=True)
             self._adopt(configuration)
         except ConfigError as error:
             self._failed(errors_of(error))

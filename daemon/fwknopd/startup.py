@@ -37,15 +37,16 @@ adds makes it 1 KiB: so the ring holds half as many packets again as with whole 
 """
 
 
-def load_configuration(options: Options) -> Configuration | None:
+def load_configuration(options: Options, *, uci_may_be_gone: bool = False) -> Configuration | None:
     """The configuration in effect: UCI when asked for and enabled there, else the classic files.
 
     None when UCI is asked for but not enabled there, and there are no classic files:
-    a router whose owner has yet to tick "Enable config overwrite".
+    a router whose owner has yet to tick "Enable config overwrite". ``uci_may_be_gone``: a UCI
+    file that is not there is one where it is not enabled.
     Raises ConfigError with every problem found, each naming file, line and remedy.
     """
     _check_interface(options)
-    loaded = _loaded(options)
+    loaded = _loaded(options, uci_may_be_gone)
     if loaded is None:
         return None
     problems = (*loaded.problems, *_options_without_effect(options))
@@ -115,10 +116,11 @@ def _options_without_effect(options: Options) -> list[Problem]:
     ]
 
 
-def _loaded(options: Options) -> Configuration | None:
+def _loaded(options: Options, uci_may_be_gone: bool) -> Configuration | None:
     if options.uci is None:
         return _load_files(options)
-    from_uci = load_uci(Path(options.uci))
+    uci = Path(options.uci)
+    from_uci = load_uci(uci) if uci.exists() or not uci_may_be_gone else None
     if from_uci is not None:
         return from_uci
     return _load_files(options) if _has_classic_files(options) else None

@@ -195,7 +195,7 @@ SECTION = {"config_name": "access", "SOURCE": "ANY", "KEY": "abcdefgh"}
         pytest.param({"fwknopd": [{**SECTION, "a b": "1"}]}, "no option's name", id="name"),
         pytest.param({"fwknopd": [{**SECTION, "KEY": {"a": 1}}]}, "no value", id="no value"),
         pytest.param({"fwknopd": [{**SECTION, "KEY": "a\nb"}]}, "more than one line", id="lines"),
-        pytest.param({"fwknopd": [{**SECTION, "SOURCE": ""}]}, "SOURCE is missing", id="unusable"),
+        pytest.param({"fwknopd": [{**SECTION, "OPEN_PORTS": "22"}]}, "OPEN_PORTS", id="unusable"),
         pytest.param(
             {"fwknopd": [{**SECTION, "config_value": "a"}] * 2}, "are called a", id="twins"
         ),

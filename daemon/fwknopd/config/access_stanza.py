@@ -17,10 +17,10 @@ from fwknopd.config.problems import Severity
 from fwknopd.config.settings import ServerSettings
 from fwknopd.config.stanza_commands import COMMAND_FIELDS, NoAccount, check_commands
 from fwknopd.config.stanza_keys import (
-    KEY_NAMES,
     NoKeys,
     Unusable,
     build_keys,
+    check_variables,
     split_placeholders,
 )
 from fwknopd.config.typed_values import TypedValue, typed_values
@@ -102,15 +102,14 @@ def _is_disabled(text: StanzaText) -> bool:
 def _build(
     text: StanzaText, settings: ServerSettings, findings: Findings, accounts: Accounts
 ) -> Stanza:
+    check_variables(text.directives)
     directives, placeholders = split_placeholders(text.directives)
     values = typed_values(Scope.ACCESS, directives, findings)
-    names = {item.name for item in directives}
-    if "SOURCE" not in names:
-        # What a tool left of a section it took away must not keep the others from being read.
-        is_remnant = not any(name in KEY_NAMES or name.startswith("GPG_") for name in names)
-        severity = Severity.WARNING if is_remnant else Severity.ERROR
-        remedy = "Set SOURCE, to ANY for everywhere."
-        findings.add(severity, text.head, "SOURCE is missing", remedy)
+    if all(item.name != "SOURCE" for item in directives):
+        # What OpenWISP's agent left of a client it took away must not keep the others from
+        # being read: whoever is revoked with it would stay in.
+        remedy = "Set SOURCE, to ANY for everywhere, or delete the section."
+        raise Unusable(text.head, "SOURCE is missing", remedy)
     _check_nat(values, settings, findings)
     gpg = _gpg_access(text.head, values, settings, findings)
     keys = build_keys(text.head, values, placeholders, findings, gpg=gpg is not None)

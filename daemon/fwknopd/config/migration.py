@@ -22,7 +22,7 @@ from fwknopd.config.uci_changes import (
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
 from fwknopd.config.variable import Kind, Scope
 from fwknopd.config.variables import lookup
-from fwknopd.keys import is_placeholder
+from fwknopd.keys import PLACEHOLDERS
 
 FIRST_CLIENT = "phone"
 """What the client of a fresh installation is called."""
@@ -82,7 +82,8 @@ def has_key(section: UciSection) -> bool:
 
 
 def _is_real(option: UciOption | None) -> bool:
-    return option is not None and bool(option.text.strip()) and not is_placeholder(option.text)
+    text = option.text.strip() if option else ""
+    return bool(text) and text not in PLACEHOLDERS
 
 
 def _stale_options(package: UciPackage) -> list[UciChange]:
@@ -102,7 +103,7 @@ def _placeholders(package: UciPackage) -> list[UciChange]:
         for name, other in _pairs()
         if _is_real(section.option(other))
         and (option := section.option(name)) is not None
-        and is_placeholder(option.text)
+        and option.text.strip() in PLACEHOLDERS
     ]
 
 

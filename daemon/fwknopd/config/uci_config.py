@@ -19,6 +19,7 @@ from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
 from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS
 from fwknopd.config.variable import Kind, Scope, Variable
 from fwknopd.config.variables import lookup
+from fwknopd.keys import unset_variable
 from fwknopd.policy.stanza import Stanza
 
 DEFAULT_NETWORK = "wan"
@@ -126,7 +127,15 @@ def _network(
             f"the device of this network is used and PCAP_INTF {settings.pcap_intf} is not",
             "Delete one of the two.",
         )
-    return " ".join(option.text.split())
+    name = unset_variable(option.text)
+    if name:
+        findings.warn(
+            Directive(option.name, option.text, file, option.line, section.id),
+            f"OpenWISP had no value for its variable {name}: no knock is heard",
+            "Give the variable a value in OpenWISP: of the device, its group or the template.",
+        )
+    # In one word no network has such a name, and the daemon waits for it.
+    return f"{{{{{name}}}}}" if name else " ".join(option.text.split())
 
 
 def _stanzas(

@@ -93,20 +93,43 @@ def test_sections_may_stand_in_any_order() -> None:
 
 
 def test_section_without_source_is_named_and_never_mixed_into_another() -> None:
-    [problem] = errors(CLIENT + "config access 'phone'\n" + KEYS)
-    assert problem.section == "phone"
-    assert problem.line == 5
-    assert "SOURCE is missing" in problem.message
+    found = load(CLIENT + "config access 'phone'\n" + KEYS)
+    assert [stanza.number for stanza in found.stanzas] == [1]
+    [problem] = found.problems
+    assert (problem.section, problem.line) == ("phone", 5)
+    assert "SOURCE is missing: this client can't knock" in problem.message
 
 
-def test_what_is_left_of_a_section_keeps_nobody_else_from_being_read() -> None:
+@pytest.mark.parametrize("left", ["note 'mine'", "enabled '1'", "KEY 'set on the router'"])
+def test_what_is_left_of_a_section_keeps_nobody_else_from_being_read(left: str) -> None:
     """As OpenWISP's agent leaves it, which takes away only the options it had set."""
-    rest = f"{CLIENT}config access 'rest'\n\toption note 'mine'\n\toption enabled '1'\n"
-    found = load(rest)
+    found = load(f"{CLIENT}config access 'rest'\n\toption {left}\n")
     assert [stanza.number for stanza in found.stanzas] == [1]
     told = [problem for problem in found.problems if problem.section == "rest"]
     assert {problem.severity for problem in told} == {Severity.WARNING}
     assert any("SOURCE is missing" in problem.message for problem in told)
+
+
+@pytest.mark.parametrize(
+    "option", ["KEY", "KEY_BASE64", "HMAC_KEY", "HMAC_KEY_BASE64", "OPEN_PORTS", "DESTINATION"]
+)
+def test_a_variable_without_a_value_shuts_its_client_out_and_nobody_else(option: str) -> None:
+    client = f"config access 'anna'\n\toption SOURCE 'ANY'\n{KEYS}"
+    client = "\n".join(line for line in client.split("\n") if f" {option} " not in line)
+    found = load(
+        f"{CLIENT}{client}\toption {option} '{{{{ its_name }}}}'\n\toption note '{{{{ x }}}}'\n"
+    )
+    assert [stanza.number for stanza in found.stanzas] == [1]
+    [problem] = found.problems
+    assert (problem.section, problem.option, problem.severity) == ("anna", option, Severity.WARNING)
+    assert "no value for its variable its_name: this client can't knock" in problem.message
+
+
+def test_a_variable_without_a_value_is_no_network() -> None:
+    found = load(f"{CLIENT}config network\n\toption network '{{{{ uplink }}}}'\n")
+    assert found.networks == ("{{uplink}}",)
+    [problem] = found.problems
+    assert "no value for its variable uplink: no knock is heard" in problem.message
 
 
 def test_numbers_count_all_access_sections() -> None:

@@ -417,6 +417,18 @@ def test_file_changed_behind_the_daemons_back_is_told(uci_rig: Rig) -> None:
     assert told() is False
 
 
+def test_a_file_that_is_deleted_shuts_out_who_was_in_it(uci_rig: Rig) -> None:
+    """As OpenWISP's agent does with one in which nothing is left of its own or others."""
+    file = uci_rig.folder / "fwknopd"
+    uci_rig.write(file.name, "config global\n\toption uci_enabled '1'\n" + DEVICE + uci_client("A"))
+    uci_rig.start()
+    assert uci_rig.knock() == "accepted"
+    file.unlink()
+    assert uci_rig.ask("reload")["reloaded"]
+    assert uci_rig.ask("grants")["grants"] == []
+    assert uci_rig.devices.on("eth1") == []
+
+
 def test_classic_files_are_not_looked_after(rig: Rig) -> None:
     rig.start()
     rig.access(stanza(), stanza(LAPTOP))
