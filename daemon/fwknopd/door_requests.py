@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fwknopd.grants import Door
 
 
-@dataclass(frozen=True, slots=True)
-class DoorRequest:
+class DoorRequest(NamedTuple):
     """What one knock asks for: ``doors``, all or none, for ``lifetime`` seconds.
 
     ``cut_at_expiry``: then the doors' connections are to end too.

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 RING_SIZE = 1000
 """Events kept. At about 400 bytes each this stays well under half a MiB."""
@@ -104,8 +105,7 @@ def _escaped(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One record. ``time`` is epoch seconds; fields that don't apply are None or empty."""
 
     id: int

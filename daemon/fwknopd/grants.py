@@ -59,7 +59,7 @@ class Door:
         self._become_one_value()
         # Asked for a dozen times of each door, and addresses take long to tell theirs.
         parts = (self.address, self.port, self.nat, self.prefix, self.destination)
-        self._become(_hash=hash(parts))
+        object.__setattr__(self, "_hash", hash(parts))
 
     def __hash__(self) -> int:
         return self._hash
@@ -69,12 +69,13 @@ class Door:
             self._become(address=self.network.network_address)
             if self.prefix == self.address.max_prefixlen:
                 self._become(prefix=None)
-        if self.nat is None:
-            self._become(local=False, translate=True)
-        else:
+        if self.nat is not None:
             self._name_target(self.nat)
+        elif self.local or not self.translate:
+            self._become(local=False, translate=True)
         if not self.forwarded:
-            self._become(source_nat=None)
+            if self.source_nat is not None:
+                self._become(source_nat=None)
         elif not self.redirects:
             self._become(destination=None)
 

@@ -149,7 +149,7 @@ class OpenDoors:
     def next_due(self) -> float | None:
         """Monotonic second at which `expire` has something to do, None when never."""
         dues = (self.table.next_expiry(), self.firewall.next_due())
-        return min((due for due in dues if due is not None), default=None)
+        return min([due for due in dues if due is not None], default=None)
 
     def expire(self) -> None:
         """Close and tell of what ran out. Raises FirewallError: nothing is told then."""

@@ -13,8 +13,8 @@ jumps ahead and back doesn't make the last packets usable a second time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 Address = IPv4Address | IPv6Address
 
@@ -29,8 +29,7 @@ class ReplayCacheFull(Exception):
     """No entry can be forgotten yet, so a further packet could be used twice: refuse it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayEntry:
+class ReplayEntry(NamedTuple):
     """One used packet.
 
     - ``digest``: base64 of SHA-256 over the wire text, the name the C daemon uses

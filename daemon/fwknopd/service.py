@@ -242,7 +242,7 @@ class Service:
             self.reloading.next_due(),
             self.old_keys.next_due(),
         )
-        return min(due for due in dues if due is not None)
+        return min([due for due in dues if due is not None])
 
     def _run_timers(self, now: float) -> None:
         self.engine.tick()

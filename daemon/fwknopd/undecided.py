@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fwknopd.policy.gpg import GpgHome
 from fwknopd.policy.gpg_questions import (
@@ -24,8 +24,7 @@ COPIES = 8
 """Packets that wait for one answer; there is one at most that can be let in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """When a packet came, by the router's clock: what its age is judged by, however long gpg takes.
 
     The fields are the arguments of `Authorizer.judge`.

@@ -6,7 +6,6 @@ import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -99,7 +98,7 @@ def test_what_was_written_is_read_by_the_next_process(journal: ReplayJournal) ->
     ],
 )
 def test_any_entry_survives(journal: ReplayJournal, changes: dict[str, object]) -> None:
-    odd = replace(entry(), **changes)  # type: ignore[arg-type]
+    odd = entry()._replace(**changes)  # type: ignore[arg-type]
     journal.append([odd, entry(2)])
     assert reread(journal) == (odd, entry(2))
 
@@ -189,8 +188,7 @@ def test_a_damaged_mark_of_a_loss_is_damage() -> None:
 
 def test_no_file_of_ours_is_too_large_to_be_read() -> None:
     v6 = ip_address("2001:db8:1111:2222:3333:4444:5555:6666")
-    longest = replace(
-        entry(10**42),
+    longest = entry(10**42)._replace(
         protocol=255,
         source=v6,
         destination=v6,

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -49,10 +48,10 @@ def read_packets(file: str, source: str | None, destination: str | None) -> list
         packets = [Packet(payload_of(data), _UNKNOWN, _UNKNOWN, None, None, UDP, "udp")]
     if source is not None:
         known = _address(source, "--source")
-        packets = [replace(packet, source=known) for packet in packets]
+        packets = [packet._replace(source=known) for packet in packets]
     if destination is not None:
         known = _address(destination, "--destination")
-        packets = [replace(packet, destination=known) for packet in packets]
+        packets = [packet._replace(destination=known) for packet in packets]
     return packets
 
 

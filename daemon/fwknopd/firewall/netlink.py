@@ -61,9 +61,9 @@ class Message(NamedTuple):
 
 def encode(request: Request, sequence: int, extra_flags: int = 0) -> bytes:
     """One message as it goes to the kernel."""
-    length = HEADER.size + len(request.payload)
-    flags = request.flags | extra_flags | NLM_F_REQUEST
-    return HEADER.pack(length, request.kind, flags, sequence, 0) + request.payload
+    kind, flags, payload = request
+    flags |= extra_flags | NLM_F_REQUEST
+    return HEADER.pack(HEADER.size + len(payload), kind, flags, sequence, 0) + payload
 
 
 def family_header(family: int) -> bytes:

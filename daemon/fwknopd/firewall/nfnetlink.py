@@ -161,12 +161,17 @@ def encode_batch(requests: Sequence[Request], sequence: int) -> bytes:
     unasked, and before that last answer, so nothing goes unnoticed and a batch of
     thousands can't overflow our receive buffer with good news.
     """
-    last = len(requests)
-    parts = [_border(NFNL_MSG_BATCH_BEGIN, sequence)]
-    for number, request in enumerate(requests, 1):
-        parts.append(encode(request, sequence + number, NLM_F_ACK if number == last else 0))
-    parts.append(_border(NFNL_MSG_BATCH_END, sequence + last + 1))
-    return b"".join(parts)
+    *others, last = requests
+    end = sequence + len(requests)
+    parts = [encode(request, number) for number, request in enumerate(others, sequence + 1)]
+    return b"".join(
+        (
+            _border(NFNL_MSG_BATCH_BEGIN, sequence),
+            *parts,
+            encode(last, end, NLM_F_ACK),
+            _border(NFNL_MSG_BATCH_END, end + 1),
+        )
+    )
 
 
 def parse_elements(message: Message) -> list[LoadedElement]:

@@ -77,7 +77,7 @@ class NftablesFirewall:
         self.forwards = forwards
         self._table = OwnTable(table)
         self._devices: tuple[str, ...] = ()
-        self._lookups: frozenset[Lookup] = BASIC
+        self._use(BASIC)
         self._monotonic = monotonic
 
     def start(self, devices: Sequence[str]) -> None:
@@ -92,7 +92,8 @@ class NftablesFirewall:
         lookups = self._lookups.union(there.values())
         if len(there) < len(sets) or self._load(devices, lookups):
             lookups = self._replace(devices, lookups, sets)
-        self._devices, self._lookups = tuple(devices), lookups
+        self._devices = tuple(devices)
+        self._use(lookups)
 
     def open(self, doors: Sequence[TimedDoor]) -> None:
         """Open all ``doors`` or none; an open one gets the new time. Raises FirewallError.
@@ -101,8 +102,9 @@ class NftablesFirewall:
         for a moment.
         """
         began = self._monotonic()
-        self._provide([lookup for timed in doors for lookup in lookups_of(timed.door)])
         wanted = elements_to_add(doors)
+        if not self._sets.issuperset([element.set_name for element in wanted]):
+            self._provide(lookup for timed in doors for lookup in lookups_of(timed.door))
         self._set(wanted, (o for timed in doors for o in opposites_of(timed.door, self._lookups)))
         # The kernel counts from when it is told, which nft, thousands of doors, or whoever
         # stopped this process, may have delayed: no door may last longer for that.
@@ -229,10 +231,8 @@ class NftablesFirewall:
         ]
         return [door for door in doors if isfinite(door.seconds) and door.seconds > 0]
 
-    def _provide(self, needed: Collection[Lookup]) -> None:
+    def _provide(self, needed: Iterable[Lookup]) -> None:
         """Add the rules that doors need and no door before needed."""
-        if self._lookups.issuperset(needed):
-            return
         lookups = self._lookups.union(needed)
         script = setup_script(self._table.name, self._devices, self.mark, lookups)
         rules = len(rules_of(self._devices, self.mark, lookups))
@@ -241,7 +241,12 @@ class NftablesFirewall:
                 f"nft could not add what this kind of access needs: {complaint}. "
                 "Are the kernel's modules for NAT installed (OpenWrt: kmod-nft-nat)?"
             )
+        self._use(lookups)
+
+    def _use(self, lookups: frozenset[Lookup]) -> None:
+        """The table has these."""
         self._lookups = lookups
+        self._sets = frozenset(lookup.name for lookup in lookups)
 
     # Elements
 

@@ -182,9 +182,14 @@ class Authorizer:
         unfit = clock_unset(knock, attempt.clock_problem) or self._remember(stanza, opened, attempt)
         if unfit is not None:
             return unfit
-        spent = attempt.spent
-        keeps = spent is not None and self._replay.keeps(spent[2], attempt.now)
-        return decide(knock, spent[0] if spent and keeps else None)
+        return decide(knock, self._kept(attempt))
+
+    def _kept(self, attempt: _Attempt) -> ReplayEntry | None:
+        """What `_spend` will note of the packet, if there is room."""
+        if attempt.spent is None:
+            return None
+        entry, _, message = attempt.spent
+        return entry if self._replay.keeps(message, attempt.now) else None
 
     def _ask_gpg(
         self, candidate: Candidate, unopened: Unopened, attempt: _Attempt

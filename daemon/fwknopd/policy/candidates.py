@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from typing import NamedTuple
 
 from fwknopd.policy.gpg import GpgAccess
 from fwknopd.policy.gpg_questions import GpgFacts, GpgQuestion, message_of, question_of
@@ -54,8 +55,7 @@ def network_set(networks: Iterable[Network] | None) -> NetworkSet | None:
     return None if networks is None else NetworkSet(networks)
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A packet that a client's keys opened.
 
     ``key`` names it in the replay cache. ``signer`` is the GPG key that signed it, and None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from fwknopd.policy.addresses import granted_address, plain
 from fwknopd.policy.packet import Packet
@@ -16,8 +16,7 @@ FORWARDED = frozenset({MessageType.NAT_ACCESS, MessageType.CLIENT_TIMEOUT_NAT_AC
 LOCAL = frozenset({MessageType.LOCAL_NAT_ACCESS, MessageType.CLIENT_TIMEOUT_LOCAL_NAT_ACCESS})
 
 
-@dataclass(frozen=True, slots=True)
-class Knock:
+class Knock(NamedTuple):
     """An authenticated message and where it came from. ``now`` is epoch seconds.
 
     ``utc_offset`` is how many seconds the router's wall clock is ahead of UTC.

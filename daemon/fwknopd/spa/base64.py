@@ -20,9 +20,9 @@ def decode(text: bytes) -> bytes:
 
     Raises ValueError for any other text, non-canonical spellings included.
     """
-    padding = b"" if text.endswith(b"=") else b"=" * (-len(text) % 4)
-    data = binascii.a2b_base64(text + padding, strict_mode=True)
-    if encode(data) != text.rstrip(b"="):
+    padded = text if text.endswith(b"=") else text + b"=" * (-len(text) % 4)
+    data = binascii.a2b_base64(padded, strict_mode=True)
+    if binascii.b2a_base64(data, newline=False) != padded:
         raise ValueError("the unused bits of the last base64 character are not zero")
     return data
 

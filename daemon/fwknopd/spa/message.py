@@ -9,8 +9,8 @@ field, base64 ends at the first ``=``) we are not; no known client needs it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from fwknopd.spa import base64, fields
 from fwknopd.spa.digest import DigestType, digest_text, verify_digest
@@ -61,8 +61,7 @@ class MessageType(IntEnum):
 _TYPES = {kind.value: kind for kind in MessageType}
 
 
-@dataclass(frozen=True, slots=True)
-class SpaMessage:
+class SpaMessage(NamedTuple):
     """Everything a packet said, validated.
 
     - ``rand``: 16 characters; ``user``: 1..48 printable characters

@@ -17,6 +17,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from fwknopd.spa import base64
 from fwknopd.spa.digest import SALTED_PREFIX, Authenticator, DigestType
@@ -62,8 +63,7 @@ class SpaKeys:
         return Authenticator(self.hmac_type, self.hmac_key, self.prefix)
 
 
-@dataclass(frozen=True, slots=True)
-class WireText:
+class WireText(NamedTuple):
     """Text that passed `classify`: 140..1500 base64 characters, prefix still missing.
 
     ``forwarded_for`` is the client address a reverse proxy claimed, only when asked for.

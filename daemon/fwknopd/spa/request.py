@@ -48,8 +48,7 @@ class PortSpec(NamedTuple):
         return f"{self.protocol}/{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRequest:
+class AccessRequest(NamedTuple):
     """Message of types 1..6. ``address`` 0.0.0.0 means the packet's own source."""
 
     address: IPv4Address

@@ -74,7 +74,7 @@ def same_again(message: SpaMessage) -> bool:
         )
     )
     common = {"digest": "", "server_auth": None}
-    return replace(again, **common) == replace(message, **common)  # type: ignore[arg-type]
+    return again._replace(**common) == message._replace(**common)  # type: ignore[arg-type]
 
 
 def check_sealed(data: bytes) -> None:

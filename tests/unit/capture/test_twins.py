@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -15,8 +14,8 @@ PORT = 62201
 SNIFFED = Packet(
     b"A" * 200, ip_address("198.51.100.7"), ip_address("203.0.113.1"), 40000, PORT, 6, "eth1"
 )
-HEARD = replace(SNIFFED, via="tcp")
-DATAGRAM = replace(SNIFFED, protocol=17)
+HEARD = SNIFFED._replace(via="tcp")
+DATAGRAM = SNIFFED._replace(protocol=17)
 
 
 class Clock:
@@ -77,9 +76,9 @@ def test_a_listener_that_moved_to_another_port_still_knows_what_was_sniffed() ->
 @pytest.mark.parametrize(
     "other",
     [
-        replace(HEARD, source=ip_address("198.51.100.8")),
-        replace(HEARD, source_port=40001),
-        replace(HEARD, payload=b"A" * 199 + b"B"),
+        HEARD._replace(source=ip_address("198.51.100.8")),
+        HEARD._replace(source_port=40001),
+        HEARD._replace(payload=b"A" * 199 + b"B"),
     ],
 )
 def test_a_copy_on_another_connection_counts(other: Packet) -> None:
@@ -89,7 +88,7 @@ def test_a_copy_on_another_connection_counts(other: Packet) -> None:
 
 @pytest.mark.parametrize("changed", [{"protocol": 17}, {"destination_port": 80}])
 def test_what_comes_again_on_the_same_device_is_a_copy(changed: dict[str, int]) -> None:
-    packet = replace(SNIFFED, **changed)  # type: ignore[arg-type]
+    packet = SNIFFED._replace(**changed)  # type: ignore[arg-type]
     for several in (False, True):
         captures = Captures(several=several)
         assert captures.see("eth1", packet, packet) == [packet, packet]
@@ -100,7 +99,7 @@ def test_what_comes_again_on_the_same_device_is_a_copy(changed: dict[str, int]) 
 
 def test_of_several_devices_only_the_first_counts() -> None:
     captures = Captures(None)
-    below, above = DATAGRAM, replace(DATAGRAM, via="br-lan")
+    below, above = DATAGRAM, DATAGRAM._replace(via="br-lan")
     assert captures.count(("eth1", below), ("br-lan", above), ("eth1.7", above)) == [below]
     captures.clock.time += MOMENT_SECONDS
     assert captures.see("br-lan", above) == [above], "later it is a copy"
@@ -108,7 +107,7 @@ def test_of_several_devices_only_the_first_counts() -> None:
 
 def test_all_devices_at_once_see_it_several_times() -> None:
     captures = Captures(None)
-    packet = replace(DATAGRAM, via="any")
+    packet = DATAGRAM._replace(via="any")
     assert captures.see("any", packet, packet, packet) == [packet]
 
 
@@ -125,7 +124,7 @@ def test_with_one_capture_on_one_device_nothing_is_left_out() -> None:
 def test_it_remembers_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(twins, "REMEMBERED", 3)
     captures = Captures()
-    several = [replace(SNIFFED, source_port=port) for port in range(4)]
+    several = [SNIFFED._replace(source_port=port) for port in range(4)]
     assert captures.count(*(("eth1", packet) for packet in several)) == several
     assert captures.see("eth1", several[3]) == []
     assert captures.see("eth1", several[0]) == [several[0]], "the oldest went"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 import pytest
@@ -415,7 +414,7 @@ def test_packet_the_c_daemon_used_is_a_replay() -> None:
     entry = gate.access(payload).replay_entry
     assert entry is not None
     upgraded = Gate(phone)
-    upgraded.cache.load([replace(entry, key=None, timestamp=None, client="")], NOW)
+    upgraded.cache.load([entry._replace(key=None, timestamp=None, client="")], NOW)
     refusal = upgraded.refusal(payload)
     assert (refusal.reason, refusal.stanza) == (Reason.REPLAY, None)
 

@@ -82,7 +82,7 @@ def test_a_copy_is_refused_again_and_again_and_told_to_be_what_it_is() -> None:
 
 def test_a_copy_to_another_port_is_told_with_that_port() -> None:
     authorizer = Authorizer(CLIENTS, PolicySettings(), ReplayCache())
-    again = [replace(packet(GOOD[0]), destination_port=port) for port in (1, 1, 1, 2, 2)]
+    again = [packet(GOOD[0])._replace(destination_port=port) for port in (1, 1, 1, 2, 2)]
     told = [dict(getattr(authorizer.judge(p, NOW), "facts", ())) for p in again]
     assert [facts.get("destination") for facts in told[1:]] == ["17/1"] * 2 + ["17/2"] * 2
 

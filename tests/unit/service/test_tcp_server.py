@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from fwknopd.policy.packet import Packet
@@ -15,7 +13,7 @@ ON = "PCAP_INTF eth1;\nENABLE_TCP_SERVER Y;\n"
 
 def heard(packet: Packet) -> Packet:
     """The packet as the listener hands it over."""
-    return replace(packet, protocol=6, via="tcp")
+    return packet._replace(protocol=6, via="tcp")
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ def test_it_listens_beside_the_sniffer_and_says_so(listening: Rig) -> None:
 def test_a_knock_is_judged_once_whoever_saw_it(listening: Rig) -> None:
     packet = listening.packet()
     listening.devices.put(LISTENER, heard(packet))
-    listening.devices.put("eth1", replace(packet, protocol=6))
+    listening.devices.put("eth1", packet._replace(protocol=6))
     listening.settle()
     assert listening.verdicts() == ["accepted"]
 
@@ -46,7 +44,7 @@ def test_a_knock_is_judged_once_whoever_saw_it(listening: Rig) -> None:
 def test_a_copy_from_elsewhere_is_a_replay(listening: Rig) -> None:
     packet = heard(listening.packet())
     for port in (40000, 40001):
-        listening.devices.put(LISTENER, replace(packet, source_port=port))
+        listening.devices.put(LISTENER, packet._replace(source_port=port))
         listening.settle()
     assert listening.verdicts() == ["accepted", "replay"]
 
@@ -76,7 +74,7 @@ def test_a_reload_moves_it_and_leaves_the_sniffer_alone(listening: Rig) -> None:
 
 def test_a_knock_that_waits_at_the_reload_is_not_lost_nor_judged_twice(listening: Rig) -> None:
     packet = listening.packet()
-    listening.devices.put("eth1", replace(packet, protocol=6))
+    listening.devices.put("eth1", packet._replace(protocol=6))
     listening.settle()
     listening.devices.put(LISTENER, heard(packet), heard(listening.packet()))
     listening.conf(f"{ON}TCPSERV_PORT 62202;\n")
