@@ -48,6 +48,8 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
+    """A command, and who waits for it."""
+
     command: Command
     closing: bool
     done: Done

@@ -42,6 +42,8 @@ Done = Callable[[GpgAnswer], None]
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
+    """Who waits for an answer."""
+
     question: GpgQuestion
     sure: bool
     client: str

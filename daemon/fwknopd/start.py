@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import gc
 import signal
-from types import FrameType
+import sys
+from importlib import import_module
+from types import FrameType, ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def main() -> int:
@@ -20,9 +26,23 @@ def main() -> int:
     # Next to nothing of what is loaded is garbage, and to look for it again and again takes a
     # tenth of the time. The daemon enables it when it has started.
     gc.disable()
+    sys.modules.setdefault("inspect", _Later("inspect"))
     from fwknopd.cli import main as run
 
     return run()
+
+
+class _Later(ModuleType):
+    """Stands for a module until somebody looks into it, which then is loaded.
+
+    dataclasses imports `inspect` for classes without documentation, and here are none. With all
+    it imports in turn that is a megabyte, and a tenth of the time until the first knock.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

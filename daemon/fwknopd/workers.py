@@ -58,6 +58,8 @@ Done = Callable[[Outcome], None]
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
+    """A job that was not begun yet."""
+
     job: Job
     seconds: float
     done: Done
@@ -65,6 +67,8 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Running:
+    """A job in its child."""
+
     pid: int
     descriptor: int
     output: FileIO
@@ -131,10 +135,7 @@ class Workers:
     def next_due(self) -> float | None:
         """Monotonic second at which `run_timers` has something to do, None when never."""
         dues = [run.due for run in self._running.values() if not run.late] if self._running else []
-        for lane in self._lanes:
-            due = lane.next_due()
-            if due is not None:
-                dues.append(due)
+        dues += [due for lane in self._lanes if (due := lane.next_due()) is not None]
         return min(dues) if dues else None
 
     def run_timers(self, now: float) -> None:

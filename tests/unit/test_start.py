@@ -23,6 +23,20 @@ sys.meta_path.insert(0, Signal())
 sys.argv = ["fwknopd", "--version"]
 """
 
+LOADED = """
+import sys
+from fwknopd.start import main
+sys.argv = ["fwknopd", "--version"]
+main()
+import fwknopd.capture.pcap, fwknopd.firewall.nft_judging, fwknopd.firewall.nftables
+import fwknopd.config.fwknopd_conf, fwknopd.config.uci_config, fwknopd.runner
+import fwknopd.spa.cipher, fwknopd.uci_store
+print("ast" in sys.modules)
+import inspect
+from inspect import signature
+print(inspect.getdoc(main)[:11], signature(main))
+"""
+
 
 def servers() -> str:
     """What pip makes of the entry point."""
@@ -57,3 +71,11 @@ def test_so_it_is_for_the_first_process_of_a_jail() -> None:
     # The kernel keeps signals from it for which it has no handler.
     done = run(ROUTERS, "SIGTERM", "unshare", "--pid", "--fork")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_only_classes_without_documentation_need_is_not_loaded() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True)
+    _version, loaded, found = done.stdout.splitlines()
+    # Later ones look into it for every class, and it is as ever.
+    assert loaded == str(sys.version_info >= (3, 12))
+    assert found == "Run fwknopd () -> 'int'", done.stderr

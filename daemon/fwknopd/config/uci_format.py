@@ -59,6 +59,8 @@ def parse_uci(text: bytes | str, file: str) -> UciPackage:
 
 @dataclass(slots=True)
 class _OptionDraft:
+    """An option of which more lines may come."""
+
     items: list[str]
     is_list: bool
     line: int

@@ -88,6 +88,8 @@ class KeyRing:
 
 @dataclass(slots=True)
 class _Key:
+    """A key of which more lines may come."""
+
     secret: bool
     parts: list[KeyPart] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
