@@ -33,7 +33,7 @@ class Daemon:
         self.events = events
         self._host = host
         self._firewall = firewall
-        self._environment = environment
+        self.environment = environment
         self._process: Process | None = None
         self._reader: threading.Thread | None = None
 
@@ -68,7 +68,7 @@ class Daemon:
                 "fwknopd",
                 self.command(extra),
                 log=self.paths.log,
-                environment=self._environment,
+                environment=self.environment,
                 piped=True,
             )
         self._process, self._reader = process, self.events.follow(process.output)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CALL = re.compile(r"(\w+)\((?:\d+<([^>]*)>)?")
+_NAMED = re.compile(r"(?:unlink|rename)\w*\([^\"]*\"([^\"]*)\"")
 _TRACER_SECONDS = 20.0
 
 HARMLESS = frozenset(
@@ -87,7 +88,8 @@ def _parsed(lines: Sequence[str]) -> Iterator[Call]:
     counts: dict[str, int] = {}
     for line in lines:
         if found := _CALL.match(line):
-            name, on = found[1], found[2] or ""
+            named = _NAMED.match(line)
+            name, on = found[1], named[1] if named else found[2] or ""
             counts[name] = counts.get(name, 0) + 1
             yield Call(name, counts[name], re.sub(r"\[\d+\]", "", on.rpartition("/")[2]))
 
