@@ -27,6 +27,7 @@ from fwknopd.firewall.iptables_process import Programs
 from fwknopd.firewall.iptables_rules import IptablesSettings, Role, Rules
 from fwknopd.firewall.iptables_saved import Saved
 from fwknopd.firewall.iptables_watch import RuleWatch
+from fwknopd.firewall.process import run_anew
 from fwknopd.grants import Door
 
 # Doors that end within this time of each other cost one process, not one each.
@@ -158,6 +159,7 @@ class IptablesFirewall:
 
     def stop(self) -> None:
         """Take chains, jumps and rules away, unless FLUSH_IPT_AT_EXIT is N. Never raises."""
+        run_anew()
         for family in self._families:
             if family.stands and self.settings.flush_at_exit:
                 # If it fails, the rules name their end, and the next start sees to them.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
-from fwknopd.firewall import FirewallError, FirewallStuck
+from fwknopd.firewall import FirewallBarred, FirewallError, FirewallStuck
 from fwknopd.spawning import Child, ChildLost, find_program, memory_file, text_of
 
-__all__ = ["FW4", "TIME_LIMIT", "Answer", "find_program", "run_program", "watchers"]
+__all__ = ["FW4", "TIME_LIMIT", "Answer", "find_program", "run_anew", "run_program", "watchers"]
 
 FW4 = Path("/sbin/fw4")
 """Where a router whose firewall is fw4 has it; platform notes 5."""
@@ -20,6 +21,10 @@ OUTPUT_LIMIT = 1 << 20
 
 watchers: list[Callable[[str], None]] = []
 """Who wants each run as lines of text: `fwknopd -v` shows them to whoever watches."""
+
+_stuck: dict[str, tuple[float, str]] = {}
+"""Programs that did not finish, until when they are not run again (monotonic seconds), and what
+was said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,12 @@ def run_program(
     """Run ``program`` (a path) with ``script`` as its standard input, for seconds at most.
 
     Of what it prints, ``output_limit`` bytes are read. Raises FirewallError if it can't
-    be started or takes too long.
+    be started or takes too long. One that took too long is not run again for as long as it
+    took: everybody waits for it, and half of the time is to be theirs.
     """
+    until, why = _stuck.get(program, (0.0, ""))
+    if monotonic() < until:
+        raise FirewallBarred(why)
     try:
         answer = _answer(program, arguments, script, time_limit, output_limit)
     except ChildLost as error:
@@ -58,6 +67,7 @@ def run_program(
     except OSError as error:
         # Out of descriptors or memory, perhaps: that passes, and must not end the daemon.
         raise FirewallError(f"can't run {program}: {error.strerror}") from error
+    _stuck.pop(program, None)
     for say in watchers:
         _tell(say, [program, *arguments], script, answer)
     return answer
@@ -91,8 +101,16 @@ def _status(program: str, child: Child, time_limit: float) -> int:
             child.kill()
         status = child.reap()
     if not ended:
-        raise FirewallStuck(
+        why = (
             f"{program.rpartition('/')[2]} did not finish within {time_limit:g} seconds and was "
-            "stopped. Is the router overloaded, or another program changing rules in a loop?"
+            f"stopped; for as long it is not tried again. Is the router overloaded, or another "
+            "program changing rules in a loop?"
         )
+        _stuck[program] = (monotonic() + time_limit, why)
+        raise FirewallStuck(why)
     return status
+
+
+def run_anew() -> None:
+    """Run every program again, for there will be no later time for it."""
+    _stuck.clear()

@@ -34,7 +34,7 @@ NFT = pytest.mark.parametrize(
 IPTABLES = pytest.mark.parametrize(
     "arena", ARENAS if COMPLETE else ARENAS[1:], ids=lambda arena: arena.name
 )
-LONG = 60
+LONG = 280
 
 NOTICED = (CHANGING | COMMITTING | {"bind", "listen", "ftruncate", "fcntl"}) - {"openat"}
 """After which the machine, or who asks, finds something else than before."""

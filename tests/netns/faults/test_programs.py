@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ FAILURES = {
 EVERY_DAY = [(ARENAS[0], "fails"), (ARENAS[1], "crashes")]
 TRIED = [(arena, how) for arena in ARENAS for how in FAILURES] if COMPLETE else EVERY_DAY
 """One that hangs takes as long as it is waited for."""
+
+SOON = 3.0
+"""Seconds: a program that hangs is given three times as many, and more."""
 
 WORDS = {"fails": "it is broken", "crashes": "status -11", "hangs": "did not finish within"}
 
@@ -90,6 +94,14 @@ def knock_in_vain(router: Router, words: str) -> None:
     assert router.verdict(knock)["reason"] == "replay"
 
 
+def answers_at_once(router: Router, words: str) -> None:
+    """Whoever asks, or knocks for what needs the program, does not wait for it again."""
+    began = time.monotonic()
+    router.guarded.ask("status")
+    assert words in router.verdict(router.made(60, NAT))["detail"]
+    assert time.monotonic() - began < SOON
+
+
 def wipe(guarded: Guarded) -> int:
     """Every rule goes, and the owner's come again."""
     mark = guarded.events.mark()
@@ -105,6 +117,7 @@ def test_a_program_that_fails_is_told_and_mended_without_a_restart(
     router, impostor = harmed
     with impostor.failing(how):
         knock_in_vain(router, WORDS[how])
+        answers_at_once(router, WORDS[how])
         router.assert_accounted_for()
         mark = wipe(router.guarded)
         told = router.guarded.heard(
