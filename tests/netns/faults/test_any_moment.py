@@ -90,7 +90,7 @@ def assert_goes_on(router: Router, used: Knock, call: Call) -> None:
     """A start like any other: nothing is in its way, open or fresh that should not be."""
     router.guarded.daemon.start()
     assert router.verdict(used)["reason"] == "replay", call
-    router.let_in()
+    router.let_in(LONG)
     router.assert_accounted_for("tcp-4", "nat-4", "?")
     assert max(router.held().values()) <= LONG + 1, call
     folders = (router.guarded.daemon.paths.run_dir, router.guarded.daemon.paths.uci.parent)
