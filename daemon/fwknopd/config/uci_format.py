@@ -58,12 +58,11 @@ def parse_uci(text: bytes | str, file: str) -> UciPackage:
 
 
 @dataclass(slots=True)
-class _OptionDraft:
-    """An option of which more lines may come."""
+class _ListDraft:
+    """A list of which more lines may come."""
 
     items: list[str]
-    is_list: bool
-    line: int
+    line: int | None
 
 
 @dataclass(slots=True)
@@ -74,22 +73,31 @@ class _SectionDraft:
     name: str | None
     id: str
     line: int
-    options: dict[str, _OptionDraft] = field(default_factory=dict)
+    options: dict[str, UciOption | _ListDraft] = field(default_factory=dict)
 
-    def put(self, name: str, value: str, line: int, is_list: bool) -> None:
+    def put(self, name: str, value: str, line: int) -> None:
+        if value:
+            self.options[name] = UciOption(name, value, line)
+
+    def put_into_list(self, name: str, value: str, line: int) -> None:
         older = self.options.get(name)
-        if is_list and older is not None:
+        if older is None:
+            self.options[name] = _ListDraft([value], line)
+        elif isinstance(older, _ListDraft):
             older.items.append(value)
-            older.is_list = True
-        elif is_list or value:
-            self.options[name] = _OptionDraft([value], is_list, line)
+        else:
+            self.options[name] = _ListDraft([older.text, value], older.line)
 
     def finish(self) -> UciSection:
-        options = (
-            UciOption(name, tuple(draft.items) if draft.is_list else draft.items[0], draft.line)
-            for name, draft in self.options.items()
+        options = tuple(
+            [
+                UciOption(name, tuple(draft.items), draft.line)
+                if isinstance(draft, _ListDraft)
+                else draft
+                for name, draft in self.options.items()
+            ]
         )
-        return UciSection(self.type, self.name, self.id, tuple(options), self.line)
+        return UciSection(self.type, self.name, self.id, options, self.line)
 
 
 class _Parser:
@@ -98,6 +106,7 @@ class _Parser:
         self._text = text
         self._sections: list[_SectionDraft] = []
         self._by_id: dict[str, _SectionDraft] = {}
+        self._names: dict[str, str] = {}
 
     def parse(self) -> UciPackage:
         try:
@@ -106,7 +115,14 @@ class _Parser:
                 self._read_line()
         except ScanError as error:
             raise UciSyntaxError(self._file, error.line, error.reason, error.remedy) from error
-        return UciPackage(tuple(draft.finish() for draft in self._sections))
+        self._by_id.clear()
+        # Each goes as soon as it is done with. What will be made of thousands of clients, and
+        # stays, would else settle in the gaps of their drafts, and no memory be given back.
+        drafts, sections = self._sections[::-1], []
+        self._sections.clear()
+        while drafts:
+            sections.append(drafts.pop().finish())
+        return UciPackage(tuple(sections))
 
     def _read_line(self) -> None:
         scanner = self._scanner
@@ -168,7 +184,7 @@ class _Parser:
         if name and not is_name(name):
             raise _bad_name(line, "section")
         self._end(line)
-        self._open_section(line, section_type, name)
+        self._open_section(line, self._names.setdefault(section_type, section_type), name)
 
     def _open_section(self, line: int, section_type: str, name: str) -> None:
         section_id = name or anonymous_id(len(self._sections) + 1, section_type)
@@ -192,9 +208,12 @@ class _Parser:
         name = self._required(line, "list" if is_list else "option", "a name")
         if not is_name(name):
             raise _bad_name(line, "option")
+        # The same few in every section.
+        name = self._names.setdefault(name, name)
         value = self._scanner.word()
         self._end(line)
-        self._current.put(name, value, line, is_list)
+        put = self._current.put_into_list if is_list else self._current.put
+        put(name, value, line)
 
 
 def _bad_name(line: int, what: str) -> ScanError:
