@@ -83,9 +83,10 @@ class Office:
         self.site.write("inventory.yml", yaml.safe_dump({"routers": found}))
 
     def want(self, state: str) -> None:
-        """Say what is to become of the client."""
+        """Say what is to become of the client, or nothing of it ("")."""
         path = self.site.folder / CLIENTS
-        path.write_text(path.read_text().replace("state: present", f"state: {state}"))
+        line = f"    state: {state}\n" if state else ""
+        path.write_text(re.sub(" *state: .*\n", line, path.read_text()))
 
     def play(self, *options: str) -> dict[str, bool]:
         """Run the role; which routers it changed."""
@@ -184,6 +185,8 @@ def test_a_client_is_added_rotated_and_revoked_on_five_routers_by_one_run_each(
         assert every(site, site.tries) == {Outcome.SILENT}
         assert every(site, lambda router: knock(site, router, "second")) == {Outcome.SILENT}
         assert every(site, lambda router: knock(site, router, "first")) == {Outcome.SILENT}
+        # Nor is it let in again by who forgets to say so.
+        office.want("")
         assert office.play("--limit", "router3") == {"router3": False}
 
         count = len(site.routers)

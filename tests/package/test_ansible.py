@@ -145,13 +145,17 @@ def test_what_is_not_named_stays_as_it_is(router: Router) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"clients": [{**ANNA, "options": {"OPEN_PORT": "tcp/22"}}]}, "there is no such option"),
+        (
+            {"clients": [{**ANNA, "options": {"OPEN_PORT": "tcp/22"}}]},
+            "client anna: options.OPEN_PORT: there is no such",
+        ),
         ({"clients": [{**ANNA, "options": KEYS}]}, "Put it under keys"),
+        ({"settings": {"OPEN_PORTS": "tcp/22"}}, "settings.OPEN_PORTS: there is no such option"),
         ({"clients": [{"name": "eve"}]}, "client eve: there is no key"),
         ({"uci": "/nowhere/fwknopd"}, "/nowhere/fwknopd"),
-        ({"program": "/nowhere/fwknopctl"}, "install fwknop-wrt first"),
+        ({"program": "/nowhere/fwknopctl"}, "Name the packages of fwknop-wrt"),
     ],
-    ids=["misspelt", "keys among options", "no keys", "no file", "no program"],
+    ids=["misspelt", "keys among options", "no setting", "no keys", "no file", "no program"],
 )
 def test_the_module_says_what_is_wrong_and_changes_nothing(
     router: Router, arguments: dict[str, Any], said: str

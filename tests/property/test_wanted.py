@@ -26,7 +26,7 @@ RULES = st.dictionaries(
 CLIENTS = st.builds(
     WantedClient,
     NAMES,
-    st.sampled_from(State),
+    st.sampled_from([None, *State]),
     st.one_of(st.none(), RULES),
     KEYS,
     st.sampled_from([0, 5]),
@@ -73,8 +73,9 @@ def holds(package: UciPackage, wanted: Wanted) -> None:
     sections = {name_of(s): s for s in package.of_type("access")}
     for client in wanted.clients:
         found = sections.get(client.name)
-        if client.state is State.PRESENT:
-            assert found is not None and found.option("enabled") is None
+        if client.state in (None, State.PRESENT):
+            assert found is not None
+            assert client.state is None or found.option("enabled") is None
             assert all(found.get(name) == key for name, key in client.keys.items())
         else:
             assert found is None or found.get("enabled") == "0"

@@ -159,7 +159,11 @@ def test_a_client_is_revoked_or_deleted_with_its_old_keys(router: Router, state:
     anna = router.client("anna")
     assert (anna is None) == (state == "absent")
     assert anna is None or anna.get("enabled") == "0"
+    # Who says nothing of its state lets nobody in again.
     router.apply({"clients": [ANNA]})
+    back = router.client("anna")
+    assert back is not None and (back.get("enabled") == "0") == (state == "revoked")
+    router.apply({"clients": [{**ANNA, "state": "present"}]})
     back = router.client("anna")
     assert back is not None and back.option("enabled") is None
     assert not router.apply({"clients": [{"name": "nobody", "state": state}]})["changed"]
@@ -176,7 +180,11 @@ def test_revoked_keys_stay_so_when_others_come(router: Router, word: str) -> Non
     assert router.old_keys("anna") == []
     assert KEY_BASE64 not in router.uci.read_text()
     anna = router.client("anna")
+    assert anna is not None and anna.get("enabled") == word
+    router.apply({"clients": [{**rotated, "state": "present"}]})
+    anna = router.client("anna")
     assert anna is not None and anna.option("enabled") is None
+    assert router.old_keys("anna") == []
 
 
 def test_old_keys_of_who_was_switched_off_elsewhere_do_not_come_back_with_others(

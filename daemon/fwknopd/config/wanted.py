@@ -38,7 +38,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WantedClient:
-    """One client. ``options`` None: as they are. ``keys`` empty: those it has.
+    """One client. ``state`` and ``options`` None: as they are. ``keys`` empty: those it has.
+
+    So who is revoked stays so unless somebody says otherwise; who is new is present.
 
     When other keys come, the old ones go on for ``overlap_hours``, or with
     ``end_at_first_use`` until the new ones were used. ``origin``: the file and line that say so,
@@ -46,7 +48,7 @@ class WantedClient:
     """
 
     name: str
-    state: State = State.PRESENT
+    state: State | None = None
     options: Mapping[str, UciValue] | None = None
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     overlap_hours: int = 0
@@ -124,13 +126,13 @@ class _Reader:
         if not isinstance(name, str) or not 0 < len(name.strip()) <= MAX_NAME:
             remedy = f"Name the client, in at most {MAX_NAME} letters."
             self._refuse(f"{place}.name", "the client has no name", remedy)
-        state = found.get("state") or State.PRESENT
-        if state not in tuple(State):
+        state = found.get("state")
+        if state is not None and state not in tuple(State):
             self._refuse(f"{place}.state", "this is no state", f"Use one of {', '.join(State)}.")
         options = found.get("options")
         return WantedClient(
             self._writable(f"{place}.name", name.strip()),
-            State(state),
+            None if state is None else State(state),
             None if options is None else dict(self._rules(f"{place}.options", options)),
             dict(self._keys(f"{place}.keys", found.get("keys"))),
             self._hours(f"{place}.overlap_hours", found.get("overlap_hours")),

@@ -152,7 +152,7 @@ def _added(package: UciPackage, wanted: WantedClient, among: _Among) -> UciPacka
 def _changed(
     package: UciPackage, section: UciSection, wanted: WantedClient, among: _Among
 ) -> UciPackage:
-    new = _without_option(section, "enabled")
+    new = section if wanted.state is None else _without_option(section, "enabled")
     if wanted.options is not None:
         new = _rules(new, wanted.name, wanted.options)
     new = _with_keys(new, wanted.keys)
@@ -241,7 +241,7 @@ def _check(package: UciPackage, wanted: Wanted, file: str) -> None:
     """Raises ConfigError, with the daemon's own words."""
     found = _read(package, wanted, file)
     stanzas = {stanza.number: stanza for stanza in found.stanzas}
-    present = {c.name: c for c in wanted.clients if c.state is State.PRESENT}
+    present = {c.name: c for c in wanted.clients if c.state in (None, State.PRESENT)}
     for number, section in enumerate(package.of_type(ACCESS), start=1):
         client = present.get(old_keys.name_of(section))
         if client is None:

@@ -6,7 +6,6 @@ import secrets
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
 from pathlib import Path
 
 from fwknopd.config.convert import masked_uci, uci_secrets
@@ -32,7 +31,7 @@ def apply_wanted(options: Namespace) -> int:
         wanted = wanted_from_json(text, STANDARD_INPUT)
     except ConfigError as error:
         raise config_error(error) from None
-    return make((wanted,), options, load(options))
+    return make(wanted, options, load(options))
 
 
 def load(options: Namespace) -> Loaded:
@@ -45,24 +44,23 @@ def load(options: Namespace) -> Loaded:
         raise file_error(error) from None
 
 
-def make(steps: Sequence[Wanted], options: Namespace, loaded: Loaded, hint: str = "") -> int:
-    """Change the file step by step, written at once, or with --check only tell.
+def make(wanted: Wanted, options: Namespace, loaded: Loaded, hint: str = "") -> int:
+    """Change the file, or with --check only tell.
 
     Raises CtlError, also when it is not what was ``loaded`` any more; then nothing was written.
     """
     try:
-        return _make(steps, options, loaded, hint)
+        return _make(wanted, options, loaded, hint)
     except ConfigError as error:
         raise config_error(error) from None
     except FileError as error:
         raise file_error(error) from None
 
 
-def _make(steps: Sequence[Wanted], options: Namespace, loaded: Loaded, hint: str) -> int:
+def _make(wanted: Wanted, options: Namespace, loaded: Loaded, hint: str) -> int:
     store = UciStore(Path(options.uci))
-    old = new = loaded.package
-    for wanted in steps:
-        new = as_wanted(new, wanted, Moment(int(time.time()), _section_id), str(store.path))
+    old = loaded.package
+    new = as_wanted(old, wanted, Moment(int(time.time()), _section_id), str(store.path))
     changes = differences(old, new)
     if changes:
         write = store.check if options.check else store.commit

@@ -69,14 +69,12 @@ def _rotate_one(options: Namespace) -> int:
     loaded = load(options)
     section = _existing(options, loaded)
     keys = _keys_read() if options.stdin else _fresh_keys_of(section)
-    client = {"keys": keys, **_overlap(options)}
-    if _state(section) is State.PRESENT:
-        return _make(options, loaded, RELOAD, client)
-    hint = (
+    revoked = (
         "The client stays revoked, and its old keys do not work any more. To let it in with the "
         f"new ones: fwknopctl client restore {options.name!r}"
     )
-    return _make(options, loaded, hint, client, {"state": State.REVOKED})
+    hint = revoked if _state(section) is State.REVOKED else RELOAD
+    return _make(options, loaded, hint, {"keys": keys, **_overlap(options)})
 
 
 def _rotate_all(options: Namespace) -> int:
@@ -95,7 +93,7 @@ def _rotate_all(options: Namespace) -> int:
             continue
         changed.append({"name": name, "keys": keys, **_overlap(options)})
     hint = f"{RELOAD}. {len(changed)} clients have fresh keys"
-    return _make_all(options, loaded, hint, [{"clients": changed}])
+    return _make_all(options, loaded, hint, changed)
 
 
 def _fresh_keys_of(section: UciSection) -> dict[str, str]:
@@ -114,7 +112,7 @@ def revoke(options: Namespace) -> int:
 
 def restore(options: Namespace) -> int:
     """The action ``restore``."""
-    return _of_existing(options, {}, RELOAD)
+    return _of_existing(options, {"state": State.PRESENT}, RELOAD)
 
 
 def delete(options: Namespace) -> int:
@@ -128,23 +126,21 @@ def _of_existing(options: Namespace, client: Json, hint: str) -> int:
     return _make(options, loaded, hint, client)
 
 
-def _make(options: Namespace, loaded: Loaded, hint: str, *clients: Json) -> int:
-    """By way of documents that ``apply`` reads, so that the same rules hold.
+def _make(options: Namespace, loaded: Loaded, hint: str, client: Json) -> int:
+    """By way of a document that ``apply`` reads, so that the same rules hold.
 
     What was ``loaded`` to look at the client is what is changed: if somebody else has changed
     it meanwhile, nothing is.
     """
-    documents: list[Json] = [{"clients": [{"name": options.name, **item}]} for item in clients]
-    return _make_all(options, loaded, hint, documents)
+    return _make_all(options, loaded, hint, [{"name": options.name, **client}])
 
 
-def _make_all(options: Namespace, loaded: Loaded, hint: str, documents: list[Json]) -> int:
-    texts = map(json.dumps, documents)
+def _make_all(options: Namespace, loaded: Loaded, hint: str, clients: list[Json]) -> int:
     try:
-        steps = [wanted_from_json(text, "the command line") for text in texts]
+        wanted = wanted_from_json(json.dumps({"clients": clients}), "the command line")
     except ConfigError as error:
         raise config_error(error) from None
-    return make(steps, options, loaded, hint)
+    return make(wanted, options, loaded, hint)
 
 
 def _found(options: Namespace, loaded: Loaded) -> UciSection | None:

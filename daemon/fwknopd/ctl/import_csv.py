@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +12,8 @@ from fwknopd.config.package_parts import Parts
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
 from fwknopd.config.uci_model import UciSection, UciValue
-from fwknopd.config.values import says_off
 from fwknopd.config.variables import is_secret
-from fwknopd.config.wanted import State, Wanted, WantedClient
+from fwknopd.config.wanted import Wanted, WantedClient
 from fwknopd.config.wanted_csv import Row, clients_from_csv
 from fwknopd.config.wanted_package import find
 from fwknopd.ctl.apply import load, make
@@ -33,7 +32,7 @@ FEW = 5
 
 
 def import_table(options: Namespace) -> int:
-    """Without --apply nothing is written. Clients that are there need --force."""
+    """Without --apply nothing is written. Clients that are there need --force, and stay revoked."""
     try:
         rows = clients_from_csv(_text(options.csv), options.csv)
         loaded = load(options)
@@ -47,16 +46,8 @@ def import_table(options: Namespace) -> int:
         _refuse_known([row.client.name for row, section in found if section is not None])
     clients = tuple(_completed(row, section) for row, section in found)
     _note_halves(rows, clients)
-    steps = (Wanted(clients=clients), Wanted(clients=tuple(_revoked(found))))
     options.check = not options.apply
-    return make(steps, options, loaded, RELOAD)
-
-
-def _revoked(found: Iterable[Found]) -> Iterator[WantedClient]:
-    """Other rules let nobody in again: who is revoked stays so."""
-    for row, section in found:
-        if section is not None and says_off(section.get("enabled")):
-            yield WantedClient(row.client.name, State.REVOKED)
+    return make(Wanted(clients=clients), options, loaded, RELOAD)
 
 
 def _text(file: str) -> str:

@@ -39,8 +39,9 @@ options:
       state:
         type: str
         choices: [present, revoked, absent]
-        default: present
-        description: A revoked client is known, and refused. An absent one is deleted.
+        description: >-
+          A revoked client is known, and refused. An absent one is deleted. Left out, who is there
+          stays what he is, also revoked, and who is not is made.
       options:
         type: dict
         description: All its rules, such as OPEN_PORTS. Left out, they stay as they are.
@@ -62,7 +63,7 @@ options:
 
 CLIENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
-    "state": {"choices": ["present", "revoked", "absent"], "default": "present"},
+    "state": {"choices": ["present", "revoked", "absent"]},
     "options": {"type": "dict"},
     "keys": {"type": "dict", "no_log": True},
     "overlap_hours": {"type": "int", "default": 0},
@@ -185,9 +186,12 @@ class Router:
         }
 
     def _not_installed(self) -> dict[str, Any]:
-        told = f"{self._module.params['program']} is not there: install fwknop-wrt first"
+        program = self._module.params["program"]
         if not self._module.check_mode:
-            self._module.fail_json(msg=told)
+            remedy = "Name the packages of fwknop-wrt in fwknop_wrt_packages, or install them"
+            self._module.fail_json(msg=f"{program} is not there. {remedy}.")
+        told = f"{program} is not there, so what would change once it is can't be told"
+        self._module.warn(told)
         self.changed = True
         return {"msg": told}
 
@@ -212,8 +216,17 @@ class Router:
             self._module.fail_json(msg=f"fwknopctl {command[0]}: {err or out}", rc=code)
         if code and "error" in answer:
             error = answer["error"]
-            self._module.fail_json(msg=f"{error['message']}. {error['remedy']}", rc=code)
+            told = f"{self._in_words(error['message'])}. {error['remedy']}"
+            self._module.fail_json(msg=told, rc=code)
         return answer
+
+    def _in_words(self, message: str) -> str:
+        """What the document says of a client, as who wrote the inventory knows it."""
+        clients = self._module.params["clients"]
+        found = re.fullmatch(r"standard input: (?:clients\[(\d+)\])?\.?(.*)", message, re.DOTALL)
+        if not found or int(found[1] or 0) >= max(len(clients), 1):
+            return message
+        return f"client {clients[int(found[1])]['name']}: {found[2]}" if found[1] else found[2]
 
     def _serve(self, *, written: bool) -> None:
         """Have the daemon started at boot, running, and using what the file says.
@@ -279,9 +292,11 @@ class Router:
 
 
 def _sentence(problem: dict[str, Any]) -> str:
-    """A problem as the daemon tells it: which option, what is wrong, what to do."""
-    option, message, remedy = (problem.get(name) for name in ("option", "message", "remedy"))
-    said = f"{option}: {message}." if option else f"{message}."
+    """A problem as the daemon tells it: which line and option, what is wrong, what to do."""
+    line = problem.get("line")
+    words = (f"line {line}" if line else "", problem.get("option"), problem["message"])
+    said = f"{': '.join(filter(None, words))}."
+    remedy = (problem.get("remedy") or "").rstrip(".")
     return f"{said} {remedy}." if remedy else said
 
 
