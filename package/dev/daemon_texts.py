@@ -34,14 +34,14 @@ _NAMES = """
     capture/reopening capture/sockets command_reporting commands connections reloading
     service intake runner startup old_keys open_doors open_cycles knock_commands reporting
     ended_keys owner_journal cycle_journal replay_memory replay_journal gpg_rings sandbox verbs
-    config/device_names
+    config/device_names config/wanted config/wanted_csv config/wanted_package
 """
 MODULES = tuple(_NAMES.split())
 """Where problems, verdicts, explanations and states get their words."""
 
 _GAP = re.compile(r"\{(\w*)\}")
 _MACHINE = re.compile(
-    r"[\n\\\x00]|\(\?|^--?\w|%[YHMsr]|^(?:add|delete|meta|ct|iifname|udp|tcp|inet)\b|^(?:CMD:|#)"
+    r"[\n\\\x00]|\(\?|\{\"|^--?\w|%[YHMsr]|^(?:add|delete|meta|ct|iifname|udp|tcp|inet)\b|^(?:CMD:|#)"
     r"|^fwknopd: $|^(?:DNAT|FORWARD) ALL$"
 )
 """Patterns, commands, rules, and marks by which things are told apart: nobody's sentences."""

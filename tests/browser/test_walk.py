@@ -31,6 +31,10 @@ config access
 \toption KEY 'DorasKey'
 \toption OPEN_PORTS 'tcp/22, tcp/80'
 """
+TABLE = (
+    "name,OPEN_PORTS,note\nBerta Featherstonehaugh,tcp/22,her telephone\nLaptop,tcp/80,\n"
+    "Carl,tcp/99999,\nDora,tcp/22\n"
+)
 RESTORED = b"config access\n\toption SOURCE 'ANY'\n\toption name 'Anna'\n\toption KEY 'x'\n"
 PAGES = {
     "overview": "/",
@@ -187,6 +191,11 @@ def import_files(page: Page, site: Site, walker: Walker) -> None:
     page.goto(site.url + "/import")
     page.get_by_role("button", name="Read the files").click()
     walker.look_at("import-preview")
+    page.goto(site.url + "/import")
+    page.fill("#f-table_text", TABLE)
+    page.get_by_role("button", name="Look at the table").click()
+    walker.look_at("import-table")
+    page.get_by_role("button", name="Cancel").click()
     page.goto(site.url + "/import")
     page.get_by_role("button", name="Show access.conf QR codes").click()
     walker.look_at("import-qr")

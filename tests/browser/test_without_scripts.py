@@ -96,6 +96,8 @@ def files(walk: Walk) -> None:
     walk.page.locator("main textarea").first.fill(STANZA)
     walk.press("", "Look at it")
     walk.press("", "Import what is ticked")
+    walk.press("/import", "Look at the table", table_text="name,OPEN_PORTS\nTable,tcp/22\n")
+    walk.press("", "Import what is ticked")
     walk.press("/import", "Show access.conf QR codes")
     walk.page.goto(walk.site.url + "/backup")
     with walk.page.expect_download():

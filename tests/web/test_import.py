@@ -476,6 +476,8 @@ def test_only_the_import_and_restore_take_large_bodies() -> None:
         "/clients/<section>/advanced",
         "/import/check",
         "/import/confirm",
+        "/import/table",
+        "/import/table/confirm",
         "/backup/restore",
     }
 

@@ -38,14 +38,15 @@ class Chosen:
         """Read the fields; what isn't a choice is none."""
         words = set(Choice)
         return cls(
-            {n: Choice(text) for n, text in _numbered("take-", form) if text in words},
-            {n: text.strip() for n, text in _numbered("name-", form)},
-            frozenset(n for n, _text in _numbered("set-", form)),
+            {n: Choice(text) for n, text in numbered("take-", form) if text in words},
+            {n: text.strip() for n, text in numbered("name-", form)},
+            frozenset(n for n, _text in numbered("set-", form)),
             bool(form.get("enable")),
         )
 
 
-def _numbered(prefix: str, form: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+def numbered(prefix: str, form: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """The fields of that prefix, by the number behind it."""
     for name, text in form.items():
         number = name.removeprefix(prefix)
         if number != name and number.isascii() and number.isdigit() and len(number) < 6:

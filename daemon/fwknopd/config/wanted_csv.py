@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -19,6 +20,8 @@ from fwknopd.config.wanted import NOT_OPTIONS, WantedClient, wanted_client
 
 NAME = "name"
 MAX_ROWS = 5000
+NOT_TEXT = "this is not UTF-8"
+AS_TEXT = "Save the table once more, as CSV in UTF-8."
 # Of all that ends a line in Unicode, CSV has only these; a cell may hold the others.
 _LINES = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 
@@ -29,21 +32,62 @@ class Row:
 
     client: WantedClient
     columns: frozenset[str]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that is no client, by its name where it has one, and why not."""
+
+    name: str
+    line: int
+    problems: tuple[Problem, ...]
 
 
 def clients_from_csv(text: str, source: str) -> list[Row]:
-    """One client for each row that is not empty. Raises ConfigError, which quotes no value."""
-    rows = _rows(text.removeprefix("\ufeff"), source)
+    """One client for each row that is not empty. Raises ConfigError, which quotes no value.
+
+    Bytes that are no UTF-8 are to be surrogates in ``text``: so it can be said where they are.
+    """
+    rows = rows_from_csv(text, source)
+    refused = [row for row in rows if isinstance(row, Refused)]
+    if refused:
+        raise ConfigError(problem for row in refused for problem in row.problems)
+    return [row for row in rows if isinstance(row, Row)]
+
+
+def rows_from_csv(text: str, source: str, most: int = MAX_ROWS) -> list[Row | Refused]:
+    """The same, where a row with a fault stands beside those without.
+
+    Raises ConfigError when the table as a whole can't be read, or has more than ``most`` rows.
+    """
+    rows = _rows(text.removeprefix("\ufeff"), source, most)
     line, head = next(rows, (1, []))
     columns = [cell.strip() for cell in head]
     _check(columns, line, source)
-    known = frozenset(columns)
-    found = [Row(_client(columns, cells, number, source), known) for number, cells in rows]
-    _check_names(found)
-    return found
+    found = [_row(columns, cells, number, source) for number, cells in rows]
+    times = Counter(row.client.name for row in found if isinstance(row, Row))
+    return [_once(row, times, source) for row in found]
 
 
-def _rows(text: str, source: str) -> Iterator[tuple[int, Sequence[str]]]:
+def _row(columns: Sequence[str], cells: Sequence[str], line: int, source: str) -> Row | Refused:
+    try:
+        return Row(_client(columns, cells, line, source), frozenset(columns), line)
+    except ConfigError as error:
+        name = dict(zip(columns, cells, strict=False)).get(NAME, "").strip()
+        return Refused(printable(name), line, error.problems)
+
+
+def _once(row: Row | Refused, times: Mapping[str, int], source: str) -> Row | Refused:
+    """Nobody can say which of two rows of one name counts."""
+    if isinstance(row, Refused) or times[row.client.name] < 2:
+        return row
+    name = printable(row.client.name)
+    problem = _fault(source, row.line, NAME, f"{name} is there twice", "Name it once.")
+    return Refused(name, row.line, (problem,))
+
+
+def _rows(text: str, source: str, most: int) -> Iterator[tuple[int, Sequence[str]]]:
     """Rows that hold something, with the lines they end in."""
     lines = _LINES.findall(text)
     first = lines[0] if lines else ""
@@ -55,8 +99,9 @@ def _rows(text: str, source: str) -> Iterator[tuple[int, Sequence[str]]]:
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 count += 1
-                if count > MAX_ROWS + 1:
-                    _refuse(source, reader.line_num, "", "there are too many rows", "Split it.")
+                if count > most + 1:
+                    message = f"there are more than {most} rows"
+                    _refuse(source, reader.line_num, "", message, "Split the table.")
                 yield reader.line_num, cells
     except csv.Error:
         remedy = 'Put quotes around a cell that holds a comma or quotes, and write " twice in it.'
@@ -64,10 +109,15 @@ def _rows(text: str, source: str) -> Iterator[tuple[int, Sequence[str]]]:
 
 
 def _check(columns: Sequence[str], line: int, source: str) -> None:
+    if not all(map(_is_text, columns)):
+        _refuse(source, line, "", NOT_TEXT, AS_TEXT)
     if NAME not in columns:
         remedy = "Name the columns in the first row: name,OPEN_PORTS,ACCESS_EXPIRE"
         _refuse(source, line, NAME, "there is no column of this name", remedy)
-    for column in columns:
+    for number, column in enumerate(columns, start=1):
+        if not column:
+            message, remedy = f"column {number} has no name", "Name it, or delete the column."
+            _refuse(source, line, "", message, remedy)
         if lookup(Scope.ACCESS, column) is None:
             remedy = "COMPATIBILITY.md lists the options of a client; capitals count."
             _refuse(source, line, column, "there is no such option", remedy)
@@ -76,15 +126,6 @@ def _check(columns: Sequence[str], line: int, source: str) -> None:
             _refuse(source, line, column, "a table does not say this", remedy)
         if columns.count(column) > 1:
             _refuse(source, line, column, "the column is there twice", "Leave one out.")
-
-
-def _check_names(rows: Sequence[Row]) -> None:
-    seen = set()
-    for client in (row.client for row in rows):
-        if client.name in seen and client.origin:
-            source, line = client.origin
-            _refuse(source, line, NAME, f"{printable(client.name)} is there twice", "Name it once.")
-        seen.add(client.name)
 
 
 def _client(columns: Sequence[str], cells: Sequence[str], line: int, source: str) -> WantedClient:
@@ -96,6 +137,9 @@ def _client(columns: Sequence[str], cells: Sequence[str], line: int, source: str
         remedy = "Write a comma, or a semicolon, for each cell that is to be empty."
         _refuse(source, line, "", "the row has fewer cells than there are columns", remedy)
     found = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
+    for column, cell in found.items():
+        if not _is_text(cell):
+            _refuse(source, line, column, NOT_TEXT, AS_TEXT)
     name = found.pop(NAME, "")
     if not name:
         _refuse(source, line, NAME, "the client has no name", "Write one.")
@@ -115,6 +159,14 @@ def _in_row(problem: Problem, line: int) -> Problem:
     return replace(problem, line=line, option=problem.option.rpartition(".")[2])
 
 
+def _is_text(cell: str) -> bool:
+    """Surrogates stand for bytes that are no UTF-8."""
+    return cell.isascii() or not any("\ud800" <= char <= "\udfff" for char in cell)
+
+
+def _fault(source: str, line: int, column: str, message: str, remedy: str) -> Problem:
+    return Problem(Severity.ERROR, source, line, printable(column), message, remedy)
+
+
 def _refuse(source: str, line: int, column: str, message: str, remedy: str) -> NoReturn:
-    problem = Problem(Severity.ERROR, source, line, printable(column), message, remedy)
-    raise ConfigError([problem])
+    raise ConfigError([_fault(source, line, column, message, remedy)])

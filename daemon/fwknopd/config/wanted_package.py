@@ -242,14 +242,18 @@ def _check(package: UciPackage, wanted: Wanted, file: str) -> None:
     found = _read(package, wanted, file)
     stanzas = {stanza.number: stanza for stanza in found.stanzas}
     present = {c.name: c for c in wanted.clients if c.state in (None, State.PRESENT)}
+    wrong: list[Problem] = []
     for number, section in enumerate(package.of_type(ACCESS), start=1):
         client = present.get(old_keys.name_of(section))
         if client is None:
             continue
+        place = client.origin or (file, None)
         if number not in stanzas:
-            raise ConfigError(_why_not(section, found.problems, client.origin or (file, None)))
-        if client.keys:
-            _check_strength(stanzas[number], section, client.origin or (file, None))
+            wrong += _why_not(section, found.problems, place)
+        elif client.keys:
+            wrong += _weaknesses(stanzas[number], section, place)
+    if wrong:
+        raise ConfigError(wrong)
 
 
 def _read(package: UciPackage, wanted: Wanted, file: str) -> Configuration:
@@ -282,11 +286,11 @@ def _why_not(section: UciSection, problems: Iterable[Problem], place: Place) -> 
     ]
 
 
-def _check_strength(stanza: Stanza, section: UciSection, place: Place) -> None:
+def _weaknesses(stanza: Stanza, section: UciSection, place: Place) -> list[Problem]:
     """What nobody may type on the page, no tool may set. A client may be without an HMAC key."""
     keys = stanza.keys
     found = weaknesses(keys.encryption_key or b"", keys.hmac_key)
     weak = [text for text in found if keys.hmac_key or "HMAC" not in text]
-    if weak:
-        message = f"client {old_keys.name_of(section)} gets bad keys"
-        raise ConfigError([Problem(Severity.ERROR, *place, "", message, weak[0], section.id)])
+    name = old_keys.name_of(section)
+    message = f"client {name} gets bad keys"
+    return [Problem(Severity.ERROR, *place, "", message, text, section.id) for text in weak[:1]]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Collection
 
+from fwknopd.config import wanted_table
 from fwknopd.config.old_key_sections import FIRST_USE, OWNER, name_of, owners
 from fwknopd.config.problems import ConfigError
-from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
+from fwknopd.config.stanza_keys import KEY_NAMES
 from fwknopd.config.uci_model import UciPackage, UciSection
 from fwknopd.config.values import says_off
 from fwknopd.config.wanted import State, wanted_from_json
@@ -19,9 +21,6 @@ from fwknopd.ctl.key_sources import digest_type, stdin_settings
 from fwknopd.ctl.output import print_json, print_note, table
 from fwknopd.ctl.problems import config_error
 from fwknopd.keys import (
-    encode_key_base64,
-    generate_encryption_key,
-    generate_hmac_key,
     is_placeholder,
 )
 from fwknopd.uci_store import Loaded
@@ -194,12 +193,7 @@ def _keys_read() -> dict[str, str]:
     return {name: value for name, value in stdin_settings().items() if name in KEY_NAMES}
 
 
-def fresh_keys(used: list[str] | tuple[str, ...], hmac_type: str) -> dict[str, str]:
-    """A key for each there is: who knocks with GPG has none but the HMAC key."""
+def fresh_keys(used: Collection[str], hmac_type: str) -> dict[str, str]:
+    """A key for each there is, the HMAC key for the type of that name. Raises CtlError."""
     kind = digest_type({"TYPE": hmac_type} if hmac_type else {}, "TYPE")
-    keys = {}
-    if set(used) & set(ENCRYPTION_NAMES):
-        keys["KEY_BASE64"] = encode_key_base64(generate_encryption_key())
-    if set(used) & set(HMAC_NAMES):
-        keys["HMAC_KEY_BASE64"] = encode_key_base64(generate_hmac_key(kind))
-    return keys
+    return wanted_table.fresh_keys(used, kind)

@@ -28,6 +28,7 @@ MAX_COMMANDS = 1000
 AFTER = {
     "preview_backup": N_("Go on with the backup"),
     "preview_import": N_("Go on with the import"),
+    "preview_table": N_("Go on with the import"),
     "factory_reset": N_("Go on with the factory reset"),
 }
 """Pages that need a decision here first, and the way back to them."""

@@ -28,7 +28,7 @@ from fwknopd.config.problems import ConfigError, Problem
 
 def import_files() -> ResponseReturnValue:
     """Where to import from."""
-    return _start()
+    return start()
 
 
 def read_folder() -> ResponseReturnValue:
@@ -38,7 +38,7 @@ def read_folder() -> ResponseReturnValue:
     except ConfigError as error:
         title = _("The files can't be read")
         notice = Notice(Level.ERROR, title, folder().trouble, error.problems)
-        return _start(notice), 422
+        return start(notice), 422
 
 
 def check_files() -> ResponseReturnValue:
@@ -48,7 +48,7 @@ def check_files() -> ResponseReturnValue:
         text = _(
             "Choose a file, or paste its text. A client begins with a line such as SOURCE ANY."
         )
-        return _start(Notice(Level.ERROR, _("Nothing was sent"), text)), 422
+        return start(Notice(Level.ERROR, _("Nothing was sent"), text)), 422
     return _show(parts)
 
 
@@ -67,7 +67,7 @@ def confirm_import() -> ResponseReturnValue:
     """Stage what was chosen."""
     kept = held(ClassicParts)
     if kept is None or kept[1] != request.form.get("token"):
-        return _gone()
+        return gone("preview_import")
     draft = current_draft()
     if (answer := unsettled(draft, "preview_import")) is not None:
         return answer
@@ -92,7 +92,8 @@ def folder() -> Folder:
     return Folder(services().config.classic)
 
 
-def _start(*notices: Notice) -> str:
+def start(*notices: Notice) -> str:
+    """The page with everything there is to import from."""
     return render("import.html", "import_files", folder=folder(), warnings=notices)
 
 
@@ -101,13 +102,14 @@ def _show(parts: ClassicParts) -> ResponseReturnValue:
     return redirect(url_for("preview_import"), 303)
 
 
-def _gone() -> ResponseReturnValue:
+def gone(preview: str) -> ResponseReturnValue:
+    """What was looked at is not what is kept by now: show that, on the page ``preview``."""
     notify(
         Level.ERROR,
         _("Not imported: this page is out of date"),
         _("Another file was looked at meanwhile, or you logged in again. Look at it once more."),
     )
-    return redirect(url_for("preview_import"), 303)
+    return redirect(url_for(preview), 303)
 
 
 def _preview(
