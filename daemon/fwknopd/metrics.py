@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hmac import compare_digest
 
 from fwknopd import __version__
@@ -17,7 +17,7 @@ from fwknopd.control.protocol import VerbError
 from fwknopd.events import EventKind, FirewallWork, Outlet, printable_name
 from fwknopd.keys import token_digest
 from fwknopd.openmetrics import Family, Kind, Labels, render
-from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.stanza import Standing, Stanza
 from fwknopd.policy.verdict import ACCEPTING, Reason
 from fwknopd.reporting import counted_as
 from fwknopd.service import Service
@@ -106,8 +106,18 @@ def _configuration(service: Service) -> Iterator[Family]:
     )
     problems = configuration.problems if configuration else ()
     yield _gauge("fwknopd_configuration_problems", "Warnings about it.", len(problems))
-    stanzas = service.engine.settings.stanzas
-    yield _gauge("fwknopd_clients", "Clients in force.", len(stanzas))
+    yield from _counted(service.engine.settings.stanzas, service.clock.now())
+
+
+def _counted(stanzas: Iterable[Stanza], now: float) -> Iterator[Family]:
+    """Old keys beside a client's new ones are no other client."""
+    found = Counter((bool(s.old_keys_of), s.standing(now)) for s in stanzas)
+    clients: dict[Labels, float] = {
+        (("state", standing),): found[False, standing] for standing in Standing
+    }
+    yield Family("fwknopd_clients", Kind.GAUGE, "Clients, by whether they may knock.", clients)
+    old = found[True, Standing.PRESENT]
+    yield _gauge("fwknopd_old_keys", "Old keys that still work beside new ones.", old)
 
 
 # Knocks and doors

@@ -20,6 +20,7 @@ from fwknopd.firewall.unused import UnusedFirewall
 from fwknopd.grants import Grant
 from fwknopd.intake import Intake
 from fwknopd.options import Options
+from fwknopd.policy.stanza import clients_in
 from fwknopd.startup import (
     capture_request,
     engine_settings,
@@ -136,7 +137,7 @@ class Reloading:
 
     def _succeeded(self) -> None:
         self.errors = ()
-        count = len(self._engine.settings.stanzas)
+        count = clients_in(self._engine.settings.stanzas)
         self._record(
             EventKind.RELOAD,
             f"Configuration loaded: {'1 client' if count == 1 else f'{count} clients'}",

@@ -15,7 +15,7 @@ from fwknopd.events import Losses, Outlet, printable, printable_name
 from fwknopd.firewall import Diagnosis
 from fwknopd.firewall_guard import DIAGNOSIS_SECONDS
 from fwknopd.intake import WaitingNetwork
-from fwknopd.policy.stanza import Stanza
+from fwknopd.policy.stanza import Stanza, clients_in
 from fwknopd.reporting import LastKnock
 from fwknopd.service import Service, idle_text
 
@@ -63,11 +63,6 @@ def status(service: Service) -> Json:
         "test": service.options.test,
         "ready": is_ready(service),
     }
-
-
-def clients_in(stanzas: Iterable[Stanza]) -> int:
-    """How many clients these are: old keys beside a client's new ones are no other client."""
-    return sum(1 for stanza in stanzas if not stanza.old_keys_of)
 
 
 def is_ready(service: Service, believed: float = DIAGNOSIS_SECONDS) -> bool:
@@ -240,6 +235,8 @@ def client_json(stanza: Stanza, last: LastKnock | None) -> Json:
         "last_knock": last.time if last else None,
         "last_accepted": bool(last and last.accepted),
         "ended": bool(stanza.old_keys_of) and stanza.access_expire == 0,
+        "ends": stanza.access_expire,
+        "old_keys_of": printable_name(stanza.old_keys_of) if stanza.old_keys_of else "",
     }
 
 

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.wanted_csv import clients_from_csv
-from fwknopd.configuration import load_uci
+from fwknopd.configuration import load_files, load_uci
+from fwknopd.ctl import main
 from fwknopd.ctl.spans import span
 from fwknopd.keys import is_placeholder
 from fwknopd.policy.stanza import Stanza
+from fwknopd.status import client_json
 from tests.interop.example_keys import HMAC_KEY_BASE64, KEY_BASE64
+from tests.unit.control.running import RunningServer
 from tests.unit.test_ctl_clients import Capsys, Router
 
 MANY = 500
@@ -298,6 +301,46 @@ def test_who_ends_soon_in_order(router: Router) -> None:
     assert "late" not in shown
     assert "late" in router.run("expiring", "--within", "100")[1]
     assert "Nobody" not in shown
+
+
+CLASSIC = f"""\
+SOURCE ANY
+KEY_BASE64 {KEY_BASE64}
+ACCESS_EXPIRE_EPOCH {{soon}}
+
+SOURCE ANY
+KEY_BASE64 c2Vjb25kIGtleSBvZiB0aGUgdHdv
+"""
+
+
+def test_who_ends_in_classic_files_is_told_by_them_and_by_a_daemon_that_runs_from_them(
+    router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    soon = int(time.time()) + DAY
+    conf, access = tmp_path / "fwknopd.conf", tmp_path / "access.conf"
+    for file, text in ((conf, f"ACCESS_FILE {access};\n"), (access, CLASSIC.format(soon=soon))):
+        file.touch(mode=0o600)
+        file.write_text(text)
+    monkeypatch.setattr("fwknopd.ctl.expiring.DEFAULT_UCI", str(router.uci))
+    monkeypatch.setattr("fwknopd.ctl.expiring.DEFAULT_CONFIG", str(conf))
+    control = tmp_path / "control.sock"
+
+    def told() -> list[tuple[str, int, bool]]:
+        assert main(["expiring", "--json", "--control", str(control)]) == 0
+        found = json.loads(capsys.readouterr().out)["clients"]
+        return [(item["name"], item["ends"], item["old_keys"]) for item in found]
+
+    # UCI is off, so what would count is what the files say.
+    assert told() == [("#1", soon, False)]
+    stanzas = load_files(conf).stanzas
+    answer = {"clients": [client_json(stanza, None) for stanza in stanzas]}
+    access.write_text(access.read_text().replace(str(soon), str(soon + DAY)))
+    with RunningServer(control, {"clients": lambda _arguments: answer}):
+        assert told() == [("#1", soon, False)], "what is in force"
+    assert told() == [("#1", soon + DAY, False)]
+    router.apply({"enabled": True})
+    router.run("client", "rotate", "bob")
+    assert [(name, old) for name, _, old in told()] == [("bob", True)]
 
 
 def test_nobody_ends(router: Router) -> None:

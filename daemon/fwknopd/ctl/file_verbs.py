@@ -148,7 +148,11 @@ def client_verbs(verbs: Verbs) -> None:
         default=span("30d"),
         help="such as 30d, 12h, 4w (30d)",
     )
-    ending.add_argument("--uci", metavar="FILE", default=DEFAULT_UCI, help=f"({DEFAULT_UCI})")
+    ending.add_argument(
+        "--uci",
+        metavar="FILE",
+        help="look into this file, and not at what the daemon uses or would use",
+    )
     _action(actions, "revoke", "Refuse a client from now on, by name", "client:revoke")
     _action(actions, "restore", "Let a revoked client in again", "client:restore")
     _action(actions, "delete", "Delete a client, its keys and its old keys", "client:delete")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
@@ -20,6 +22,14 @@ Network = IPv4Network | IPv6Network
 
 NEVER = "NONE"
 """A CMD_CYCLE_CLOSE that begins so is none."""
+
+
+class Standing(StrEnum):
+    """PRESENT may knock; of the others, REVOKED were shut out, and EXPIRED had an end."""
+
+    PRESENT = "present"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +153,15 @@ class Stanza:
     def label(self) -> str:
         """How people see this client: its name, or its number in file order."""
         return self.name or f"#{self.number}"
+
+    def standing(self, now: float) -> Standing:
+        """What the client is at ``now``, in epoch seconds."""
+        if not self.enabled:
+            return Standing.REVOKED
+        over = self.access_expire is not None and now > self.access_expire
+        return Standing.EXPIRED if over else Standing.PRESENT
+
+
+def clients_in(stanzas: Iterable[Stanza]) -> int:
+    """How many clients these are: old keys beside a client's new ones are no other client."""
+    return sum(1 for stanza in stanzas if not stanza.old_keys_of)

@@ -11,6 +11,7 @@ from fwknopd.firewall import FirewallError
 from fwknopd.keys import generate_token, token_digest
 from fwknopd.openmetrics import plain
 from fwknopd.policy.verdict import Reason
+from fwknopd.spa.packet import SpaKeys
 from fwknopd.status import LOSS_WARNING_SECONDS
 from tests.promtool import promtool
 from tests.unit.scraped import families, samples
@@ -18,6 +19,8 @@ from tests.unit.service.configs import LAPTOP, PHONE, stanza, uci_client
 from tests.unit.service.doubles import NOW
 from tests.unit.service.rig import Rig
 
+ENABLED = "config global\n\toption uci_enabled '1'\nconfig config\n\toption PCAP_INTF 'eth1'\n"
+OTHER = SpaKeys(b"i" * 31 + b"x", b"j" * 63 + b"y")
 LARGEST = 12_000
 """Bytes, for a router with one client."""
 
@@ -39,8 +42,9 @@ def number(rig: Rig, name: str) -> float:
 def test_a_daemon_that_is_well(rig: Rig) -> None:
     rig.start()
     rig.clock.advance(7)
-    for good in ("ready", "clock_ok", "clock_believed", "configuration_ok", "clients"):
+    for good in ("ready", "clock_ok", "clock_believed", "configuration_ok"):
         assert number(rig, f"fwknopd_{good}") == 1, good
+    assert numbers(rig, "fwknopd_clients") == {"present": 1}
     assert number(rig, "fwknopd_start_time_seconds") == NOW
     assert number(rig, "fwknopd_configuration_loaded_timestamp_seconds") == NOW
     assert numbers(rig, "fwknopd_capture_up") == {"eth1,pcap": 1}
@@ -64,6 +68,22 @@ def test_knocks_and_doors_add_up(rig: Rig) -> None:
     rig.pass_time(30)
     assert number(rig, "fwknopd_open_doors") == 0
     assert numbers(rig, "fwknopd_events")["expire"] == 2
+
+
+def test_old_keys_are_no_other_client(uci_rig: Rig) -> None:
+    phone = uci_client("phone") + f"\toption ACCESS_EXPIRE_EPOCH '{int(NOW) + 20}'\n"
+    old = uci_client("phone (old)", LAPTOP) + "\toption old_keys_of 'phone'\n"
+    lost = uci_client("lost", OTHER) + "\toption enabled '0'\n"
+    uci_rig.write("fwknopd", ENABLED + phone + old + lost)
+    uci_rig.start()
+    told = "Configuration loaded: 2 clients"
+    uci_rig.ask("reload")
+    assert told in uci_rig.events("reload")[0]
+    assert uci_rig.ask("status")["clients"] == 2
+    assert numbers(uci_rig, "fwknopd_clients") == {"present": 1, "revoked": 1}
+    assert number(uci_rig, "fwknopd_old_keys") == 1
+    uci_rig.clock.advance(21)
+    assert numbers(uci_rig, "fwknopd_clients") == {"revoked": 1, "expired": 1}
 
 
 def test_every_reason_is_there_from_the_start(rig: Rig) -> None:
