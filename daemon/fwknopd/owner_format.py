@@ -63,11 +63,15 @@ def format_boot(boot: str) -> bytes:
 
 def format_opened(grants: Iterable[Grant]) -> bytes:
     """Lines for grants; those of nobody known have none."""
-    return b"".join(
-        _line("+", *_whose(grant), grant.opened, grant.expires, grant.cut_at_expiry)
-        for grant in grants
-        if grant.client != UNKNOWN_CLIENT
-    )
+    return b"".join([_opened(grant) for grant in grants if grant.client != UNKNOWN_CLIENT])
+
+
+def _opened(grant: Grant) -> bytes:
+    # As `_line` makes it, written out: every knock has one, and json takes three times as long.
+    door, client, check = _whose(grant)
+    cut = "true" if grant.cut_at_expiry else "false"
+    text = f'["+", "{door}", {_quoted(client)}, "{check}", {grant.opened}, {grant.expires}, {cut}]'
+    return checked(text.encode("ascii"))
 
 
 def format_ended(grants: Iterable[Grant]) -> bytes:
@@ -109,6 +113,11 @@ def _take(values: list[Any], found: dict[tuple[str, str, str], Kept]) -> None:
 
 def _whose(grant: Grant) -> tuple[str, str, str]:
     return key_of(grant.door), grant.client, check_of(grant.owner)
+
+
+@lru_cache
+def _quoted(text: str) -> str:
+    return json.dumps(text)
 
 
 def _line(*values: object) -> bytes:

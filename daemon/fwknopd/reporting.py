@@ -184,7 +184,8 @@ class Reporting:
         ``cut`` are the connections that ended with it, None when they were to live on;
         ``uncut`` says which did all the same, and why.
         """
-        detail = grant_text(grant, self.epoch(grant.expires))
+        expires = self.epoch(grant.expires)
+        detail = grant_text(grant, expires)
         facts: dict[str, JsonValue] = {} if cut is None else {"cut": cut}
         if uncut:
             facts["uncut"] = uncut
@@ -198,7 +199,7 @@ class Reporting:
             reason=None,
             request=f"{grant.door.who},{grant.door.what}",
             detail=f"{detail} ({why})" if why else detail,
-            expires=self.epoch(grant.expires),
+            expires=expires,
             place=self.firewall.place(grant.door),
             **facts,
         )

@@ -69,6 +69,7 @@ class _Attempt:
     utc_offset: int
     facts: GpgFacts
     spent: tuple[ReplayEntry, Stanza, SpaMessage] | None = None
+    kept: ReplayEntry | None = None
 
 
 class Authorizer:
@@ -138,12 +139,12 @@ class Authorizer:
         verdict: Verdict,
     ) -> Verdict:
         """Note as used what a client's keys opened; the verdict says so, or that it can't be."""
+        if attempt.kept is None:
+            return self._replay.no_room(stanza, message, attempt.now) or verdict
         refused = self._replay.store(entry, stanza, message, attempt.now)
         if refused is not None:
             return refused
-        if verdict.replay_entry is entry or not self._replay.holds(entry):
-            return verdict
-        return replace(verdict, replay_entry=entry)
+        return verdict if verdict.replay_entry is entry else replace(verdict, replay_entry=entry)
 
     def _heard(self, source: IPv4Address | IPv6Address) -> Sequence[Candidate]:
         if self._any_source:
@@ -182,14 +183,7 @@ class Authorizer:
         unfit = clock_unset(knock, attempt.clock_problem) or self._remember(stanza, opened, attempt)
         if unfit is not None:
             return unfit
-        return decide(knock, self._kept(attempt))
-
-    def _kept(self, attempt: _Attempt) -> ReplayEntry | None:
-        """What `_spend` will note of the packet, if there is room."""
-        if attempt.spent is None:
-            return None
-        entry, _, message = attempt.spent
-        return entry if self._replay.keeps(message, attempt.now) else None
+        return decide(knock, attempt.kept)
 
     def _ask_gpg(
         self, candidate: Candidate, unopened: Unopened, attempt: _Attempt
@@ -226,6 +220,7 @@ class Authorizer:
         if known is None:
             entry = _entry(opened.key, stanza, message, attempt)
             attempt.spent = (entry, stanza, message)
+            attempt.kept = entry if self._replay.keeps(message, attempt.now) else None
         return known
 
     # Clients that can't grant

@@ -52,10 +52,6 @@ class ReplayCheck:
             return None
         return replace(known, stanza=known.stanza or stanza, message=message)
 
-    def holds(self, entry: ReplayEntry) -> bool:
-        """Is this very entry remembered? Not in test mode, and not what is too old."""
-        return self._cache.seen(entry.digest) is entry
-
     def no_room(self, stanza: Stanza, message: SpaMessage, now: int) -> Refusal | None:
         """The refusal of a packet that could not be remembered; nothing changes."""
         if self._too_old(message, now) or self._cache.has_room(now):
@@ -65,11 +61,7 @@ class ReplayCheck:
     def store(
         self, entry: ReplayEntry, stanza: Stanza, message: SpaMessage, now: int
     ) -> Refusal | None:
-        """Note a packet as used; the refusal when there is no room for it."""
-        if self._settings.test:
-            return self.no_room(stanza, message, now)
-        if not self.keeps(message, now):
-            return None
+        """Note a packet as used, if it `keeps`; the refusal when there is no room for it."""
         try:
             self._cache.add(entry, now)
         except ReplayCacheFull:
@@ -77,7 +69,7 @@ class ReplayCheck:
         return None
 
     def keeps(self, message: SpaMessage, now: int) -> bool:
-        """Will `store` note this packet, if there is room? Not in test mode, nor one too old."""
+        """Is this packet to be noted? Not in test mode, nor one too old."""
         return not (self._settings.test or self._too_old(message, now))
 
     def _too_old(self, message: SpaMessage, now: int) -> bool:

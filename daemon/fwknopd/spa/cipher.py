@@ -87,6 +87,9 @@ def _md5(data: bytes) -> bytes:
 
 def _run(mode: EncryptionMode, key: bytes, iv: bytes, data: bytes, *, encrypting: bool) -> bytes:
     match mode:
+        # What nearly everybody has comes first.
+        case EncryptionMode.CBC | EncryptionMode.LEGACY:
+            return _aes(key, modes.CBC(iv), data, encrypting)
         case EncryptionMode.ECB:
             return _aes(key, modes.ECB(), data, encrypting)  # noqa: S305 (the protocol's choice)
         case EncryptionMode.CTR:
@@ -96,8 +99,6 @@ def _run(mode: EncryptionMode, key: bytes, iv: bytes, data: bytes, *, encrypting
             return _xor(data, _aes(key, modes.CBC(iv), bytes(len(data)), True))
         case EncryptionMode.CFB:
             return _cfb_encrypt(key, iv, data) if encrypting else _cfb_decrypt(key, iv, data)
-        case EncryptionMode.CBC | EncryptionMode.LEGACY:
-            return _aes(key, modes.CBC(iv), data, encrypting)
     raise SpaError(SpaErrorCode.UNSUPPORTED_MODE, "GPG packets aren't AES")
 
 
