@@ -39,7 +39,7 @@ LONG = 280
 NOTICED = (CHANGING | COMMITTING | {"bind", "listen", "ftruncate", "fcntl"}) - {"openat"}
 """After which the machine, or who asks, finds something else than before."""
 
-EVERY_DAY = frozenset({"clone", "clone3", "vfork", "sendto", "rename", "unlink"})
+EVERY_DAY = frozenset({"clone", "clone3", "vfork", "sendto", "rename"})
 """Of these the first on each file."""
 
 LOADED = """\
