@@ -58,11 +58,13 @@ class ReplayCache:
       settings are known, so that what was loaded before isn't forgotten too early
     - ``blind_before``: packets stamped before this second count as used, because the
       record of that time was lost; None when nothing was lost
+    - ``booted_at``: the machine was started in this second, and lately; else None
     """
 
     def __init__(self, max_age: int | None = None, *, limit: int = LIMIT, keep: int = KEEP) -> None:
         self._max_age = max_age
         self.blind_before: int | None = None
+        self.booted_at: int | None = None
         self._limit = limit
         self._keep = min(keep, limit)
         self._by_digest: dict[str, ReplayEntry] = {}

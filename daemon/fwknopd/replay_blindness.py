@@ -10,6 +10,18 @@ JITTER = 2
 """Seconds by which the reckoning may change without the clock having been set."""
 
 
+def is_young(up: float, age: int | None) -> bool:
+    """Does it matter when this machine was started, ``up`` seconds ago?
+
+    A list can be whole and lack its end all the same: what a power failure took with it, or what
+    came while the flash was read-only, of which nothing is left to tell. So at first packets made
+    before the boot count as used, whatever the list says. Nobody is kept waiting by that but
+    those whose clocks are behind by more than the machine has been up. Later such packets are
+    too old; and where packets don't age (None), their clocks are of no account.
+    """
+    return age is not None and up <= age
+
+
 class Blindness:
     """Packets stamped before an epoch second count as used; none when nothing was lost.
 

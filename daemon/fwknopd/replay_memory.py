@@ -29,8 +29,8 @@ the clock can be believed, and anew when it has been set: a router begins with t
 last shutdown. The result is written into the journal, so the next start knows of it too.
 
 A power failure takes the doors as well, so a packet is synced when its door is open already. One
-that it takes from the journal is as one that never came: it may be used, once, as long as it is
-fresh. What outlives a power failure, commands, and what people are told wait until it is synced.
+that it takes from the journal is as one that never came, but refused after the boot for being
+made before it. What outlives a power failure, commands, and what people are told wait until it is synced.
 
 A journal that can't be written is emptied and made anew from the cache as soon as it can be.
 Knocks are taken meanwhile: people need them most when a router is in trouble.
@@ -46,7 +46,7 @@ from fwknopd.events import EventKind, EventLog
 from fwknopd.policy.rules import utc
 from fwknopd.policy.settings import PolicySettings
 from fwknopd.replay import ReplayCache, ReplayEntry
-from fwknopd.replay_blindness import Blindness
+from fwknopd.replay_blindness import Blindness, is_young
 from fwknopd.replay_journal import JournalError, LoadedJournal, ReplayJournal
 from fwknopd.run_file import leave_trace, note_gaps, tells_of_gaps
 
@@ -83,6 +83,7 @@ class ReplayMemory:
         self._told: int | None = None
         self._was_missing = False
         self._loaded = False
+        self._is_young = False
         self._complete = False
         self._failing = False
         self._unsynced = False
@@ -147,6 +148,7 @@ class ReplayMemory:
         self.cache.blind_before = loaded.blind_before or None
         self._judge_loss(loaded, ran_before=ran_before)
         self._loaded = True
+        self._is_young = not self._settings.test
         self.refresh()
         self._tell_blind()
         if not self._complete:
@@ -191,6 +193,8 @@ class ReplayMemory:
 
     def refresh(self) -> None:
         """Reckon anew which packets count as used; to be called before any is judged."""
+        if self._is_young:
+            self._note_boot()
         before = self._before()
         if not before or before == self.cache.blind_before:
             return
@@ -200,6 +204,11 @@ class ReplayMemory:
             self._rewrite_if_needed()
         if self._loaded:
             self._tell_blind()
+
+    def _note_boot(self) -> None:
+        up, wall, age = self._clock.monotonic(), self._wall(), self._settings.max_age
+        self._is_young = is_young(up, age)
+        self.cache.booted_at = None if wall is None or not self._is_young else int(wall - up)
 
     def _before(self) -> int | None:
         return self._blindness.before(self._wall(), self._clock.monotonic())

@@ -47,7 +47,11 @@ class ReplayCheck:
         self, key: bytes, stanza: Stanza, message: SpaMessage, packet: Packet
     ) -> Refusal | None:
         """The refusal of a packet these keys opened, if it was used or may have been."""
-        known = self.used(key, packet) or self._forgotten(stanza, message)
+        known = (
+            self.used(key, packet)
+            or self._forgotten(stanza, message)
+            or self._from_before(stanza, message)
+        )
         if known is None:
             return None
         return replace(known, stanza=known.stanza or stanza, message=message)
@@ -85,6 +89,18 @@ class ReplayCheck:
             f"the list of used packets was lost, so packets made before {utc(blind)} "
             f"are refused; this one was made {utc(message.timestamp)}. "
             "Knock again after that time"
+        )
+        return Refusal(Reason.REPLAY, detail, stanza)
+
+    def _from_before(self, stanza: Stanza, message: SpaMessage) -> Refusal | None:
+        """Nobody knocks at a machine that is off; and its last packets may be on no list."""
+        booted = self._cache.booted_at
+        if booted is None or message.timestamp >= booted or not self.enabled:
+            return None
+        detail = (
+            f"this packet was made {utc(message.timestamp)}, before this machine was started "
+            f"at {utc(booted)}, so it may have been used already. Knock again; if that does not "
+            "help, set the clock of the device that knocks"
         )
         return Refusal(Reason.REPLAY, detail, stanza)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from fwknopd.engine import EngineSettings
 from fwknopd.firewall import TimedDoor
 from fwknopd.firewall.log_only import LogOnlyFirewall
 from fwknopd.policy.command import Command, Ended
+from fwknopd.policy.verdict import Refusal
 from fwknopd.replay_format import format_file
 from fwknopd.replay_journal import JournalError
 
@@ -285,6 +287,58 @@ def test_a_list_in_memory_is_lost_with_a_reboot(volatile_router: Router) -> None
 def test_a_first_start_long_after_a_boot_takes_knocks_at_once(volatile_router: Router) -> None:
     volatile_router.start()
     assert volatile_router.send(volatile_router.knock()) == "accepted"
+
+
+# After a boot
+
+
+def test_what_a_whole_list_lacks_is_not_fresh_after_a_reboot(router: Router) -> None:
+    """It was read-only for a while, or the power failed before the disk had it."""
+    router.start()
+    router.later(1000)
+    router.send(router.knock())
+    listed = router.path.read_bytes()
+    copy = router.knock()
+    assert router.send(copy) == "accepted"
+    router.path.write_bytes(listed)
+    router.later(5)
+    router.reboot()
+    assert router.send(copy) == "replay"
+    assert router.errors() == []
+    # Nobody waits.
+    assert router.send(router.knock()) == "accepted"
+
+
+def test_a_clock_that_is_behind_keeps_its_owner_out_only_at_first(router: Router) -> None:
+    router.start()
+    router.later(1000)
+    router.reboot()
+    assert router.send(router.knock(ahead=-30)) == "accepted"
+    late = router.knock(ahead=-50)
+    verdict = router.engine.handle(late)
+    assert isinstance(verdict, Refusal)
+    assert "before this machine was started" in verdict.detail
+    router.later(11)
+    assert router.send(router.knock(ahead=-50)) == "accepted"
+    assert router.send(late) == "replay"
+    router.later(AGE)
+    assert router.send(router.knock(ahead=-AGE)) == "accepted"
+    assert router.memory.cache.booted_at is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"enable_spa_packet_aging": False}, {"enable_digest_persistence": False}, {"test": True}],
+    ids=lambda change: next(iter(change)),
+)
+def test_where_the_time_of_packets_or_the_list_is_of_no_account_neither_is_the_boot(
+    router: Router, change: dict[str, Any]
+) -> None:
+    router.start()
+    router.later(1000)
+    router.settings = replace(router.settings, **change)
+    router.reboot()
+    assert router.send(router.knock(ahead=-100)) == "accepted"
 
 
 def test_test_mode_leaves_no_trace_and_is_never_strict(router: Router) -> None:
