@@ -30,7 +30,8 @@ last shutdown. The result is written into the journal, so the next start knows o
 
 A power failure takes the doors as well, so a packet is synced when its door is open already. One
 that it takes from the journal is as one that never came, but refused after the boot for being
-made before it. What outlives a power failure, commands, and what people are told wait until it is synced.
+made before it. What outlives a power failure, commands, and what people are told wait until it
+is synced.
 
 A journal that can't be written is emptied and made anew from the cache as soon as it can be.
 Knocks are taken meanwhile: people need them most when a router is in trouble.
