@@ -22,6 +22,7 @@ from tests.interop.example_keys import HMAC_KEY, HMAC_KEY_BASE64, KEY, KEY_BASE6
 from tests.interop.openwisp_agent import Agent, Order
 
 TEMPLATES = Path(__file__).parents[2] / "package/openwisp"
+SERVICE = TEMPLATES.parent / "fwknop-wrt/files/etc/init.d/fwknopd"
 OTHER_KEY = "Sz80RjpXOlhH2olGuKBUamHKcqyMBsS9BTgLaMugUsg="
 ROUTER = parse_uci(
     f"""
@@ -209,3 +210,10 @@ def test_a_router_that_took_its_own_export_has_each_client_once(fleet: Fleet) ->
     assert [stanza.label for stanza in found.stanzas] == ["phone"]
     found = fleet.deliver("settings")
     assert (found.stanzas, found.problems) == ((), ())
+
+
+def test_procd_reloads_the_daemon_when_the_agent_tells_it_of_a_change() -> None:
+    """By `ubus call service event`; only a script without this function it calls itself."""
+    found = SERVICE.read_text()
+    _, _, triggers = found.partition("\nservice_triggers() {\n")
+    assert "\tprocd_add_reload_trigger fwknopd\n" in triggers.partition("\n}\n")[0]
