@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from fwknopd.config.addresses import parse_host, parse_nat_ranges, parse_networks
@@ -21,25 +20,19 @@ from fwknopd.config.file_text import encode_text
 from fwknopd.config.hours import parse_days, parse_hours
 from fwknopd.config.invalid import CONTROL, InvalidValue, Leniencies, shown
 from fwknopd.config.ipt_chain import parse_ipt_chain
+from fwknopd.config.port_lists import MAX_PORT, read_ports
 from fwknopd.config.variable import Kind, Variable
 from fwknopd.keys import KeyTextError, decode_key_base64
 from fwknopd.policy.schedule import HourRange
 from fwknopd.policy.stanza import Address, NatRange, NatTarget
-from fwknopd.spa.request import PortSpec, Protocol
 
 TRUE_WORDS = frozenset({"1", "on", "true", "yes", "enabled"})
 FALSE_WORDS = frozenset({"0", "off", "false", "no", "disabled"})
 """UCI's words for a switch; platform notes 1.7."""
 
-MOST_NAMED = 5
-_MAX_PORT = 65535
-_PROTOCOLS = frozenset(Protocol)
 _FINGERPRINT = 40
 _COMMENT = re.compile(r"\s+#.*\Z", re.DOTALL)
 _DIGEST = re.compile("[0-9a-f]{64}")
-_PORT = re.compile(
-    r"(?P<protocol>[A-Za-z]+)\s*/\s*(?P<port>[0-9]{1,5})(?P<rest>(?![0-9]).*)\Z", re.DOTALL
-)
 _FREE_TEXT = frozenset({Kind.TEXT, Kind.KEY_TEXT, Kind.PATH, Kind.FILTER})
 _FREE_TEXT |= {Kind.COMMAND, Kind.COMMANDS}
 
@@ -170,53 +163,6 @@ def _networks(variable: Variable, text: str, leniencies: Leniencies) -> Any:
     return parse_networks(text, leniencies)
 
 
-def _ports(variable: Variable, text: str, leniencies: Leniencies) -> frozenset[PortSpec]:
-    items = [item.strip() for item in text.split(",") if item.strip()]
-    if not items:
-        raise InvalidValue("it names no port", f"Write {variable.example}, or leave it out.")
-    # Reading only part of an entry opens fewer ports than were written, which is safe. In a
-    # list of forbidden ports the same would forbid fewer.
-    strict = variable.name == "RESTRICT_PORTS"
-    wrong = [item for item in items if not _is_port(item, strict)]
-    if len(wrong) > 1:
-        named = ", ".join(map(shown, wrong[:MOST_NAMED]))
-        raise InvalidValue(
-            f"{named} are no ports; expected tcp/ or udp/ and numbers from 1 to {_MAX_PORT}",
-            f"Write one entry for each port, for example {variable.example}.",
-        )
-    return _shared(frozenset(_port(item, variable, strict, leniencies) for item in items))
-
-
-@lru_cache(maxsize=256)
-def _shared(ports: frozenset[PortSpec]) -> frozenset[PortSpec]:
-    """The same object for the same ports: thousands of clients have the same few lists."""
-    return ports
-
-
-def _is_port(item: str, strict: bool) -> bool:
-    found = _PORT.match(item)
-    if found is None or found["protocol"].lower() not in _PROTOCOLS:
-        return False
-    return int(found["port"]) <= _MAX_PORT and not (found["rest"] and strict)
-
-
-def _port(item: str, variable: Variable, strict: bool, leniencies: Leniencies) -> PortSpec:
-    found = _PORT.match(item)
-    if found is None or not _is_port(item, strict):
-        raise InvalidValue(
-            # 0 is let through, as the C daemon does; nobody can knock for it.
-            f"{shown(item)} is no port; expected tcp/ or udp/ and a number from 1 to {_MAX_PORT}",
-            f"Write one entry for each port, for example {variable.example}.",
-        )
-    port = PortSpec(Protocol(found["protocol"].lower()), int(found["port"]))
-    if found["rest"]:
-        leniencies.add(
-            f"of {shown(item)} only {port} counts",
-            "Write one entry for each port; ranges and port names are not possible.",
-        )
-    return port
-
-
 def _key_text(variable: Variable, text: str, leniencies: Leniencies) -> bytes:
     if CONTROL.search(text):
         raise InvalidValue(
@@ -249,9 +195,9 @@ def _nat_target(variable: Variable, text: str, leniencies: Leniencies) -> NatTar
     words = text.split()
     address = parse_host(words[0]) if len(words) == 2 else None
     port = words[1] if len(words) == 2 and words[1].isascii() and words[1].isdigit() else ""
-    if address is None or not port or len(port) > 5 or int(port) > _MAX_PORT:
+    if address is None or not port or len(port) > 5 or int(port) > MAX_PORT:
         raise InvalidValue(
-            f"{shown(text)} is not an address, a blank and a port from 0 to {_MAX_PORT}",
+            f"{shown(text)} is not an address, a blank and a port from 0 to {MAX_PORT}",
             f"Write it like {variable.example}.",
         )
     return NatTarget(address, int(port))
@@ -311,7 +257,7 @@ _READERS: dict[Kind, Callable[[Variable, str, Leniencies], Any]] = {
     Kind.FILTER: _text,
     Kind.ADDRESS: _address,
     Kind.NETWORKS: _networks,
-    Kind.PORTS: _ports,
+    Kind.PORTS: read_ports,
     Kind.KEY_TEXT: _key_text,
     Kind.KEY_BASE64: _key_base64,
     Kind.DATE: _date,
