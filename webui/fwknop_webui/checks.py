@@ -14,7 +14,7 @@ from pathlib import Path
 from fwknop_webui.client_keys import ENCRYPTION_OPTIONS, HMAC_OPTIONS, option_in_use, summarise
 from fwknop_webui.client_rows import ACCESS, ENABLED, label_of
 from fwknop_webui.i18n import _, ngettext
-from fwknop_webui.live import Status
+from fwknop_webui.status import Status
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.config.uci_format import UciPackage, UciSection
 from fwknopd.keys import KeyTextError, decode_key_base64

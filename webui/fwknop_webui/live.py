@@ -5,21 +5,19 @@ Whatever a knock carried is text here, shown only through escaping templates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from flask import g, has_app_context
 
 from fwknop_webui.doors import Doors, Revoked, doors_of, revoked_of
-from fwknop_webui.reasons import Explanation, command_explanation, explain
-from fwknop_webui.untyped import Json, child, children, flag, number, text, texts
-from fwknopd.config.problems import Problem, Severity
+from fwknop_webui.knocks import Knock, is_knock, knock_of
+from fwknop_webui.status import Status, problems_of, status_of
+from fwknop_webui.untyped import Json, child, children, flag, number, text
+from fwknopd.config.problems import Problem
 from fwknopd.control.client import ControlClient, ControlError
-from fwknopd.policy.verdict import Reason
 
-COMMAND = "command"
-KNOCK_EVENTS = frozenset({"verdict", "rejected"})
 EVENTS_ASKED = 200
 KNOCKS_SHOWN = 20
 EVENTS_AT_ONCE = 100
@@ -33,67 +31,6 @@ WRONG_TOKEN, NO_METRICS = "wrong-token", "no-metrics"
 
 GLANCE_TIMEOUT = 0.5
 """Seconds for pages that only want to know whether it runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capture:
-    """One place knocks are listened for."""
-
-    name: str
-    kind: str
-    state: str
-    detail: str
-    received: int
-    dropped: int
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How the daemon is. ``started`` is epoch seconds, ``source`` uci, files or none."""
-
-    version: str
-    pid: int
-    started: int
-    source: str
-    file: str
-    problems: tuple[Problem, ...]
-    last_error: str
-    idle: str
-    captures: tuple[Capture, ...]
-    firewall: str
-    firewall_ready: bool
-    firewall_detail: str
-    firewall_warnings: tuple[str, ...]
-    clients: int
-    replay_entries: int
-    accepted: int
-    clock_ok: bool
-    clock_detail: str
-    uncounted: str = ""
-    log_warnings: tuple[str, ...] = ()
-    is_test: bool = False
-    is_outdated: bool = False
-    """Whether the file says something else by now than what the daemon runs from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Knock:
-    """One row of "Recent knocks"; ``count`` is above 1 for a summary of strangers' packets.
-
-    ``failed``: what an accepted knock had run went wrong.
-    """
-
-    id: int
-    time: float
-    source: str
-    client: str
-    request: str
-    accepted: bool
-    log_only: bool
-    explanation: Explanation
-    detail: str
-    count: int
-    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +101,7 @@ class LiveDaemon:
 
     def status(self) -> Status:
         """How the daemon is."""
-        return _status(self._call("status"))
+        return status_of(self._call("status"))
 
     def doors(self) -> Doors:
         """The open doors, and who is still connected through closed ones."""
@@ -173,8 +110,8 @@ class LiveDaemon:
     def knocks(self) -> tuple[Knock, ...]:
         """The newest knocks, newest first."""
         answer = self._call("events", limit=EVENTS_ASKED)
-        rows = [item for item in children(answer, "events") if _is_knock(item)]
-        return tuple(_knock(item) for item in reversed(rows[-KNOCKS_SHOWN:]))
+        rows = [item for item in children(answer, "events") if is_knock(item)]
+        return tuple(knock_of(item) for item in reversed(rows[-KNOCKS_SHOWN:]))
 
     def newest_event(self) -> Json:
         """The newest event as the daemon tells it; empty when nothing happened yet."""
@@ -237,99 +174,7 @@ class LiveDaemon:
         used = answer if "source" in answer else child(self._call("status"), "configuration")
         return Reloaded(
             accepted=flag(answer, "reloaded"),
-            problems=_problems(children(answer, "problems")),
+            problems=problems_of(children(answer, "problems")),
             source=text(used, "source"),
             file=text(used, "file"),
         )
-
-
-def _status(data: Json) -> Status:
-    configuration, firewall = child(data, "configuration"), child(data, "firewall")
-    clock = child(data, "clock")
-    return Status(
-        version=text(data, "version"),
-        pid=int(number(data, "pid")),
-        started=round(number(data, "time") - number(data, "uptime")),
-        source=text(configuration, "source"),
-        file=text(configuration, "file"),
-        problems=_problems(children(configuration, "problems")),
-        last_error=text(configuration, "last_error"),
-        idle=text(configuration, "detail"),
-        captures=tuple(map(_capture, children(data, "captures"))),
-        firewall=text(firewall, "backend"),
-        firewall_ready=flag(firewall, "ready"),
-        firewall_detail=text(firewall, "detail"),
-        firewall_warnings=tuple(texts(firewall, "warnings")),
-        clients=int(number(data, "clients")),
-        replay_entries=int(number(child(data, "replay"), "entries")),
-        accepted=int(number(child(data, "counters"), "accepted")),
-        clock_ok=flag(clock, "ok"),
-        clock_detail=text(clock, "detail"),
-        uncounted=text(child(data, "connections"), "detail"),
-        log_warnings=tuple(texts(child(data, "log"), "warnings")),
-        is_test=flag(data, "test"),
-        is_outdated=flag(configuration, "outdated"),
-    )
-
-
-def _capture(data: Json) -> Capture:
-    return Capture(
-        name=text(data, "name"),
-        kind=text(data, "kind"),
-        state=text(data, "state"),
-        detail=text(data, "detail"),
-        received=int(number(data, "received")),
-        dropped=int(number(data, "dropped")),
-    )
-
-
-def _knock(data: Json) -> Knock:
-    accepted = text(data, "verdict") == "accept"
-    reason = text(data, "reason") or ("accepted" if accepted else "")
-    explanation, failed = explain(reason), text(data, "event") == COMMAND
-    if failed or (reason == Reason.ACCEPTED and text(data, "command")):
-        explanation = command_explanation(failed=failed)
-    return Knock(
-        id=int(number(data, "id")),
-        time=number(data, "time"),
-        source=text(data, "source"),
-        client=text(data, "client"),
-        request=text(data, "request"),
-        accepted=accepted,
-        log_only=reason == Reason.LOG_ONLY,
-        explanation=explanation,
-        detail=text(data, "detail"),
-        count=max(1, int(number(data, "count"))),
-        failed=failed,
-    )
-
-
-def _is_knock(event: Json) -> bool:
-    """A verdict, or the end of a command that went wrong.
-
-    What closes something often has nothing left to close, and says so by its status.
-    """
-    if text(event, "event") != COMMAND or text(event, "stage") != "ended":
-        return text(event, "event") in KNOCK_EVENTS
-    status = text(event, "status")
-    return not status or (status != "0" and text(event, "purpose") != "close")
-
-
-def _problems(items: Iterable[Json]) -> tuple[Problem, ...]:
-    return tuple(map(_problem, items))
-
-
-def _problem(data: Json) -> Problem:
-    try:
-        severity = Severity(text(data, "severity"))
-    except ValueError:
-        severity = Severity.ERROR
-    return Problem(
-        severity=severity,
-        file=text(data, "file"),
-        line=int(number(data, "line")) or None,
-        option=text(data, "option"),
-        message=text(data, "message"),
-        remedy=text(data, "remedy"),
-        section=text(data, "section"),
-    )

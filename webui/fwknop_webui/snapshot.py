@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from fwknop_webui.client_rows import section_labels
 from fwknop_webui.doors import Doors
 from fwknop_webui.i18n import _
-from fwknop_webui.live import Knock, LiveDaemon, Status
+from fwknop_webui.knocks import Knock
+from fwknop_webui.live import LiveDaemon
 from fwknop_webui.notices import Notice
+from fwknop_webui.status import Status
 from fwknop_webui.trouble import Trouble, trouble_of
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.config.uci_format import UciPackage
