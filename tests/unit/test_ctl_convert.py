@@ -364,6 +364,14 @@ def test_json_of_an_export(files: Files, capsys: Capsys) -> None:
     assert {"severity", "file", "line", "option", "message", "remedy"} == set(answer["losses"][0])
 
 
+def test_a_missing_classic_file_is_named_once(files: Files, capsys: Capsys) -> None:
+    files.config = files.config.with_name("nowhere.conf")
+    assert files.import_() == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"fwknopctl: {files.config} does not exist.")
+    assert told.count("nowhere.conf") == 1
+
+
 def test_a_missing_uci_file_is_an_error(files: Files, capsys: Capsys) -> None:
     assert files.export() == 1
     assert "does not exist" in capsys.readouterr().err

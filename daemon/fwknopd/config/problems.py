@@ -37,12 +37,17 @@ class Problem:
     remedy: str
     section: str = ""
 
+    @property
+    def where(self) -> str:
+        """File and line as far as the message doesn't name them itself."""
+        if self.line is not None:
+            return f"{self.file}:{self.line}"
+        return "" if self.file in self.message else self.file
+
     def __str__(self) -> str:
-        where = self.file if self.line is None else f"{self.file}:{self.line}"
-        subject = f"{where}: {self.option}" if self.option else where
+        subject = ": ".join(part for part in (self.where, self.option, self.message) if part)
         # One line for the log, whatever a name or path was made of.
-        text = f"{subject}: {self.message}. {self.remedy}".rstrip()
-        return printable(text)
+        return printable(f"{subject}. {self.remedy}".rstrip())
 
 
 class ConfigError(Exception):

@@ -15,10 +15,9 @@ def config_error(error: ConfigError) -> CtlError:
     """The error for a configuration that can't be used: its first fault, and how many more."""
     faults = [problem for problem in error.problems if problem.severity is Severity.ERROR]
     first, more = faults[0], len(faults) - 1
-    place = ":".join(str(part) for part in (first.file, first.line) if part)
-    what = f"{first.option}: {first.message}" if first.option else first.message
+    what = ": ".join(part for part in (first.where, first.option, first.message) if part)
     rest = f" (and {more} more: fwknopd --exit-parse-config lists them)" if more else ""
-    return CtlError(f"{place}: {what}", f"{first.remedy}{rest}", "configuration")
+    return CtlError(what, f"{first.remedy}{rest}", "configuration")
 
 
 def file_error(error: FileError) -> CtlError:
