@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import re
 import resource
 import select
@@ -13,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
@@ -503,6 +504,30 @@ def test_an_endless_answer_nobody_reads_ends_and_takes_little(
         assert {ended.get(timeout=PATIENCE) for _ in sent} == set(range(http_server.THREADS))
     # What the kernel keeps comes on top.
     assert max(sent) < 8 * http_server.WAITING_BYTES
+
+
+def test_who_reads_an_endless_answer_slowly_keeps_no_thread_from_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_server, "SLOWEST_SECONDS", 0.5)
+    endless = itertools.repeat(b"x" * 10_000)
+    answers: list[bytes | Iterator[bytes]] = [endless] * http_server.THREADS
+    with serving(lambda _: answers.pop() if answers else b"here") as at, ExitStack() as held:
+        slow = []
+        for _ in range(http_server.THREADS):
+            slow.append(held.enter_context(socket.create_connection(at, PATIENCE)))
+            slow[-1].sendall(SECOND)
+            assert slow[-1].recv(12) == b"HTTP/1.1 200"
+        browser = held.enter_context(socket.create_connection(at, PATIENCE))
+        browser.sendall(SECOND)
+        waited = time.monotonic()
+        while not select.select([browser], [], [], 0.05)[0]:
+            assert time.monotonic() < waited + PATIENCE
+            # Something of their answers always moves.
+            for each in slow:
+                with suppress(ConnectionResetError):
+                    each.recv(30_000)
+        assert read_all(browser).endswith(b"here")
 
 
 def test_a_clock_that_is_set_back_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:

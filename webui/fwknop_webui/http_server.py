@@ -51,7 +51,9 @@ WAITING_BYTES = 256 * 1024
 """Of an answer that is made while it is sent, so much waits for a slow reader."""
 
 SLOWEST_SECONDS = 60.0
-"""Who takes nothing of such an answer for so long gets no more of it: it keeps a thread."""
+"""Who takes nothing of such an answer for so long gets no more of it: it keeps a thread.
+
+Nor does who takes little, when others wait for a thread."""
 
 
 class StrictParser(HTTPRequestParser):  # type: ignore[misc]
@@ -83,6 +85,8 @@ class StrictChannel(HTTPChannel):  # type: ignore[misc]
     """
 
     _late = b""
+    held_since: float | None = None
+    """When the answer in work began to keep a thread, which had to wait for a reader."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -150,6 +154,7 @@ class RoomyServer(TcpWSGIServer):  # type: ignore[misc]
         self.asyncore.loop(timeout, self.adj.asyncore_use_poll, self._map, count=1)
         self._end_leaving()
         self._end_stalled()
+        self._free_a_thread()
 
     def maintenance(self, _time_of_day: float) -> None:
         """Mark for leaving who has been silent for long."""
@@ -174,8 +179,23 @@ class RoomyServer(TcpWSGIServer):  # type: ignore[misc]
     def _end_stalled(self) -> None:
         before = time.monotonic() - SLOWEST_SECONDS
         for channel in list(self.active_channels.values()):
-            if _holds_up(channel, before):
+            if _keeps_a_thread(channel) and channel.last_activity < before:
                 channel.handle_close()
+
+    def _free_a_thread(self) -> None:
+        """Nobody may keep others out by taking a little now and then, either."""
+        now, held = time.monotonic(), {}
+        for channel in self.active_channels.values():
+            if not channel.requests:
+                channel.held_since = None
+            elif channel.held_since is None and _keeps_a_thread(channel):
+                channel.held_since = now
+            if channel.held_since is not None:
+                held[channel] = channel.held_since
+        longest = min(held, key=held.__getitem__, default=None)
+        is_wanted = longest is not None and bool(self.task_dispatcher.queue)
+        if is_wanted and held[longest] < now - SLOWEST_SECONDS:
+            longest.handle_close()
 
     def _end_leaving(self) -> None:
         # waitress ends them when they can be written to: never, if they don't read.
@@ -184,10 +204,10 @@ class RoomyServer(TcpWSGIServer):  # type: ignore[misc]
                 channel.handle_close()
 
 
-def _holds_up(channel: StrictChannel, before: float) -> bool:
-    """Whether it keeps a thread waiting that has more to send."""
+def _keeps_a_thread(channel: StrictChannel) -> bool:
+    """Whether a thread has more to send, and has to wait until somebody reads."""
     is_full = channel.total_outbufs_len > channel.adj.outbuf_high_watermark
-    return bool(channel.requests and is_full and channel.last_activity < before)
+    return bool(channel.requests and is_full)
 
 
 def _idle(channels: list[StrictChannel]) -> list[StrictChannel]:
