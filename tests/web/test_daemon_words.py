@@ -173,11 +173,28 @@ WORDS = [
     ),
     (
         "access rule for 192.0.2.7 -> 0.0.0.0/0 tcp/22",
-        "Regel access für 192.0.2.7 -> 0.0.0.0/0 tcp/22",
+        "Regel (Zugang) für 192.0.2.7 -> 0.0.0.0/0 tcp/22",
     ),
     (
         "access rule for 192.0.2.7 -> 0.0.0.0/0 tcp/22, expires at 1790000000",
-        "Regel access für 192.0.2.7 -> 0.0.0.0/0 tcp/22, läuft ab um 1790000000",
+        "Regel (Zugang) für 192.0.2.7 -> 0.0.0.0/0 tcp/22, läuft ab um 1790000000",
+    ),
+    (
+        "local NAT rule for 192.0.2.7 -> 192.0.2.1 22 tcp/22",
+        "Regel (lokales NAT) für 192.0.2.7 -> 192.0.2.1 22 tcp/22",
+    ),
+    ("DNAT rule for ::1 -> fd00::1 22 tcp/22", "Regel (DNAT) für ::1 -> fd00::1 22 tcp/22"),
+    (
+        "it is sun 23:05 (UTC+01:00) here, and this client may knock mon fri, 08:00-18:00",
+        "hier ist es So 23:05 (UTC+01:00), und dieser Client darf Mo Fr, 08:00-18:00 anklopfen",
+    ),
+    (
+        "it is sun 23:05 (UTC+01:00) here, and this client may knock every day, 08:00-18:00",
+        "hier ist es So 23:05 (UTC+01:00), und dieser Client darf jeden Tag, 08:00-18:00 anklopfen",
+    ),
+    (
+        "sun knocked with its new keys: the old ones are refused from now on",
+        "sun hat mit den neuen Schlüsseln angeklopft: Die alten werden ab jetzt abgelehnt",
     ),
     (
         "runs '/bin/a' as root, for 5 s at most, and after 30 s '/bin/b', for 5 s at most",

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from gettext import GNUTranslations
 
 from fwknop_webui.data import data
-from fwknop_webui.i18n import SOURCE_LANGUAGE, language
+from fwknop_webui.i18n import SOURCE_LANGUAGE, _, language
+from fwknop_webui.i18n import noop as N_
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,18 @@ PEOPLES = frozenset(_PEOPLES.split())
 
 A client may be called "a name", and "NAT access", too.
 """
+
+_DOORS = {"access": N_("access"), "local NAT": N_("local NAT")}
+_TIMES = {
+    name: name
+    for name in (
+        *(N_("mon"), N_("tue"), N_("wed"), N_("thu"), N_("fri"), N_("sat"), N_("sun")),
+        *(N_("every day"), N_("at any hour")),
+    )
+}
+_TERMS = {"door": _DOORS, "here": _TIMES, "schedule": _TIMES}
+"""Gaps with words that are sentences nowhere else, and are theirs alone: a client may be called
+"sun"."""
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _SEAMS = (": ", "; ", ". ")
@@ -213,7 +226,12 @@ class _Telling:
 
     def _gaps_told(self, template: Template, fields: dict[str, str], depth: int) -> _Gaps:
         inner = template.sentences(fields)
-        told = {name: self.best(text, depth + 1) for name, text in inner.items()}
+        told = {
+            name: _Told(_in_terms(text, _TERMS[name]), 0)
+            if name in _TERMS
+            else self.best(text, depth + 1)
+            for name, text in inner.items()
+        }
         as_they_are = sum(len(text) for name, text in fields.items() if name not in inner)
         return _Gaps(
             fields | {name: best.text for name, best in told.items()},
@@ -227,6 +245,12 @@ class _Telling:
             # The less it is cut, the better.
             unknown = 1 + sum(part.unknown for part in parts)
             yield _Told(seam.join(part.text for part in parts), unknown)
+
+
+def _in_terms(text: str, terms: Mapping[str, str]) -> str:
+    """The text with each of these words in the reader's language."""
+    known = "|".join(map(re.escape, terms))
+    return re.sub(rf"\b(?:{known})\b", lambda word: _(terms[word[0]]), text)
 
 
 def _kind(gap: str) -> str:
