@@ -24,6 +24,7 @@ class RunPaths:
     - ``cycles``: commands that are to be run later, so that a crash doesn't lose them
     - ``owners``: who opened which door, for the same reason
     - ``ended_keys``: old keys that ended before their time; as lasting as ``digest_file``
+    - ``knocked``: the file by which a daemon knows that somebody got in before; as lasting
     - ``former_digest_file``: where the C daemon has the used packets, when it isn't
       ``digest_file``; None when somebody named the place
     """
@@ -36,6 +37,7 @@ class RunPaths:
     cycles: Path
     owners: Path
     ended_keys: Path
+    knocked: Path
     former_digest_file: Path | None = None
 
 
@@ -55,6 +57,7 @@ def run_paths(options: Options, settings: ServerSettings) -> RunPaths:
         run_dir / "command.cycles",
         run_dir / "open.doors",
         digest_file.with_name("ended.keys"),
+        digest_file.with_name("knocked"),
         None if named or digest_file == usual else usual,
     )
 

@@ -26,6 +26,7 @@ from fwknopd.events import EventKind, EventLog
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.choice import choose_connections, choose_firewall
 from fwknopd.firewall.unused import UnusedFirewall
+from fwknopd.first_knock import FirstKnock
 from fwknopd.gpg_support import GpgSupport
 from fwknopd.late_verbs import LateVerbs
 from fwknopd.loop import Loop
@@ -163,6 +164,7 @@ def _run_service(
         service = Service(options, configuration, engine, clock, loop, workers, gpg=gpg)
         if not options.test:
             service.old_keys.memory = EndedKeys(paths.ended_keys)
+            service.first_knock = FirstKnock(paths.knocked)
         ending.callback(loop.close)
         ending.callback(gpg.close)
         ending.callback(workers.close)

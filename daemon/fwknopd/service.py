@@ -36,6 +36,7 @@ from fwknopd.engine import Engine
 from fwknopd.events import Event, EventKind, EventLog
 from fwknopd.firewall import FirewallError
 from fwknopd.firewall_guard import FirewallGuard
+from fwknopd.first_knock import FirstKnock
 from fwknopd.gpg_support import GpgSupport
 from fwknopd.intake import Intake
 from fwknopd.loop import Loop
@@ -84,6 +85,7 @@ class Service:
         )
         self.reloading = Reloading(options, configuration, engine, self.intake, clock)
         self.old_keys = OldKeys(engine, clock, options.uci)
+        self.first_knock = FirstKnock(None)
         engine.reporting.knocked = self.old_keys.knocked
         engine.judging.meanwhile = self.intake.relieve
         self._pacing = Pacing()

@@ -16,6 +16,7 @@ from fwknopd.firewall import Diagnosis
 from fwknopd.firewall_guard import DIAGNOSIS_SECONDS
 from fwknopd.intake import WaitingNetwork
 from fwknopd.policy.stanza import Stanza, clients_in
+from fwknopd.policy.verdict import Reason
 from fwknopd.reporting import LastKnock
 from fwknopd.service import Service, idle_text
 
@@ -58,6 +59,9 @@ def status(service: Service) -> Json:
         "clients": clients_in(engine.settings.stanzas),
         "replay": {"entries": len(engine.replay)},
         "counters": dict(engine.events.counters),
+        "knocked_before": service.first_knock.was_before(
+            accepted=engine.events.counters[Reason.ACCEPTED] > 0
+        ),
         "grants": len(engine.doors.table) + len(engine.commands.cycles.table),
         "clock": _clock(service),
         "test": service.options.test,

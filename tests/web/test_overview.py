@@ -346,6 +346,8 @@ def test_first_knock_is_told_where_the_first_steps_were(
     daemon.events = [verdict(**accepted)]
     daemon.status = changed(counters={"accepted": 2})
     assert "It works" not in visitor.get("/").text, "not the first"
+    daemon.status = changed(counters={"accepted": 1}, knocked_before=True)
+    assert "It works" not in visitor.get("/").text, "not the first since this was set up"
 
 
 def test_daemon_without_a_configuration_says_why_and_not_to_choose_a_network(
@@ -421,8 +423,9 @@ def test_knock_of_before_the_last_start_still_counts_as_a_first_step(
     write_uci(READY)
     daemon.status = changed(counters={"accepted": 0}, replay={"entries": 0})
     assert "Knock, and see it accepted" in visitor.get("/").text
-    daemon.status = changed(counters={"accepted": 0}, replay={"entries": 1})
-    assert "First steps" not in visitor.get("/").text
+    for before in ({"replay": {"entries": 1}}, {"replay": {"entries": 0}, "knocked_before": True}):
+        daemon.status = changed(counters={"accepted": 0}, **before)
+        assert "First steps" not in visitor.get("/").text
 
 
 def test_number_of_clients_is_the_daemons_where_it_goes_by_other_files(

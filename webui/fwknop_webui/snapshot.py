@@ -102,9 +102,10 @@ def named(problems: Sequence[Problem], package: UciPackage) -> tuple[Problem, ..
 
 
 def _first_knock(status: Status, knocks: tuple[Knock, ...], now: float) -> str:
-    """Who knocked first since the daemon started, while that is news; "" for nobody."""
+    """Who got in here first of all, while that is news; "" for nobody."""
     fresh = [k.client for k in knocks if k.accepted and now - k.time < NEWS_SECONDS]
-    return fresh[-1] if status.accepted == 1 and fresh else ""
+    is_first = status.accepted == 1 and not status.knocked_before
+    return fresh[-1] if is_first and fresh else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +155,10 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
         ),
         ChecklistItem(
             _("Knock, and see it accepted below"),
-            # Counted since the daemon's start, and remembered from before it.
-            status is not None and (status.accepted > 0 or status.replay_entries > 0),
+            status is not None and _has_worked(status),
             "diagnostics",
             hint=_(
-                "None was accepted since the daemon started. Show a client's QR code under "
+                "None was accepted so far. Show a client's QR code under "
                 "Clients to the phone, unless it has the keys already. Knock from outside, such "
                 "as over a phone's mobile data, unless the daemon listens on your LAN."
             ),
@@ -171,6 +171,11 @@ def checklist(status: Status | None, configured: Configured) -> tuple[ChecklistI
         return () if configured.is_complete else (items[0], *items[2:4])
     # Nobody knocked yet, or none of it is remembered: then only that is left to say.
     return items if not all(item.done for item in items[:-1]) else items[-1:]
+
+
+def _has_worked(status: Status) -> bool:
+    """Counted since the daemon's start, or known from before it."""
+    return status.accepted > 0 or status.replay_entries > 0 or status.knocked_before
 
 
 def source_text(status: Status) -> str:

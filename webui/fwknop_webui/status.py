@@ -43,6 +43,9 @@ class Status:
     accepted: int
     clock_ok: bool
     clock_detail: str
+    knocked_before: bool = False
+    """Whether somebody got in under an earlier run of the daemon."""
+
     uncounted: str = ""
     log_warnings: tuple[str, ...] = ()
     is_test: bool = False
@@ -73,6 +76,7 @@ def status_of(data: Json) -> Status:
         accepted=int(number(child(data, "counters"), "accepted")),
         clock_ok=flag(clock, "ok"),
         clock_detail=text(clock, "detail"),
+        knocked_before=flag(data, "knocked_before"),
         uncounted=text(child(data, "connections"), "detail"),
         log_warnings=tuple(texts(child(data, "log"), "warnings")),
         is_test=flag(data, "test"),

@@ -8,11 +8,25 @@ import pytest
 
 from fwknopd.control.protocol import VerbError, encode_result
 from fwknopd.firewall import TimedDoor
+from fwknopd.first_knock import FirstKnock
 from tests.unit.connection_table import Table
 from tests.unit.firewall.doors import door
 from tests.unit.service.configs import LAPTOP, stanza
 from tests.unit.service.doubles import NOW
 from tests.unit.service.rig import Rig
+
+
+def test_a_first_knock_is_the_first_only_once(rig: Rig) -> None:
+    rig.start()
+    # What stands for another run of the daemon.
+    for ran_before in (False, True):
+        rig.service.first_knock = FirstKnock(rig.folder / "knocked")
+        assert rig.ask("status")["knocked_before"] is ran_before
+        rig.knock()
+        assert rig.ask("status")["knocked_before"] is ran_before
+        assert rig.ask("status")["knocked_before"] is ran_before, "asking doesn't make it so"
+    assert (rig.folder / "knocked").stat().st_mode & 0o777 == 0o600
+    assert not (rig.folder / "knocked").read_bytes()
 
 
 def test_status_tells_how_it_is(rig: Rig) -> None:
