@@ -18,10 +18,10 @@ from fwknop_webui.i18n import _
 from fwknopd.config.uci_changes import DeleteOption, SetOption, UciChange
 from fwknopd.config.uci_config import joined
 from fwknopd.config.uci_format import UciSection
+from fwknopd.config.values import says_on, says_yes
 from fwknopd.config.variables import Kind, Scope, Variable, lookup
 
 MAX_LENGTH = 1000
-UCI_TRUE = frozenset({"1", "on", "true", "yes", "enabled"})
 
 
 class Widget(StrEnum):
@@ -110,9 +110,7 @@ class Field:
         return self.variable is None or self.variable.kind is Kind.SWITCH
 
     def _is_on(self, stored: str) -> bool:
-        if self._is_switch:
-            return stored.strip().lower() in UCI_TRUE
-        return stored[:1] in ("Y", "y")
+        return says_on(stored) if self._is_switch else says_yes(stored)
 
     def changes(
         self, section_id: str, stored: UciSection | None, typed: str

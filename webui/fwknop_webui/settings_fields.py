@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fwknop_webui.forms import Field, Widget
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.spa_port import PortOptions
+from fwknopd.config.uci_config import enables
 from fwknopd.config.variables import Scope
 
 
@@ -19,7 +20,16 @@ def server_field(option: str, label: str, widget: Widget = Widget.TEXT, **more: 
     return Field(option, label, Scope.SERVER, widget, **more)
 
 
-UCI_ENABLED = _uci("uci_enabled", N_("Enable config overwrite"), Widget.FLAG)
+class _Overwrite(Field):
+    """The one switch that an init script reads, too: it knows fewer ways to say on."""
+
+    __slots__ = ()
+
+    def _is_on(self, stored: str) -> bool:
+        return enables(stored)
+
+
+UCI_ENABLED = _Overwrite("uci_enabled", N_("Enable config overwrite"), Scope.UCI, Widget.FLAG)
 SPA_PORT = Field(
     "spa_port",
     N_("SPA port"),

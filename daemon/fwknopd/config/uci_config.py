@@ -30,9 +30,12 @@ _LIST_KINDS |= {Kind.COMMANDS, Kind.GPG_IDS}
 
 def uci_enabled(package: UciPackage) -> bool:
     """Is the daemon to run from UCI ("Enable config overwrite")?"""
-    return any(
-        section.get("uci_enabled").strip() in TRUE_WORDS for section in package.of_type("global")
-    )
+    return any(enables(section.get("uci_enabled")) for section in package.of_type("global"))
+
+
+def enables(text: str) -> bool:
+    """Whether ``uci_enabled`` with this value is on, as the init script's config_get_bool says."""
+    return text.strip() in TRUE_WORDS
 
 
 def configuration_from_uci(

@@ -42,6 +42,16 @@ def says_off(text: str) -> bool:
     return _COMMENT.sub("", text.strip()).lower() in FALSE_WORDS
 
 
+def says_on(text: str) -> bool:
+    """Whether this value of a switch such as ``enabled`` is read as on."""
+    return _COMMENT.sub("", text.strip()).lower() in TRUE_WORDS
+
+
+def says_yes(text: str) -> bool:
+    """Whether this value of a directive such as FORWARD_ALL is read as Yes."""
+    return text.strip()[:1] in ("Y", "y")
+
+
 def parse_value(variable: Variable, text: str, leniencies: Leniencies) -> Any:
     """The typed value of ``variable``. Raises InvalidValue.
 
@@ -68,7 +78,7 @@ def _without_comment(variable: Variable, text: str, leniencies: Leniencies) -> s
 
 
 def _boolean(variable: Variable, text: str, leniencies: Leniencies) -> bool:
-    if text[:1] in ("Y", "y"):
+    if says_yes(text):
         return True
     if text[:1] not in ("N", "n"):
         leniencies.add(
@@ -79,9 +89,9 @@ def _boolean(variable: Variable, text: str, leniencies: Leniencies) -> bool:
 
 
 def _switch(variable: Variable, text: str, leniencies: Leniencies) -> bool:
-    if text.lower() in TRUE_WORDS:
+    if says_on(text):
         return True
-    if text.lower() in FALSE_WORDS:
+    if says_off(text):
         return False
     raise InvalidValue(f"{shown(text)} is neither on nor off", "Write 1 or 0.")
 
