@@ -169,6 +169,18 @@ def test_a_client_is_revoked_or_deleted_with_its_old_keys(router: Router, state:
     assert not router.apply({"clients": [{"name": "nobody", "state": state}]})["changed"]
 
 
+def test_who_comes_back_has_no_old_keys(router: Router) -> None:
+    """They may be a lost phone's; whoever switched the client off may have left them there."""
+    router.apply({"clients": [ANNA]})
+    router.apply({"clients": [{"name": "anna", "keys": NEW_KEYS, "overlap_hours": 24}]})
+    assert len(router.old_keys("anna")) == 1
+    text = router.uci.read_text()
+    router.uci.write_text(text.replace("name 'anna'", "name 'anna'\n\toption enabled '0'", 1))
+    assert router.run("client", "restore", "anna")[0] == 0
+    assert router.old_keys("anna") == []
+    assert router.run("client", "list")[1].count("revoked") == 0
+
+
 @pytest.mark.parametrize("word", ["0", "No", "off # lost"])
 def test_revoked_keys_stay_so_when_others_come(router: Router, word: str) -> None:
     router.apply({"clients": [ANNA]})

@@ -196,9 +196,6 @@ def test_old_keys_follow_their_client(visitor: Visitor, daemon: StubDaemon, uci:
     assert (old["name"], old["old_keys_of"]) == ("Anne (old keys)", "Anne")
     assert old["OPEN_PORTS"] == "tcp/99"
     assert "HMAC_DIGEST_TYPE" not in old, "that belongs to the keys"
-    press(visitor, f"/clients/{anna}/switch", "Disable")
-    apply(visitor)
-    assert not any(stanza.enabled for stanza in stanzas(uci) if stanza.name != "bert")
     form = visitor.get(f"/clients/{anna}/delete")
     assert "Its old keys, which still work, go with it." in form.text
     visitor.press(form.form(f"/clients/{anna}/delete"), "Delete")
@@ -210,13 +207,61 @@ TWIN = ANNA[ANNA.index("config access") : ANNA.index("config access 'bert'")]
 TWIN = TWIN.replace("'TCP/22 , tcp/8443'", "'tcp/80'").replace("'AAEC", "'AAEE")
 
 
+def disable(visitor: Visitor, anna: str) -> Page:
+    """By the dialog that a client with old keys has."""
+    assert f"/clients/{anna}/disable" in visitor.get("/clients").links
+    page = visitor.get(f"/clients/{anna}/disable")
+    assert "Its old keys, which still work, end with it." in page.text
+    return visitor.press(page.form(f"/clients/{anna}/switch"), "Disable")
+
+
+@pytest.mark.parametrize("how", ["the list", "its form", "all directives", "not applied between"])
+def test_who_was_switched_off_does_not_come_back_with_old_keys(
+    how: str, visitor: Visitor, daemon: StubDaemon, uci: Path
+) -> None:
+    anna = sections(uci)[0].id
+    rotate(visitor, anna)
+    apply(visitor)
+    if how == "its form":
+        page = edit(visitor, anna, enabled=[])  # type: ignore[arg-type]
+        assert "The old keys of Anna will end." in page.text
+    elif how == "all directives":
+        path = f"/clients/{anna}/advanced"
+        visitor.press(visitor.get(path).main_form(), "Save & Apply", **{"v-enabled": "0"})
+    else:
+        assert "Its old keys end." in disable(visitor, anna).text
+        if how == "the list":
+            apply(visitor)
+    if how != "not applied between":
+        assert len(sections(uci)) == 2
+        assert not stanzas(uci)[0].enabled
+    page = press(visitor, f"/clients/{anna}/switch", "Enable")
+    assert "If a phone with them was lost, rotate them first." in page.text
+    apply(visitor)
+    assert KEY not in uci.read_text()
+    assert [stanza.enabled for stanza in stanzas(uci)] == [True, True]
+
+
+def test_old_keys_of_who_was_switched_off_by_hand_end_when_it_is_enabled(
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    anna = sections(uci)[0].id
+    rotate(visitor, anna)
+    apply(visitor)
+    text = uci.read_text()
+    write_uci(text.replace("option name 'Anna'", "option name 'Anna'\n\toption enabled '0'", 1))
+    assert "Its old keys end." in press(visitor, f"/clients/{anna}/switch", "Enable").text
+    apply(visitor)
+    assert KEY not in uci.read_text()
+
+
 def test_keys_of_a_client_that_was_disabled_do_not_go_on(
     visitor: Visitor, daemon: StubDaemon, uci: Path
 ) -> None:
     anna = sections(uci)[0].id
     rotate(visitor, anna)
     apply(visitor)
-    press(visitor, f"/clients/{anna}/switch", "Disable")
+    disable(visitor, anna)
     lost = values(sections(uci)[0])["KEY_BASE64"]
     path = f"/clients/{anna}/rotate"
     page = visitor.get(path)
@@ -236,13 +281,13 @@ def test_keys_of_a_client_that_was_disabled_do_not_go_on(
 
 
 def test_other_keys_typed_for_a_disabled_client_end_its_old_ones(
-    visitor: Visitor, daemon: StubDaemon, uci: Path
+    visitor: Visitor, daemon: StubDaemon, uci: Path, write_uci: Callable[[str], None]
 ) -> None:
     anna = sections(uci)[0].id
     rotate(visitor, anna)
     apply(visitor)
-    press(visitor, f"/clients/{anna}/switch", "Disable")
-    apply(visitor)
+    text = uci.read_text()
+    write_uci(text.replace("option name 'Anna'", "option name 'Anna'\n\toption enabled '0'", 1))
     assert len(sections(uci)) == 3
     edit(visitor, anna, key=KEY.replace("A", "B"), enabled="1")
     assert len(sections(uci)) == 2

@@ -13,6 +13,7 @@ from fwknop_webui.expected import said
 from fwknop_webui.forms import MAX_LENGTH
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
+from fwknop_webui.rotation import followed
 from fwknop_webui.saving import outdated_texts
 from fwknop_webui.staging import Draft
 from fwknopd.config.foreign_variables import OTHER_BUILDS
@@ -177,8 +178,7 @@ def judge(
     if not errors and not new_error:
         changed = draft.with_changes(_changes(known, typed, draft.package, subject))
         for section in subject.sections(draft.package):
-            followed = old_keys.follow(changed.package, section.id, old_keys.name_of(section))
-            changed = draft.with_package(followed)
+            changed = draft.with_package(followed(draft, changed.package, section))
         errors, others = _consequences(draft, changed, subject, file)
         errors |= _shared_name(draft, changed, subject)
         new_error = errors.pop(typed.new.name, "") if typed.new.name else ""

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from fwknop_webui.i18n import _
 from fwknopd.config import old_key_sections
 from fwknopd.config.old_key_sections import (
+    ACCESS,
     END,
     FIRST_USE,
     MAX_NAME,
+    OF_KEYS,
     OWNER,
     end_of,
     ended,
@@ -22,12 +24,14 @@ from fwknopd.config.old_key_sections import (
     without,
 )
 from fwknopd.config.uci_format import UciPackage, UciSection
-from fwknopd.config.values import TRUE_WORDS
+from fwknopd.config.values import says_on
 
 __all__ = [
+    "ACCESS",
     "END",
     "FIRST_USE",
     "MAX_NAME",
+    "OF_KEYS",
     "OWNER",
     "OldKeys",
     "described",
@@ -71,10 +75,7 @@ def described(
     def is_over(section: UciSection) -> bool:
         return 0 < end_of(section) < now or ended(name_of(section))
 
-    return tuple(
-        OldKeys(s.id, end_of(s), s.get(FIRST_USE).strip() in TRUE_WORDS, is_over(s))
-        for s in sections
-    )
+    return tuple(OldKeys(s.id, end_of(s), says_on(s.get(FIRST_USE)), is_over(s)) for s in sections)
 
 
 def made_from(

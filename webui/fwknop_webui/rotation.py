@@ -68,14 +68,24 @@ def is_off(draft: Draft, client: UciSection) -> bool:
     return any(section is not None and says_off(section.get("enabled")) for section in seen)
 
 
+def has_new_keys(draft: Draft, client: UciSection) -> bool:
+    """Whether the client's keys are others than those in force, or are used in another way."""
+    in_force = draft.base.package.section(client.id)
+    if in_force is None or _keys(in_force) != _keys(client):
+        return True
+    return any(in_force.get(name) != client.get(name) for name in old_keys.OF_KEYS)
+
+
 def followed(draft: Draft, changed: UciPackage, former: UciSection) -> UciPackage:
     """``changed`` with a client's old keys as it is now; ``former`` is the client in the draft.
 
-    They end with keys that were refused: what a lost phone has must not work again.
+    They end with a client that is, or was, switched off: what a lost phone has must not work again.
     """
     changed = old_keys.follow(changed, former.id, old_keys.name_of(former))
     client = changed.section(former.id)
-    if client is None or _keys(client) == _keys(former) or not is_off(draft, former):
+    if client is None or client.type != old_keys.ACCESS:
+        return changed
+    if not is_off(draft, former) and not says_off(client.get("enabled")):
         return changed
     return old_keys.ended(changed, old_keys.name_of(client))
 

@@ -10,10 +10,10 @@ from fwknopd.config.package_parts import Parts
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration
 from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
-from fwknopd.config.uci_config import configuration_from_uci
+from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
 from fwknopd.config.uci_edit import new_section_id
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection, UciValue
-from fwknopd.config.values import TRUE_WORDS, says_off
+from fwknopd.config.values import says_off
 from fwknopd.config.variables import is_secret
 from fwknopd.config.wanted import State, Wanted, WantedClient
 from fwknopd.keys import weaknesses
@@ -71,7 +71,7 @@ def _refuse(file: str, section: UciSection, message: str, remedy: str) -> None:
 def _with_switch(package: UciPackage, enabled: bool | None) -> UciPackage:
     """Any section that says so switches it on, so all have to say no."""
     sections = package.of_type("global")
-    is_on = any(s.get("uci_enabled").strip() in TRUE_WORDS for s in sections)
+    is_on = uci_enabled(package)
     if enabled is None or enabled == is_on:
         return package
     if not sections:
@@ -157,12 +157,11 @@ def _changed(
         new = _rules(new, wanted.name, wanted.options)
     new = _with_keys(new, wanted.keys)
     package = package.with_section(new)
-    if dict(_keys(new)) != dict(_keys(section)):
-        if says_off(section.get("enabled")):
-            # Revoked for a lost phone, perhaps: what that one has must not work again.
-            package = old_keys.ended(package, wanted.name)
-        else:
-            package = _with_overlap(package, new, section, wanted, among)
+    if says_off(section.get("enabled")):
+        # Revoked for a lost phone, perhaps: what that one has must not work again.
+        package = old_keys.ended(package, wanted.name)
+    elif dict(_keys(new)) != dict(_keys(section)):
+        package = _with_overlap(package, new, section, wanted, among)
     return old_keys.follow(package, section.id, wanted.name)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from fwknop_webui import client_form
+from fwknop_webui import client_form, old_keys
 from fwknop_webui.client_form import ClientForm, TypedClient
 from fwknop_webui.client_rows import find_row
 from fwknop_webui.editing import (
@@ -126,8 +126,18 @@ def _save(opened: Draft, draft: Draft, section: UciSection | None) -> ResponseRe
                 "more, or let keys be generated."
             ),
         )
+    if section and _ended_keys(draft, changed, section):
+        name = old_keys.name_of(section)
+        notify(Level.INFO, _("The old keys of {name} will end.").format(name=name))
     news = None if section else _added(typed)
     return stage_and_go(changed, "clients", merged=combined.is_merged, news=news)
+
+
+def _ended_keys(draft: Draft, changed: Draft, section: UciSection) -> bool:
+    """Whether old keys of the client go with what was saved."""
+    packages = (draft.package, changed.package)
+    before, after = (old_keys.owners(p).get(old_keys.name_of(section), ()) for p in packages)
+    return len(after) < len(before)
 
 
 def _added(typed: TypedClient) -> tuple[str, str]:

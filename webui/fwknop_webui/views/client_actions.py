@@ -13,6 +13,7 @@ from fwknop_webui.editing import base_seal, is_current, stage
 from fwknop_webui.i18n import _
 from fwknop_webui.notices import Level
 from fwknop_webui.pages import notify, render
+from fwknop_webui.rotation import followed
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft
 from fwknop_webui.staging import Draft
@@ -30,14 +31,29 @@ def current_client(section: str) -> tuple[Draft, ClientRow, UciSection]:
     return draft, row, stored
 
 
+def disable_client(section: str) -> ResponseReturnValue:
+    """Ask whether to disable a client with its old keys."""
+    draft = current_draft()
+    row = find_row(draft, section) or abort(404)
+    return render("disable_client.html", "clients", row=row, base=base_seal(draft))
+
+
 def switch_client(section: str) -> ResponseReturnValue:
-    """Enable a disabled client, disable an enabled one; its old keys go with it."""
+    """Enable a disabled client, disable an enabled one; either ends its old keys."""
     draft, row, stored = current_client(section)
     wanted = "" if row.is_enabled else "1"
     changed = apply(draft.package, list(ENABLED.changes(section, stored, wanted)))
-    changed = old_keys.follow(changed, section, old_keys.name_of(stored))
+    changed = followed(draft, changed, stored)
     text = _("{name} will be disabled.") if row.is_enabled else _("{name} will be enabled.")
-    return _staged(draft, changed, section, text.format(name=row.label))
+    title, hint = text.format(name=row.label), ""
+    if not row.is_enabled:
+        hint = _(
+            "It gets in with the keys it has. If a phone with them was lost, rotate them first. "
+            "Press Save & Apply to put it to use."
+        )
+    if row.old_keys:
+        title += " " + _("Its old keys end.")
+    return _staged(draft, changed, section, title, hint)
 
 
 def move_client(section: str) -> ResponseReturnValue:
@@ -98,6 +114,7 @@ def _staged(
 
 
 ROUTES = (
+    Route("GET", "/clients/<section>/disable", disable_client),
     Route("POST", "/clients/<section>/switch", switch_client),
     Route("POST", "/clients/<section>/move", move_client),
     Route("GET", "/clients/<section>/delete", delete_client),
