@@ -18,6 +18,14 @@ class FileError(Exception):
         self.remedy = remedy
 
 
+class MissingFile(FileError):
+    """There is no such file."""
+
+
+class LargeFile(FileError):
+    """The file has more bytes than are ever read."""
+
+
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
     """A descriptor of a regular file, symbolic links followed. Raises FileError.
 
@@ -44,7 +52,7 @@ def read_limited(descriptor: int, path: Path, limit: int) -> bytes:
     except OSError as error:
         raise file_error(path, error) from error
     if left <= 0:
-        raise FileError(
+        raise LargeFile(
             f"{path} is larger than {limit} bytes", "Is it the right file? Make it smaller."
         )
     return b"".join(parts)
@@ -53,7 +61,7 @@ def read_limited(descriptor: int, path: Path, limit: int) -> bytes:
 def file_error(path: Path, error: OSError) -> FileError:
     """The error in words."""
     if isinstance(error, FileNotFoundError):
-        return FileError(f"{path} does not exist", "Make the file, or name another one.")
+        return MissingFile(f"{path} does not exist", "Make the file, or name another one.")
     if isinstance(error, PermissionError):
         return FileError(
             f"no permission for {path}", "Run as root, or give this user access to it."

@@ -7,6 +7,7 @@ is there a half-written file. Platform notes 1.6.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import stat
@@ -14,12 +15,17 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
+from fwknopd.config.problems import Problem, Severity
 from fwknopd.regular_file import FileError, file_error, open_regular, read_limited
 
 MAX_FILE_SIZE = 4 << 20
 """Bytes: ten thousand clients."""
+
+PIECE = 64 << 10
+"""Bytes of a file that may be of any length, read at a time."""
 
 LEFT_SECONDS = 60.0
 """A file half written for so long is of a commit that was killed: under the lock there is none."""
@@ -136,6 +142,46 @@ class Locked:
             delta = read_limited(self.delta, self.files.delta, MAX_FILE_SIZE)
         return Content(read_limited(self.file, self.files.path, MAX_FILE_SIZE), delta)
 
+    def delta_problems(self) -> tuple[Problem, ...]:
+        """What is to be said of pending changes."""
+        place, name = self.files.delta, self.files.path.name
+        savedir = place.parent
+        if self.delta is not None:
+            if not os.fstat(self.delta).st_size:
+                return ()
+            return (
+                self._problem(
+                    "changes that are not committed yet are in effect",
+                    f"See `uci changes {name}`, then commit or revert them.",
+                ),
+            )
+        if not os.path.lexists(place):
+            return ()
+        return (
+            self._problem(
+                f"the pending changes in {place} are ignored: another user can write there",
+                f"Delete {savedir}.",
+            ),
+        )
+
+    def _problem(self, message: str, remedy: str) -> Problem:
+        return Problem(Severity.WARNING, str(self.files.path), None, "", message, remedy)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The file in pieces, however long it is. Raises OSError."""
+        return _pieces(self.file)
+
+    def delta_pieces(self) -> Iterator[bytes]:
+        """The pending changes, likewise; none when there are none."""
+        return iter(()) if self.delta is None else _pieces(self.delta)
+
+    def etag(self) -> str:
+        """What tells this content from any other. Raises OSError."""
+        seen = hashlib.sha256(b"%d:" % os.fstat(self.file).st_size)
+        for piece in chain(self.pieces(), self.delta_pieces()):
+            seen.update(piece)
+        return seen.hexdigest()
+
     def replace(self, data: bytes) -> None:
         """Put another file in the place of this one. Raises ConcurrentEdit, StoreError."""
         path = self.files.path
@@ -176,6 +222,13 @@ class Locked:
         if self.delta is not None:
             os.ftruncate(self.delta, 0)
             os.pwrite(self.delta, data, 0)
+
+
+def _pieces(descriptor: int) -> Iterator[bytes]:
+    place = 0
+    while piece := os.pread(descriptor, PIECE, place):
+        place += len(piece)
+        yield piece
 
 
 def _beside(target: Path, ending: str) -> Path:

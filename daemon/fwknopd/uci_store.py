@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fwknopd.config.problems import Problem, Severity
+from fwknopd.config.problems import Problem
 from fwknopd.config.uci_changes import ChangeError, UciChange, apply
 from fwknopd.config.uci_delta import parse_delta
 from fwknopd.config.uci_edit import apply_delta
@@ -26,7 +26,13 @@ from fwknopd.config.uci_format import (
     format_uci,
     parse_uci,
 )
-from fwknopd.regular_file import file_error, others_can_change, privacy_problems
+from fwknopd.regular_file import (
+    LargeFile,
+    MissingFile,
+    file_error,
+    others_can_change,
+    privacy_problems,
+)
 from fwknopd.uci_files import (
     MAX_FILE_SIZE,
     SECRET_MODE,
@@ -41,10 +47,14 @@ from fwknopd.uci_files import (
 __all__ = [
     "DEFAULT_SAVEDIR",
     "MAX_FILE_SIZE",
+    "NO_FILE",
     "ConcurrentEdit",
     "Content",
     "Exchange",
+    "LargeFile",
     "Loaded",
+    "Locked",
+    "MissingFile",
     "PendingChanges",
     "StoreError",
     "UciStore",
@@ -52,6 +62,9 @@ __all__ = [
 ]
 
 DEFAULT_SAVEDIR = Path("/tmp/.uci")  # noqa: S108 - libuci's own fixed place
+
+NO_FILE = "none"
+"""What stands for the etag of a file that isn't there."""
 
 LOCK_TIMEOUT = 10.0
 """Seconds to wait for other programs' locks, that of the pending changes included."""
@@ -116,7 +129,7 @@ class UciStore:
         """
         with self._files.locked(os.O_RDONLY) as locked:
             found = os.fstat(locked.file)
-            problems = (*privacy_problems(self.path, found), *self._delta_problems(locked.delta))
+            problems = (*privacy_problems(self.path, found), *locked.delta_problems())
             loaded = self.loaded(locked.read())
             return replace(loaded, problems=problems, exposed=others_can_change(found))
 
@@ -132,17 +145,32 @@ class UciStore:
         with self._files.locked(os.O_RDONLY) as locked:
             return locked.read()
 
-    def replace(self, package: UciPackage, etag: str, keep: Callable[[Content], None]) -> None:
+    def etag(self) -> str:
+        """`etag_of` what is there now, however long it is; `NO_FILE` where there is none.
+
+        Raises StoreError.
+        """
+        try:
+            with self._files.locked(os.O_RDONLY) as locked:
+                return locked.etag()
+        except MissingFile:
+            return NO_FILE
+        except OSError as error:
+            raise file_error(self.path, error) from error
+
+    def replace(self, package: UciPackage, etag: str, keep: Callable[[Locked], None]) -> None:
         """Put ``package`` in the place of the file and its pending changes, readable or not.
 
-        ``etag`` is `etag_of` what the caller saw. ``keep`` is told under the lock what goes.
-        Raises ConcurrentEdit and StoreError; then the file is untouched.
+        ``etag`` is `etag` as the caller saw it; a file that is missing is made. ``keep`` is told
+        under the lock what goes. Raises ConcurrentEdit and StoreError; then the file is untouched.
         """
+        after = self._text(package)
+        if etag == NO_FILE:
+            self.create()
         with self._files.locked(os.O_RDWR) as locked:
-            content = locked.read()
-            self._check_etag(etag_of(content), etag)
-            after = self._text(package)
-            keep(content)
+            is_made = etag == NO_FILE and not any(locked.pieces())
+            self._check_etag(NO_FILE if is_made else locked.etag(), etag)
+            keep(locked)
             locked.replace(after)
             locked.clear_delta()
 
@@ -252,26 +280,3 @@ class UciStore:
             f"{self.path} has a section type that can't be written to a file",
             "Give the section a type of plain letters.",
         )
-
-    def _delta_problems(self, delta: int | None) -> tuple[Problem, ...]:
-        place = self.savedir / self.name
-        if delta is not None:
-            if not os.fstat(delta).st_size:
-                return ()
-            return (
-                self._problem(
-                    "changes that are not committed yet are in effect",
-                    f"See `uci changes {self.name}`, then commit or revert them.",
-                ),
-            )
-        if not os.path.lexists(place):
-            return ()
-        return (
-            self._problem(
-                f"the pending changes in {place} are ignored: another user can write there",
-                f"Delete {self.savedir}.",
-            ),
-        )
-
-    def _problem(self, message: str, remedy: str) -> Problem:
-        return Problem(Severity.WARNING, str(self.path), None, "", message, remedy)

@@ -12,6 +12,7 @@ import pytest
 from fwknop_webui.factory import factory_package
 from fwknop_webui.sessions import FRESH_SECONDS
 from fwknopd.config.uci_format import format_uci, parse_uci
+from fwknopd.uci_store import MAX_FILE_SIZE
 from tests.web.clock import HandClock
 from tests.web.daemon import StubDaemon
 from tests.web.test_backup import FILE, content, restore
@@ -113,6 +114,60 @@ def test_nothing_is_replaced_that_was_not_looked_at(
     restore(visitor, content(FILE + "\n"))
     assert "out of date" in visitor.press(form, "Replace the file").text
     assert not copy.exists()
+
+
+LARGE = "\n# a secret" + "x" * MAX_FILE_SIZE
+
+
+def test_file_that_is_too_large_is_replaced_and_kept(
+    visitor: Visitor, uci: Path, copy: Path, write_uci: Callable[[str], None], daemon: StubDaemon
+) -> None:
+    daemon.origin = {"source": "uci", "file": str(uci)}
+    write_uci(LARGE)
+    page = visitor.get("/clients")
+    assert page.status == 409
+    assert "is larger than 4194304 bytes" in page.text
+    assert "/backup/reset" in page.links
+    assert "Restore and Factory reset are under Backup" in visitor.get("/").text
+    page = restore(visitor, content())
+    assert "the backup, which has 2 clients" in page.text
+    assert "not valid UCI" not in page.text
+    assert "/backup/broken" not in {form.action for form in page.forms}, "who would read it?"
+    sent = {"csrf": page.form(REPLACE).value("csrf")}
+    assert visitor.post("/backup/broken", sent).status == 404
+    page = visitor.press(page.form(REPLACE), "Replace the file")
+    assert "The file is replaced; the daemon is using the new one" in page.text
+    assert str(copy) in page.text
+    assert parse_uci(uci.read_bytes(), "") == parse_uci(FILE, "")
+    assert copy.read_text() == LARGE
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
+def test_file_that_is_gone_is_made(
+    visitor: Visitor, uci: Path, copy: Path, daemon: StubDaemon
+) -> None:
+    daemon.origin = {"source": "uci", "file": str(uci)}
+    uci.unlink()
+    page = visitor.get("/backup/reset")
+    assert f"{uci} does not exist" in page.text
+    assert "Make the file as it was first installed, without any client?" in page.text
+    form = page.form(REPLACE)
+    assert not uci.exists(), "looking makes nothing"
+    page = visitor.press(form, "Make the file")
+    assert "The file is replaced" in page.text
+    assert "kept in" not in page.text, "there was nothing"
+    assert format_uci(parse_uci(uci.read_bytes(), "")) == format_uci(factory_package())
+    assert stat.S_IMODE(uci.stat().st_mode) == 0o600
+    assert not copy.exists()
+    assert "can be read again" in visitor.press(form, "Make the file").text
+
+
+def test_file_that_came_back_broken_is_not_replaced_unseen(visitor: Visitor, uci: Path) -> None:
+    uci.unlink()
+    form = visitor.get("/backup/reset").form(REPLACE)
+    uci.write_text(BROKEN)
+    assert "changed meanwhile" in visitor.press(form, "Make the file").text
+    assert uci.read_text() == BROKEN
 
 
 def test_changes_that_wait_are_decided_first(

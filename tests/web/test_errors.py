@@ -36,8 +36,9 @@ def test_broken_file_is_named_with_line_and_remedy(
 def test_missing_file_is_named(path: str, visitor: Visitor, uci: Path) -> None:
     uci.unlink()
     page = visitor.get(path)
-    assert page.status == 500
-    assert str(uci) in page.text
+    assert page.status == 409
+    assert {"/backup", "/backup/reset"} <= set(page.links)
+    assert f"{uci} does not exist" in page.text
 
 
 def test_overview_works_with_a_broken_file(

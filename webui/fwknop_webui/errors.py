@@ -14,10 +14,10 @@ from fwknop_webui.i18n import noop as N_
 from fwknop_webui.pages import render
 from fwknop_webui.security import login_again
 from fwknop_webui.services import current_session
-from fwknop_webui.store import NotAllowed, SessionOver, Unreadable
+from fwknop_webui.store import REPLACEABLE, NotAllowed, SessionOver, Unreadable
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import ChangeError
-from fwknopd.uci_store import StoreError
+from fwknopd.uci_store import MissingFile, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -90,20 +90,31 @@ def _configuration(error: ConfigError) -> ResponseReturnValue:
         text=_("The file is not valid UCI, so it can't be shown or changed here. It is untouched."),
         problems=error.problems,
         remedy=_("Mend it in an editor, then reload this page. The daemon keeps what it has."),
-        replaceable=current_session() is not None,
+        way_out=_way_out(error),
     )
     # Nothing failed here: what was asked for doesn't go together with the file as it is.
     return page, 409
 
 
 def _store(error: StoreError) -> ResponseReturnValue:
+    way_out = _way_out(error)
     page = render(
         "error.html",
         heading=_("The configuration can't be read"),
-        text=in_words(str(error)),
+        text=in_words(str(error)) if not way_out else in_words(error.message) + ".",
         remedy=_("Nothing was changed."),
+        way_out=way_out,
     )
-    return page, 409 if isinstance(error, Unreadable) else 500
+    return page, 409 if isinstance(error, (*REPLACEABLE, Unreadable)) else 500
+
+
+def _way_out(error: Exception) -> str:
+    """What is said before the two ways to get another file in its place; "" if there are none."""
+    if current_session() is None or not isinstance(error, REPLACEABLE):
+        return ""
+    if isinstance(error, MissingFile):
+        return _("Make it from a backup, or as it was first installed:")
+    return _("Or replace the whole file; what is in it now is kept beside it:")
 
 
 def _not_allowed(_error: NotAllowed) -> ResponseReturnValue:

@@ -193,8 +193,9 @@ class RoomyServer(TcpWSGIServer):  # type: ignore[misc]
             if channel.held_since is not None:
                 held[channel] = channel.held_since
         longest = min(held, key=held.__getitem__, default=None)
-        is_wanted = longest is not None and bool(self.task_dispatcher.queue)
-        if is_wanted and held[longest] < now - SLOWEST_SECONDS:
+        if longest is None or not self.task_dispatcher.queue:
+            return
+        if held[longest] < now - SLOWEST_SECONDS:
             longest.handle_close()
 
     def _end_leaving(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,9 +17,12 @@ from fwknop_webui.i18n import _, language, ngettext
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.security import csrf_token
-from fwknop_webui.services import current_session, services
+from fwknop_webui.services import current_draft, current_session, services
+from fwknop_webui.sessions import Session
 from fwknop_webui.store import Waiting
 from fwknopd import __version__
+from fwknopd.config.problems import ConfigError
+from fwknopd.uci_store import StoreError
 
 MENU = (
     ("overview", N_("Overview")),
@@ -100,7 +104,7 @@ def _shell(active: str, polls: bool) -> Shell:
         active=active,
         here=request.path if active else url_for("overview"),
         staged=len(session.staging) if session else 0,
-        outdated=g.get("outdated", False),
+        outdated=session is not None and _is_outdated(session),
         unconfirmed=_expiry() if session else None,
         polls=polls,
         is_down=session is not None and not polls and not services().live.is_up(),
@@ -110,6 +114,16 @@ def _shell(active: str, polls: bool) -> Shell:
         language=language(),
         now=services().clock.wall(),
     )
+
+
+def _is_outdated(session: Session) -> bool:
+    """Whether the unsaved changes are of an older file, also on pages that show none of it."""
+    if session.staging and "outdated" not in g:
+        # A page that needs the file says itself why it can't be read.
+        with suppress(StoreError, ConfigError):
+            current_draft()
+    outdated: bool = g.get("outdated", False)
+    return outdated
 
 
 def _undecidable() -> tuple[Notice, ...]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from fwknop_webui.auth import Login
 from fwknop_webui.clock import Clock
 from fwknop_webui.i18n import _
-from fwknop_webui.rpcd import DENIED, NO_DATA, AccessDenied, Rpcd, RpcdError, RpcdStatus
+from fwknop_webui.rpcd import DENIED, NO_DATA, NOT_FOUND, AccessDenied, Rpcd, RpcdError, RpcdStatus
 from fwknop_webui.rpcd_calls import staging_calls
 from fwknop_webui.rpcd_login import PACKAGE, RpcdLogin
 from fwknop_webui.store import (
@@ -79,6 +79,8 @@ class RpcdStore:
         try:
             answer = self._call("get", {"config": PACKAGE})
         except RpcdStatus as error:
+            if error.code == NOT_FOUND:
+                raise _missing(self.file) from error
             raise Unreadable(
                 _("the router's rpcd can't read {file} (status {code})").format(
                     file=self.file, code=error.code
@@ -230,6 +232,11 @@ class RpcdStore:
             # Is it this call alone, or the whole session?
             self._rights.may(login, "uci", PACKAGE, "read")
             raise
+
+
+def _missing(file: str) -> Unreadable:
+    remedy = _("Make an empty one by `touch {file}; chmod 600 {file}`, then reload this page.")
+    return Unreadable(_("{file} does not exist").format(file=file), remedy.format(file=file))
 
 
 def _undecided() -> Undecided:

@@ -19,6 +19,7 @@ from fwknop_webui.assets import Assets
 from fwknop_webui.auth import Authenticator, Login, PasswordFile
 from fwknop_webui.clock import Clock
 from fwknop_webui.device_address import device_address
+from fwknop_webui.file_store import FileStore
 from fwknop_webui.front import FRONT, Front
 from fwknop_webui.hidden import hidden
 from fwknop_webui.live import LiveDaemon
@@ -36,7 +37,7 @@ from fwknop_webui.sessions import (
     SessionStore,
 )
 from fwknop_webui.staging import Draft
-from fwknop_webui.store import FileStore, Store
+from fwknop_webui.store import Store
 from fwknop_webui.versions import Versions
 from fwknop_webui.web_settings import web_settings
 from fwknopd.config.uci_format import UciPackage
@@ -208,6 +209,7 @@ def require_session() -> Session:
 
 def current_draft() -> Draft:
     """The configuration with this session's changes. Raises StoreError, ConfigError."""
+    g.outdated = False
     draft = require_session().staging.on(services().store.load())
     # Pages say so, see shell.html.
     g.outdated = bool(draft.changes) and draft.is_stale

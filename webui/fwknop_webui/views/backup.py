@@ -35,6 +35,7 @@ from fwknop_webui.saving import combine
 from fwknop_webui.sealed_backup import MAX_PASSPHRASE, MIN_PASSPHRASE
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.staging import Draft
+from fwknop_webui.store import REPLACEABLE
 from fwknop_webui.taking_over import MINE, THEIRS, TakenOver, previewed, take_over
 from fwknop_webui.views.broken import BACKUP, FACTORY, broken_page
 from fwknop_webui.views.imports import folder
@@ -133,7 +134,7 @@ def preview_backup() -> ResponseReturnValue:
         return redirect(url_for("backup"), 303)
     try:
         draft = current_draft()
-    except ConfigError as error:
+    except REPLACEABLE as error:
         return broken_page(error, BACKUP)
     if (answer := unsettled(draft, "preview_backup")) is not None:
         return answer
@@ -179,7 +180,7 @@ def factory_reset() -> ResponseReturnValue:
     """Ask whether to start over."""
     try:
         draft = current_draft()
-    except ConfigError as error:
+    except REPLACEABLE as error:
         return broken_page(error, FACTORY)
     return unsettled(draft, "factory_reset") or _ask_for_reset(draft, draft)
 

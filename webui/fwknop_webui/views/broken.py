@@ -1,4 +1,4 @@
-"""A configuration file that is no valid UCI, replaced as a whole.
+"""A configuration file that is no valid UCI, too large or gone, replaced as a whole.
 
 There is no draft of such a file, and so nothing to stage: it is replaced at once, after a
 question, and for good. A copy of what was in it stays beside it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import Response, redirect, request, url_for
+from flask import Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from fwknop_webui.apply import kept_though_refused, still_unconfirmed
@@ -28,36 +28,39 @@ from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.settings_form import overwrites
 from fwknop_webui.staging import Draft
-from fwknop_webui.store import Replaceable, StillUnconfirmed
+from fwknop_webui.store import REPLACEABLE, Replaceable, StillUnconfirmed
 from fwknop_webui.trouble import trouble_of
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_format import UciPackage
 from fwknopd.control.client import ControlError
-from fwknopd.uci_store import ConcurrentEdit, StoreError, etag_of
+from fwknopd.uci_store import NO_FILE, ConcurrentEdit, StoreError
 
 BACKUP, FACTORY = "backup", "factory"
 _BEFORE = {BACKUP: "preview_backup", FACTORY: "factory_reset"}
 """The page to look at again, for each of what may take the file's place."""
 
 
-def broken_page(error: ConfigError, what: str) -> ResponseReturnValue:
+def broken_page(error: Exception, what: str) -> ResponseReturnValue:
     """Ask whether to replace the file by a backup looked at before, or as first installed."""
     found = _replacement(what)
     return _page(error, what, found) if found else redirect(url_for("backup"), 303)
 
 
-def _page(error: ConfigError, what: str, found: tuple[UciPackage, str], password: str = "") -> str:
+def _page(error: Exception, what: str, found: tuple[UciPackage, str], password: str = "") -> str:
     """``password``: why what was given is not enough to show the file."""
     package, token = found
+    etag = _store().etag()
     title = _("The daemon would not take this configuration as it is")
     errors = check(package, services().store.file).errors
     return render(
         "broken.html",
         "backup",
-        problems=error.problems,
+        problems=error.problems if isinstance(error, ConfigError) else (),
+        unread=in_words(error.message) if isinstance(error, StoreError) else "",
+        is_there=etag != NO_FILE,
         what=what,
         token=token,
-        etag=etag_of(_store().content()),
+        etag=etag,
         copy=_store().copy,
         clients=len(package.of_type("access")),
         warnings=[Notice(Level.WARNING, title, "", errors)] if errors else [],
@@ -67,7 +70,7 @@ def _page(error: ConfigError, what: str, found: tuple[UciPackage, str], password
 
 
 def _store() -> Replaceable:
-    # Only the store of a file tells that it is no valid UCI: rpcd says that it can't read it.
+    # Only the store of a file tells what is wrong with it: rpcd says that it can't read it.
     return cast(Replaceable, services().store)
 
 
@@ -85,6 +88,8 @@ def download_broken() -> ResponseReturnValue:
     error = _fault()
     if error is None:
         return _readable_again(what)
+    if not isinstance(error, ConfigError):
+        abort(404)
     found = _replacement(what) or (factory_package(), "")
 
     def ask(trouble: str) -> str:
@@ -98,10 +103,10 @@ def download_broken() -> ResponseReturnValue:
     return response
 
 
-def _fault() -> ConfigError | None:
+def _fault() -> Exception | None:
     try:
         current_draft()
-    except ConfigError as error:
+    except REPLACEABLE as error:
         return error
     return None
 
@@ -122,21 +127,25 @@ def replace_broken() -> ResponseReturnValue:
         text = _("Another file was looked at meanwhile, or you logged in again.")
         notify(Level.ERROR, _("Not restored: this page is out of date"), text)
         return redirect(url_for(_BEFORE[what]), 303)
-    obstacle = _replace(found[0], form.get("etag", ""))
-    if obstacle is not None:
-        require_session().notices.append(obstacle)
+    result = _replace(found[0], form.get("etag", ""))
+    if isinstance(result, Notice):
+        require_session().notices.append(result)
         return redirect(url_for(_BEFORE[what]), 303)
     drop()
-    title = _("What was in the file is kept in {file}").format(file=_store().copy)
-    text = _("Only its owner can read it. Delete it when you don't need it: it may hold keys.")
-    require_session().notices += [_told(), Notice(Level.INFO, title, text)]
+    require_session().notices += [_told(), *([_kept()] if result else [])]
     return redirect(url_for("overview"), 303)
 
 
-def _replace(package: UciPackage, etag: str) -> Notice | None:
-    """What is in the way, None when it is done."""
+def _kept() -> Notice:
+    title = _("What was in the file is kept in {file}").format(file=_store().copy)
+    text = _("Only its owner can read it. Delete it when you don't need it: it may hold keys.")
+    return Notice(Level.INFO, title, text)
+
+
+def _replace(package: UciPackage, etag: str) -> Notice | bool:
+    """What is in the way; when it is done, whether there was something to keep."""
     try:
-        _store().replace(package, etag)
+        return _store().replace(package, etag)
     except ConcurrentEdit:
         title = _("Not replaced: the file was changed meanwhile")
         return Notice(Level.ERROR, title, _("This is what it looks like now."))
@@ -144,7 +153,6 @@ def _replace(package: UciPackage, etag: str) -> Notice | None:
         return still_unconfirmed(services().store.waiting() is not None)
     except StoreError as error:
         return Notice(Level.ERROR, _("Not saved"), in_words(str(error)))
-    return None
 
 
 def _told() -> Notice:

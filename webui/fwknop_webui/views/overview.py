@@ -18,6 +18,7 @@ from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.settings_form import overwrites, switched_on
 from fwknop_webui.snapshot import REGIONS, Configured, Snapshot, source_text, take, worst
+from fwknop_webui.store import REPLACEABLE
 from fwknopd.config.problems import ConfigError, Problem
 from fwknopd.config.uci_format import UciPackage
 from fwknopd.uci_store import StoreError
@@ -74,7 +75,10 @@ def _configured() -> Configured:
     except ConfigError as error:
         return Configured(unreadable=_unreadable(error.problems))
     except StoreError as error:
-        return Configured(unreadable=Notice(Level.ERROR, _(UNREADABLE), in_words(str(error))))
+        text = in_words(str(error))
+        if isinstance(error, REPLACEABLE):
+            text += " " + _replaceable_text()
+        return Configured(unreadable=Notice(Level.ERROR, _(UNREADABLE), text))
     package = draft.base.package
     in_use = overwrites(package)
     return Configured(
@@ -89,8 +93,11 @@ def _configured() -> Configured:
 def _unreadable(problems: tuple[Problem, ...]) -> Notice:
     text = _("The file is not valid UCI, so it can't be shown or changed here. It is untouched.")
     text += " " + _("Mend the file in an editor, then reload this page.")
-    text += " " + _("Or replace it as a whole: Restore and Factory reset are under Backup.")
-    return Notice(Level.ERROR, _(UNREADABLE), text, problems)
+    return Notice(Level.ERROR, _(UNREADABLE), f"{text} {_replaceable_text()}", problems)
+
+
+def _replaceable_text() -> str:
+    return _("Or replace it as a whole: Restore and Factory reset are under Backup.")
 
 
 def _has_client(package: UciPackage) -> bool:

@@ -17,6 +17,7 @@ from fwknop_webui.outside import Outside, outside
 from fwknop_webui.pages import render
 from fwknop_webui.phone import NotUsable, Phone, phone_of
 from fwknop_webui.recent_password import password_obstacle
+from fwknop_webui.rotation import has_new_keys
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.settings_form import listening_devices, port_options
@@ -72,6 +73,7 @@ def _dialog(row: ClientRow, stored: UciSection, draft: Draft) -> ResponseReturnV
         "qr.html",
         "clients",
         row=row,
+        are_new=has_new_keys(draft, stored),
         base=base_seal(draft),
         phone=phone,
         picture=picture,
