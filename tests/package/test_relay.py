@@ -394,6 +394,11 @@ def test_the_whole_page_works_below_its_prefix(router: Router, front: Front, sit
         assert {link for link in links if not link.startswith("/cgi-bin/fwknop")} == set()
         pages = {link for link in links if is_page(link)}
         todo |= pages - seen
+    _, html = surfer.open("/cgi-bin/fwknop/clients")
+    base = re.findall(r'name="base" value="([^"]+)"', html)[0]
+    _, html = surfer.open("/cgi-bin/fwknop/sheet", csrf=token(html), base=base, which="all")
+    # An answer without a length, which ends where the connection does.
+    assert html.rstrip().endswith("</html>")
     assert {f"/cgi-bin/fwknop/{name}" for name in ("clients", "settings", "backup")} <= seen
     status = Path(f"/proc/{front.page_process()}/status").read_text()
     (size,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]

@@ -231,7 +231,9 @@ def test_memory_stays_within_its_budget(
         base = re.findall(r'name="base" value="([^"]+)"', clients)[0]
         assert "<svg" in surfer.open("/clients/bert/qr", csrf=token, base=base)
         assert "<svg" in surfer.open("/import/qr", csrf=token)
+        assert "<svg" in surfer.open("/sheet", csrf=token, base=base, which="all")
         assert "will add" in surfer.open("/import/read", csrf=token)
+        assert "will add" in surfer.open("/import/table", csrf=token, table_text="name\nCarl\n")
         surfer.speak("de")
         assert "Abmelden" in surfer.open("/")
         assert memory_of(process) < 40 * 1024

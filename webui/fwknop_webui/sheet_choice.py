@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,7 +28,10 @@ class Which(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SheetChoice:
-    """A posted choice. ``ticked`` are sections; ``first`` and ``last`` as they were typed."""
+    """A posted choice. ``ticked`` are sections; ``first`` and ``last`` as they were typed.
+
+    ``skipped``: so many leaves were there before.
+    """
 
     which: Which = Which.UNSAID
     ticked: tuple[str, ...] = ()
@@ -36,6 +39,7 @@ class SheetChoice:
     state: str = ""
     first: str = ""
     last: str = ""
+    skipped: int = 0
 
     @classmethod
     def from_form(cls, form: MultiDict[str, str]) -> SheetChoice:
@@ -49,6 +53,7 @@ class SheetChoice:
             form.get("state", ""),
             form.get("first", "").strip(),
             form.get("last", "").strip(),
+            next(_numbers((form.get("skipped", ""),)), 0),
         )
 
     @property
@@ -61,6 +66,7 @@ class SheetChoice:
             "state": self.state,
             "first": self.first,
             "last": self.last,
+            "skipped": str(self.skipped or ""),
         }
 
 
@@ -117,16 +123,13 @@ def _none_text(which: Which) -> str:
 
 def _ends(choice: SheetChoice, count: int) -> tuple[int, int]:
     """The first and last place in the list. Raises ValueError."""
-    numbers = tuple(_numbers(choice, count))
+    numbers = tuple(_numbers((choice.first or "1", choice.last or str(count))))
     if len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1] <= count:
         text = _("Expecting: two numbers from 1 to {n}, the smaller one first.")
         raise ValueError(text.format(n=count))
     return numbers[0], numbers[1]
 
 
-def _numbers(choice: SheetChoice, count: int) -> Iterator[int]:
-    for text, empty in ((choice.first, 1), (choice.last, count)):
-        if not text:
-            yield empty
-        elif text.isascii() and text.isdigit() and len(text) < 6:
-            yield int(text)
+def _numbers(texts: Iterable[str]) -> Iterator[int]:
+    """Those that are numbers."""
+    return (int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 6)

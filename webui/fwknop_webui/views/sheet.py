@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
@@ -39,6 +40,9 @@ from fwknop_webui.staging import Draft
 
 log = logging.getLogger(__name__)
 
+MOST_SECONDS = 40.0
+"""Behind uhttpd, which ends a script after a minute, perhaps in the middle of its answer."""
+
 LEFT_OUT = ("disabled", "expired")
 """States in which a client's code is of no use to anybody, and may be to a finder."""
 
@@ -59,6 +63,35 @@ class Sheet:
     rows: tuple[ClientRow, ...]
     troubles: tuple[tuple[str, str], ...]
     left_out: int
+
+
+class Leaves:
+    """The leaves, drawn one by one when they are asked for, until there is no more time.
+
+    ``shown`` and ``rest`` say how many there were and how many are left.
+    """
+
+    def __init__(self, rows: Sequence[ClientRow], draft: Draft) -> None:
+        self._rows, self._draft = rows, draft
+        self._ends = _now() + MOST_SECONDS if services().config.is_behind else inf
+        self.shown = 0
+
+    @property
+    def rest(self) -> int:
+        """How many clients have got no leaf."""
+        return len(self._rows) - self.shown
+
+    def __iter__(self) -> Iterator[Leaf]:
+        for row in self._rows:
+            if self.shown and _now() > self._ends:
+                return
+            phone = _phone(row, self._draft)
+            yield Leaf(row, phone, qr.draw(phone.payload))
+            self.shown += 1
+
+
+def _now() -> float:
+    return services().clock.monotonic()
 
 
 def choose_sheet() -> ResponseReturnValue:
@@ -139,15 +172,16 @@ def _sent(draft: Draft, choice: SheetChoice, sheet: Sheet) -> ResponseReturnValu
     if not turn.take(BUSY_SECONDS):
         text = _("Another sheet is being drawn just now. Wait until it is there, then try again.")
         return _choose(draft, choice, text), 503
-    log.info("The keys of %d clients are shown to %s", len(sheet.rows), require_session().username)
+    rows = sheet.rows[choice.skipped :]
+    log.info("The keys of %d clients are shown to %s", len(rows), require_session().username)
     # Nothing is changed here, so the other tabs need not wait.
     let_go()
     return stream(
         "sheet.html",
         "clients",
         turn.give_back,
-        leaves=_leaves(sheet.rows, draft),
-        count=len(sheet.rows),
+        leaves=Leaves(rows, draft),
+        count=len(rows),
         troubles=sheet.troubles,
         left_out=_left_out(sheet.left_out),
         base=base_seal(draft),
@@ -163,12 +197,6 @@ def _left_out(number: int) -> str:
         "{number} clients are left out, as they are disabled or expired.",
         number,
     ).format(number=number)
-
-
-def _leaves(rows: Iterable[ClientRow], draft: Draft) -> Iterator[Leaf]:
-    for row in rows:
-        phone = _phone(row, draft)
-        yield Leaf(row, phone, qr.draw(phone.payload))
 
 
 def _phone(row: ClientRow, draft: Draft) -> Phone:
