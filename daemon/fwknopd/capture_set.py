@@ -100,14 +100,9 @@ class CaptureSet:
         kind = _KINDS[type(plan)]
         return ReopeningCapture(plan.name, kind, lambda: self._opener(plan), self._monotonic)
 
-    def next_retry(self) -> float:
-        """Monotonic second of the next try to reopen, infinite while all are open."""
-        times = [c.retry_at for c in self._by_plan.values() if c.retry_at is not None]
-        return min(times, default=inf)
-
-    def next_read(self) -> float:
-        """Monotonic second at which an open one is to be read though nothing came; or inf."""
-        return min([capture.due() for capture in self._by_plan.values()], default=inf)
+    def next_due(self) -> float:
+        """Monotonic second at which one is to be read though nothing came, or reopened; or inf."""
+        return min([capture.next_due() for capture in self._by_plan.values()], default=inf)
 
     def retry(self, now: float) -> bool:
         """Try those whose time has come; whether one captures again."""

@@ -101,7 +101,9 @@ class CycleTable:
 
     def next_expiry(self) -> float | None:
         """When the next cycle ends; None when there is none."""
-        return min((cycle.expires for cycle in self._cycles.values()), default=None)
+        if not self._cycles:
+            return None
+        return min(cycle.expires for cycle in self._cycles.values())
 
     def due(self, now: float) -> list[OpenCycle]:
         """The cycles whose time is over, first ended first."""

@@ -84,8 +84,10 @@ class FirewallGuard:
 
     def next_due(self) -> float | None:
         """Monotonic second at which `run_timers` has something to do, None when never."""
-        dues = (self.retry_at, self._engine.firewall.look_at())
-        return min((due for due in dues if due is not None), default=None)
+        look_at = self._engine.firewall.look_at()
+        if self.retry_at is None or look_at is None:
+            return look_at if self.retry_at is None else self.retry_at
+        return min(self.retry_at, look_at)
 
     def run_timers(self, now: float) -> None:
         """Try again what failed, and look after the rules, when the time has come."""

@@ -208,7 +208,7 @@ class Intake:
 
     def next_due(self) -> float:
         """Monotonic second at which `run_timers` has something to do; infinite when never."""
-        return min(self.captures.next_retry(), self.captures.next_read(), self.netifd.due())
+        return min(self.captures.next_due(), self.netifd.due())
 
     def run_timers(self, now: float) -> None:
         """Read and reopen what is due, and ask for the networks' devices."""

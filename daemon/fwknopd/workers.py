@@ -134,9 +134,10 @@ class Workers:
 
     def next_due(self) -> float | None:
         """Monotonic second at which `run_timers` has something to do, None when never."""
-        dues = [run.due for run in self._running.values() if not run.late]
-        dues += [due for lane in self._lanes if (due := lane.next_due()) is not None]
-        return min(dues, default=None)
+        dues = [run.due for run in self._running.values() if not run.late] if self._running else []
+        if self._lanes:
+            dues += [due for lane in self._lanes if (due := lane.next_due()) is not None]
+        return min(dues) if dues else None
 
     def run_timers(self, now: float) -> None:
         """Kill what took too long; its ``done`` is told when it is dead."""

@@ -76,6 +76,10 @@ class ReopeningCapture:
         """Monotonic second at which it has something to do though nothing came; or inf."""
         return inf if self._open is None else self._open.due()
 
+    def next_due(self) -> float:
+        """The same, or that of the next try to reopen."""
+        return self.due() if self.retry_at is None else self.retry_at
+
     def read(self, limit: int) -> list[Packet]:
         """Waiting packets. Raises CaptureError once when the device is gone; then it waits."""
         if self._open is None:
