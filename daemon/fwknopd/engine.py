@@ -7,6 +7,7 @@ error event and never a success. Nothing in here raises for anything a packet ho
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fwknopd.adopting import OwnerMemory
@@ -247,6 +248,11 @@ class Engine:
         if due is not None and due <= now:
             self.reporting.summarize()
         self.commands.tick(now)
+
+    def cut_off(self) -> None:
+        """At the end: whose connections are to end with the door. Later nobody sees to it."""
+        with suppress(FirewallError):
+            self.doors.revoke(lambda grant: grant.cut_at_expiry, "fwknopd ends", cut=True)
 
     def _expire(self, now: float) -> None:
         try:

@@ -195,6 +195,7 @@ class Service:
             # Called from the last one up.
             ending.callback(self.intake.close)
             ending.callback(self._stop_firewall)
+            ending.callback(self.engine.cut_off)
             ending.callback(self.engine.reporting.summarize)
             # While the loop can still wait for something.
             ending.callback(self._close_cycles)

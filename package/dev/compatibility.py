@@ -101,7 +101,7 @@ SERVER_REMARKS: Remarks = {
     "ENABLE_IPT_COMMENT_CHECK": ("same", _IPTABLES_ONLY),
     "FLUSH_IPT_AT_INIT": (
         BETTER,
-        "N unless set: open doors outlive a restart, and still close on time",
+        "N unless set: open doors outlive a crash, and still close on time",
     ),
     "FLUSH_IPT_AT_EXIT": ("same", _IPTABLES_ONLY),
     "IPT_INPUT_ACCESS": ("same", _IPTABLES_ONLY),

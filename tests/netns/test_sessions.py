@@ -89,3 +89,25 @@ def test_a_lost_phone_is_out_when_its_client_is_deleted(lab: Lab, session: Sessi
     told = lab.events.wait_for(event_is("revoke", client="phone"), since=mark)
     assert told["cut"] == 1
     assert not is_up(session)
+
+
+def test_a_restart_shuts_the_door_and_leaves_the_session(lab: Lab, session: Session) -> None:
+    """As an upgrade of the package does."""
+    lab.daemon.restart()
+    assert is_up(session)
+    assert not lab.phone.connect(lab.router.address, 22, 0.4)
+    assert listed(lab, "grants") == []
+
+
+def test_who_is_cut_off_when_its_door_closes_is_so_when_the_daemon_ends(lab: Lab) -> None:
+    edit(lab, "\toption SOURCE 'ANY'\n", "\toption SOURCE 'ANY'\n\toption cut_at_expiry '1'\n")
+    assert lab.daemon.ask("reload")["reloaded"] is True
+    mark = lab.events.mark()
+    lab.knock(Ask("tcp/22"))
+    lab.events.wait_for(event_is("grant"), since=mark)
+    with lab.phone.open_session(lab.router.address, 22) as session:
+        assert is_up(session)
+        lab.daemon.stop()
+        (told,) = (e for e in lab.events.since(mark) if e["event"] == "revoke")
+        assert (told["client"], told["cut"]) == ("phone", 1)
+        assert not is_up(session)
