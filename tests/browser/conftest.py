@@ -89,6 +89,7 @@ def site(tmp_path: Path, password_file: Path) -> Iterator[Site]:
         clock=hands.clock,
         login_state=tmp_path / "webui.passwd.state",
         classic=classic_files(tmp_path / "fwknop"),
+        proc=tmp_path / "proc",
     )
     script = tmp_path / "init"
     script.write_text("#!/bin/sh\n")

@@ -69,6 +69,7 @@ def web_config(folder: Path, password_file: Path, hands: HandClock) -> WebConfig
         login_state=folder / "webui.passwd.state",
         classic=folder / "fwknop",
         service=folder / "init.d" / "none",
+        proc=folder / "proc",
     )
 
 

@@ -155,6 +155,27 @@ def test_files_others_can_read_are_named_with_the_command(
     assert f"chmod 600 {uci}" in text
 
 
+def test_short_memory_and_another_daemon_are_told(
+    visitor: Visitor, daemon: StubDaemon, config: WebConfig, write_uci: Callable[[str], None]
+) -> None:
+    write_uci(client("Anna"))
+    assert "memory left" not in results(visitor.get("/diagnostics")), (
+        "what can't be read isn't told"
+    )
+    # The daemon that answers, and a child of its own; then one more.
+    processes = {412: ("fwknopd", 1), 413: ("fwknopd", 412), 9: ("fwknopd) S 7 (x", 1)}
+    for free, others in ((64_000, {}), (5_000, {600: ("fwknopd", 1)})):
+        for number, (name, parent) in (processes | others).items():
+            (config.proc / str(number)).mkdir(parents=True, exist_ok=True)
+            (config.proc / str(number) / "stat").write_text(f"{number} ({name}) S {parent} 1 1\n")
+        (config.proc / "meminfo").write_text(f"MemTotal: 9 kB\nMemAvailable:  {free} kB\n")
+        text = results(visitor.get("/diagnostics"))
+        assert f"There is memory left {free // 1000} MB free" in text
+        assert ("There is another one, too: process 600" in text) is bool(others)
+        assert ("install zram-swap" in text) is bool(others)
+    assert "All is well" not in text
+
+
 def test_stopped_daemon_and_broken_file_are_checks_that_failed(
     visitor: Visitor, write_uci: Callable[[str], None]
 ) -> None:

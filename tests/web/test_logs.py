@@ -114,6 +114,19 @@ def test_accepted_command_is_not_called_a_door(visitor: Visitor, daemon: StubDae
     assert "/bin/wake" in text
 
 
+def test_facts_of_a_command_are_called_in_the_reader_s_language(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    facts = {"purpose": "close", "stage": "ended", "account": "root", "made_up": "x"}
+    daemon.events = [verdict(event="command", verdict=None, reason=None, **facts)]
+    english = ("purpose: closing", "stage: ended", "run as: root", "made_up: x")
+    german = ("Zweck: Schließen", "Stand: beendet", "ausgeführt als: root", "made_up: x")
+    for language, facts_told in (("en", english), ("de", german)):
+        shown = visitor.get("/logs", headers={"Accept-Language": language}).text
+        assert all(told in shown for told in facts_told)
+    assert "purpose=close; stage=ended" in visitor.get("/logs.csv").html
+
+
 def test_five_thousand_events_come_in_pages(visitor: Visitor, daemon: StubDaemon) -> None:
     daemon.events = [verdict(id=number, request=f"r-{number}-") for number in range(1, 5001)]
     page = visitor.get("/logs")

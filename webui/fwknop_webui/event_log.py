@@ -50,6 +50,25 @@ _CSS = {"accept": "success", "log-only": "notice", "refuse": "important"}
 _COLUMNS = frozenset(
     ("id", "time", "event", "source", "client", "verdict", "reason", "request", "detail", "count")
 )
+FACTS = {
+    "command": N_("command"),
+    "account": N_("run as"),
+    "closing": N_("closed by"),
+    "closes_in": N_("closed after (seconds)"),
+    "purpose": N_("purpose"),
+    "stage": N_("stage"),
+    "status": N_("exit status"),
+    "signal": N_("signal"),
+    "late": N_("out of time"),
+    "seconds": N_("seconds"),
+    "signer": N_("signed by"),
+}
+"""What only few kinds of events have, in words; others are called as the daemon calls them."""
+
+STEPS = {
+    "purpose": {"knock": N_("of a knock"), "open": N_("opening"), "close": N_("closing")},
+    "stage": {"started": N_("begun"), "ended": N_("ended"), "spared": N_("left out")},
+}
 # The detail says these in words.
 _TOLD = frozenset(("expires", "place", "cut", "uncut"))
 
@@ -209,10 +228,16 @@ def _row(event: Json) -> Row:
         explanation=_explained(event) if verdict else None,
         detail=one_line(detail),
         count=max(1, int(number(event, "count"))),
-        extras=tuple(item for item in more_of(event) if item[0] not in _TOLD),
+        extras=tuple(_fact(*item) for item in more_of(event) if item[0] not in _TOLD),
         until=until,
         rest=one_line(_bracketed(rest)),
     )
+
+
+def _fact(name: str, value: str) -> tuple[str, str]:
+    """A fact in the reader's language."""
+    label, said = FACTS.get(name, ""), STEPS.get(name, {}).get(value, "")
+    return _(label) if label else name, _(said) if said else value
 
 
 def _around_end(event: Json) -> tuple[str, float, str]:

@@ -80,6 +80,9 @@ class WebConfig:
     service: Path = defaults.SERVICE
     """The daemon's init script."""
 
+    proc: Path = Path("/proc")
+    """Where the kernel tells of memory and processes."""
+
     address_of: Callable[[str], str] = device_address
     """The address of a network device, "" for none."""
 

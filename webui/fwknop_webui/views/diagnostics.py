@@ -17,6 +17,7 @@ from fwknop_webui.daemon_words import in_words
 from fwknop_webui.forms import Field, Widget
 from fwknop_webui.i18n import _
 from fwknop_webui.knock_steps import Explained, Watched, explained_of, watched_of
+from fwknop_webui.machine_checks import machine_checks
 from fwknop_webui.notices import Level
 from fwknop_webui.pages import notify, render
 from fwknop_webui.routes import Route
@@ -171,15 +172,18 @@ def _clients() -> tuple[tuple[int, str], ...]:
 
 
 def _checks(package: UciPackage, stored: Iterable[Check]) -> Iterator[Check]:
+    pid = None
     try:
         status = services().live.status()
     except ControlError as error:
         trouble = trouble_of(error, services().live.start_command)
         yield Check(_("The daemon runs"), Outcome.FAIL, trouble.title, trouble.text)
     else:
+        pid = status.pid
         yield from daemon_checks(replace(status, problems=named(status.problems, package)))
     yield from stored
     config = services().config
+    yield from machine_checks(pid, config.proc)
     yield from file_checks((config.uci, config.password_file))
 
 
