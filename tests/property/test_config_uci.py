@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fwknopd.config.problems import ConfigError
@@ -79,6 +79,17 @@ def packages(draw: st.DrawFn) -> UciPackage:
 def test_what_is_written_is_read_back(package: UciPackage) -> None:
     assert parse_uci(encode_text(format_uci(package)), "f") == package
     assert parse_uci(export_uci(package, "fwknopd"), "f") == package
+
+
+@given(packages())
+def test_options_as_libuci_writes_them_say_what_others_say(package: UciPackage) -> None:
+    options = [option for section in package.sections for option in section.options]
+    assume(not any("\n" in item for option in options for item in option.items))
+    text = format_uci(package)
+    usual, other = parse_uci(text, "f"), parse_uci(text.replace("\n\t", "\n  "), "f")
+    assert other == usual == package
+    for one, two in zip(usual.sections, other.sections, strict=True):
+        assert [option.line for option in one.options] == [option.line for option in two.options]
 
 
 @given(st.one_of(st.binary(max_size=200), UCI_LIKE))

@@ -6,6 +6,7 @@ Platform notes 1.1 and 1.3.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from fwknopd.config.file_text import decode_text, encode_text
@@ -36,6 +37,7 @@ __all__ = [
     "quote",
 ]
 
+_AS_WRITTEN = re.compile(r"\t(option|list) (\w+) '([^'\n]*)'\n", re.ASCII)
 _KEYWORDS = {
     keyword[:length]: keyword
     for keyword in ("package", "config", "option", "list")
@@ -126,6 +128,8 @@ class _Parser:
 
     def _read_line(self) -> None:
         scanner = self._scanner
+        if self._sections and self._read_as_written(scanner.line):
+            return
         scanner.skip_blanks()
         if scanner.take_newline():
             return
@@ -138,6 +142,14 @@ class _Parser:
             if scanner.take_newline():
                 return
             scanner.skip_blanks(" \t")
+
+    def _read_as_written(self, line: int) -> bool:
+        """Take an option as libuci writes it, as nearly all are, in a tenth of the time."""
+        found = self._scanner.take_match(_AS_WRITTEN)
+        if found is not None:
+            keyword, name, value = found.groups()
+            self._put(name, value, line, keyword == "list")
+        return found is not None
 
     def _read_command(self) -> None:
         line = self._scanner.line
@@ -208,10 +220,13 @@ class _Parser:
         name = self._required(line, "list" if is_list else "option", "a name")
         if not is_name(name):
             raise _bad_name(line, "option")
-        # The same few in every section.
-        name = self._names.setdefault(name, name)
         value = self._scanner.word()
         self._end(line)
+        self._put(name, value, line, is_list)
+
+    def _put(self, name: str, value: str, line: int, is_list: bool) -> None:
+        # The same few in every section.
+        name = self._names.setdefault(name, name)
         put = self._current.put_into_list if is_list else self._current.put
         put(name, value, line)
 

@@ -72,6 +72,13 @@ class Scanner:
         self._at += 1
         return char
 
+    def take_match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Step over what ``pattern`` matches here, if anything."""
+        found = pattern.match(self._text, self._at)
+        if found is not None:
+            self._at = found.end()
+        return found
+
     def take_newline(self) -> bool:
         """Step over the newline, if that is what comes."""
         if self.peek() != "\n":
