@@ -148,6 +148,7 @@ def test_file_that_is_gone_is_made(
 ) -> None:
     daemon.origin = {"source": "uci", "file": str(uci)}
     uci.unlink()
+    assert f"{uci} does not exist. Make it from a backup, or" in visitor.get("/").text
     page = visitor.get("/backup/reset")
     assert f"{uci} does not exist" in page.text
     assert "Make the file as it was first installed, without any client?" in page.text

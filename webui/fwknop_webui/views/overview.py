@@ -21,7 +21,7 @@ from fwknop_webui.snapshot import REGIONS, Configured, Snapshot, source_text, ta
 from fwknop_webui.store import REPLACEABLE
 from fwknopd.config.problems import ConfigError, Problem
 from fwknopd.config.uci_format import UciPackage
-from fwknopd.uci_store import StoreError
+from fwknopd.uci_store import MissingFile, StoreError
 
 UNREADABLE = N_("The configuration can't be read")
 
@@ -75,10 +75,7 @@ def _configured() -> Configured:
     except ConfigError as error:
         return Configured(unreadable=_unreadable(error.problems))
     except StoreError as error:
-        text = in_words(str(error))
-        if isinstance(error, REPLACEABLE):
-            text += " " + _replaceable_text()
-        return Configured(unreadable=Notice(Level.ERROR, _(UNREADABLE), text))
+        return Configured(unreadable=Notice(Level.ERROR, _(UNREADABLE), _why(error)))
     package = draft.base.package
     in_use = overwrites(package)
     return Configured(
@@ -94,6 +91,14 @@ def _unreadable(problems: tuple[Problem, ...]) -> Notice:
     text = _("The file is not valid UCI, so it can't be shown or changed here. It is untouched.")
     text += " " + _("Mend the file in an editor, then reload this page.")
     return Notice(Level.ERROR, _(UNREADABLE), f"{text} {_replaceable_text()}", problems)
+
+
+def _why(error: StoreError) -> str:
+    if isinstance(error, MissingFile):
+        remedy = _("Make it from a backup, or as it was first installed: both are under Backup.")
+        return f"{in_words(error.message)}. {remedy}"
+    told = in_words(str(error))
+    return f"{told} {_replaceable_text()}" if isinstance(error, REPLACEABLE) else told
 
 
 def _replaceable_text() -> str:
