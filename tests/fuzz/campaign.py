@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tests.fuzz.distilling import distilled
 from tests.fuzz.engine import has_atheris
 from tests.fuzz.registry import TARGETS
 from tests.fuzz.target import Target
+from tests.fuzz.targets.state import SCRATCH, memory
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / "tests/artifacts/fuzz"
@@ -80,12 +82,15 @@ def fuzz(name: str, seconds: int) -> Outcome:
     log = WORK / f"{name}.log"
     command = [sys.executable, "-m", "tests.fuzz.engine", name, str(seconds), str(WORK / name)]
     paths = os.pathsep.join(str(ROOT / part) for part in (".", "daemon", "webui"))
-    with log.open("wb") as output:
+    with (
+        log.open("wb") as output,
+        tempfile.TemporaryDirectory(prefix="fwknop-fuzz-", dir=memory()) as scratch,
+    ):
         try:
             subprocess.run(
                 command,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": paths},
+                env={**os.environ, "PYTHONPATH": paths, SCRATCH: scratch},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 timeout=seconds + _GRACE,

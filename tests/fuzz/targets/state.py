@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import os
 import shutil
 import tempfile
 from base64 import b64encode
@@ -40,11 +41,20 @@ BOOT = "boot"
 PHONE, ROUTER = ip_address("198.51.100.7"), ip_address("2001:db8::1")
 
 
+SCRATCH = "FUZZ_SCRATCH"
+"""Where a campaign wants the folder: libFuzzer ends its process without any tidying up."""
+
+
+def memory() -> Path | None:
+    """A file system in memory."""
+    found = Path("/dev/shm")
+    return found if found.is_dir() else None
+
+
 @cache
 def folder() -> Path:
     """A folder of this process, in memory where there is any."""
-    memory = Path("/dev/shm")
-    made = Path(tempfile.mkdtemp(prefix="fwknop-fuzz-", dir=memory if memory.is_dir() else None))
+    made = Path(tempfile.mkdtemp(prefix="fwknop-fuzz-", dir=os.environ.get(SCRATCH) or memory()))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made
 
