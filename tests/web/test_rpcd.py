@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -398,10 +399,11 @@ def test_networks_come_from_the_router(browser: RouterVisitor, rpcd: StandIn) ->
 @pytest.mark.parametrize(
     ("breakage", "said"),
     [
-        (lambda rpcd: rpcd.fails.update({"uci get": 4}), "It can't be replaced from here"),
+        (lambda rpcd: rpcd.fails.update({"uci get": 9}), "It can't be replaced from here"),
+        (lambda rpcd: rpcd.fails.update({"uci get": 4}), "touch /etc/config/fwknopd; chmod 600"),
         (lambda rpcd: setattr(rpcd, "front", Front("127.0.0.1", 1, tls=False)), "gave no answer"),
     ],
-    ids=["no file", "no uhttpd"],
+    ids=["broken file", "no file", "no uhttpd"],
 )
 def test_what_is_wrong_with_the_router_is_said(
     browser: RouterVisitor, rpcd: StandIn, breakage: Callable[[StandIn], None], said: str
@@ -440,11 +442,26 @@ def test_german_is_told_in_german_what_is_wrong_with_the_router(
 ) -> None:
     browser.enter()
     browser.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "de"
-    rpcd.fails = {"uci get": 4}
-    page = browser.get("/clients")
-    assert page.status == 409
-    assert "kann /etc/config/fwknopd nicht lesen (Status 4)" in page.text
-    assert "can't" not in page.text
+    unreadable = "kann /etc/config/fwknopd nicht lesen (Status 9)"
+    for code, said in ((9, unreadable), (4, "/etc/config/fwknopd gibt es nicht")):
+        rpcd.fails = {"uci get": code}
+        page = browser.get("/clients")
+        assert page.status == 409
+        assert said in page.text
+        assert "can't" not in page.text
+
+
+def test_backup_fills_a_file_that_was_made_empty(browser: RouterVisitor, rpcd: StandIn) -> None:
+    """As the page says when there is none."""
+    browser.enter()
+    rpcd.text = ""
+    assert "No clients yet." in browser.get("/clients").text
+    csrf = browser.get("/backup").form("/backup/restore").value("csrf")
+    sent = {"csrf": csrf, "unseal": "", "backup": (io.BytesIO(CLIENT.encode()), "fwknopd")}
+    page = browser.post("/backup/restore", sent)
+    browser.press(page.form("/backup/confirm"), "Restore")
+    browser.press(browser.get("/changes").form("/changes/apply"), "Save & Apply")
+    assert "option name 'Anna'" in rpcd.text
 
 
 def test_without_uhttpd_nobody_can_log_in(router: Flask) -> None:
