@@ -8,10 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
+from fwknop_webui.app import create_app
 from fwknop_webui.routes import UPLOAD
+from fwknop_webui.services import EXTENSION
+from fwknop_webui.staging import Staging
 from fwknop_webui.table_plan import MAX_ROWS
 from fwknopd.config.uci_format import UciSection, parse_uci
+from tests.web.clock import HandClock
+from tests.web.conftest import PASSWORD, web_config
 from tests.web.test_escaping import PAYLOADS, assert_harmless
 from tests.web.visitor import Page, Visitor
 
@@ -42,9 +48,41 @@ Carl,tcp/99999,,
 """
 
 
-@pytest.fixture(autouse=True)
-def file(write_uci: Callable[[str], None]) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("table")
+    (made / "config").mkdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def uci(folder: Path) -> Path:
+    return folder / "config" / "fwknopd"
+
+
+@pytest.fixture(scope="module")
+def app(folder: Path, password_file: Path) -> Flask:
+    return create_app(web_config(folder, password_file, HandClock()))
+
+
+@pytest.fixture(scope="module")
+def logged_in(app: Flask, uci: Path) -> Visitor:
+    """One login for all, for each costs what a password costs."""
+    uci.touch(mode=0o600)
+    uci.write_text(FILE)
+    made = Visitor(app, PASSWORD)
+    assert made.log_in().status == 200
+    return made
+
+
+@pytest.fixture
+def visitor(logged_in: Visitor, app: Flask, write_uci: Callable[[str], None]) -> Visitor:
+    """As if it had just been: nothing is staged, and nothing was looked at."""
     write_uci(FILE)
+    for session in app.extensions[EXTENSION].sessions._sessions.values():
+        session.staging, session.held, session.notices = Staging(), None, []
+        session.imported = frozenset()
+    return logged_in
 
 
 def send(visitor: Visitor, content: bytes, name: str = "clients.csv") -> Page:
