@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -13,8 +14,9 @@ from fwknop_webui.app import create_app
 from fwknop_webui.qr import QrPicture, draw
 from fwknop_webui.services import EXTENSION, WebConfig
 from fwknop_webui.sessions import FRESH_SECONDS
+from fwknop_webui.staging import Staging
 from tests.web.clock import HandClock
-from tests.web.conftest import PASSWORD
+from tests.web.conftest import PASSWORD, web_config
 from tests.web.test_escaping import PAYLOADS, assert_harmless
 from tests.web.visitor import Form, Page, Visitor
 
@@ -26,6 +28,54 @@ MANY = "".join(
 )
 KINDS = ("key", "other")
 Write = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("sheet")
+    (made / "config").mkdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def uci(folder: Path) -> Path:
+    return folder / "config" / "fwknopd"
+
+
+@pytest.fixture(scope="module")
+def hands() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture(scope="module")
+def config(folder: Path, password_file: Path, hands: HandClock) -> WebConfig:
+    return web_config(folder, password_file, hands)
+
+
+@pytest.fixture(scope="module")
+def app(config: WebConfig) -> Flask:
+    return create_app(config)
+
+
+@pytest.fixture(scope="module")
+def logged_in(app: Flask, uci: Path) -> Visitor:
+    """One login for all, for each costs what a password costs."""
+    uci.touch(mode=0o600)
+    uci.write_text(MANY)
+    made = Visitor(app, PASSWORD)
+    assert made.log_in().status == 200
+    return made
+
+
+@pytest.fixture
+def visitor(logged_in: Visitor, app: Flask) -> Visitor:
+    """As if it had just been."""
+    sessions = app.extensions[EXTENSION].sessions
+    for session in sessions._sessions.values():
+        session.staging, session.held, session.notices = Staging(), None, []
+        session.imported = frozenset()
+        sessions.refresh(session)
+    return logged_in
 
 
 def form_of(page: Page) -> Form:
