@@ -19,8 +19,6 @@ from fwknopd.spa.digest import DigestType
 from fwknopd.spa.mode import EncryptionMode
 from fwknopd.spa.packet import SpaKeys
 
-_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-
 PLACEHOLDERS = frozenset({"__CHANGEME__", "CHANGEME"})
 """What stock configurations hold where a key belongs; known to the whole world."""
 
@@ -92,17 +90,8 @@ def generate_hmac_key(hmac_type: DigestType = DigestType.SHA256) -> bytes:
 
 
 def is_placeholder(text: str) -> bool:
-    """True for what only stands where a key belongs: stock's, and a variable without a value."""
-    return text.strip() in PLACEHOLDERS or bool(unset_variable(text))
-
-
-def unset_variable(text: str) -> str:
-    """The name of the variable that OpenWISP knew no value of and so left as it was, or "".
-
-    As a passphrase it would be one that everybody knows who has read the template.
-    """
-    found = _VARIABLE.fullmatch(text.strip()) if "{{" in text else None
-    return found[1] if found else ""
+    """True for what stands in stock configurations where a key belongs."""
+    return text.strip() in PLACEHOLDERS
 
 
 def encode_key_base64(key: bytes) -> str:
@@ -264,11 +253,6 @@ def client_command(profile: ClientProfile, rc_file: str | None = None) -> str:
 def _check_key_text(text: str) -> None:
     if not text:
         raise KeyTextError("The key is empty", "Generate one.")
-    if unset_variable(text):
-        raise KeyTextError(
-            "The key is the name of a variable, and not its value",
-            "Give the variable a value in OpenWISP: of the device, its group or the template.",
-        )
     if is_placeholder(text):
         raise KeyTextError(
             "The key is the placeholder of the stock configuration", "Generate a real one."

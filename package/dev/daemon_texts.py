@@ -34,7 +34,8 @@ _NAMES = """
     capture/reopening capture/sockets command_reporting commands connections reloading
     service intake runner startup old_keys open_doors open_cycles knock_commands reporting
     ended_keys owner_journal cycle_journal replay_memory replay_journal gpg_rings sandbox verbs
-    config/device_names config/port_lists config/wanted config/wanted_csv config/wanted_package
+    config/device_names config/port_lists config/unset_variables config/wanted config/wanted_csv
+    config/wanted_package
 """
 MODULES = tuple(_NAMES.split())
 """Where problems, verdicts, explanations and states get their words."""

@@ -38,7 +38,7 @@ config access
 
 config access 'bob'
 \toption SOURCE 'ANY'
-\toption KEY 'it'\\''s a {{{{ secret }}}}'
+\toption KEY 'it'\\''s a {{{{ secret'
 
 config config
 \toption ENABLE_IPT_FORWARDING 'Y'

@@ -63,16 +63,14 @@ def test_new_keys_are_new() -> None:
     assert not any(weaknesses(key, generate_hmac_key()) for key in made)
 
 
-@pytest.mark.parametrize("text", [*sorted(PLACEHOLDERS), " __CHANGEME__ ", "{{ key }}", "{{key}} "])
+@pytest.mark.parametrize("text", [*sorted(PLACEHOLDERS), " __CHANGEME__ "])
 def test_placeholders_are_no_keys(text: str) -> None:
     assert is_placeholder(text)
-    with pytest.raises(KeyTextError, match=r"placeholder|name of a variable"):
+    with pytest.raises(KeyTextError, match="placeholder"):
         decode_key_base64(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "changeme", "__CHANGEME", "CHANGEME2", "{{ a }}{{ b }}", "a {{ b }}", "{ a }"]
-)
+@pytest.mark.parametrize("text", ["", "changeme", "__CHANGEME", "CHANGEME2", "{{ a }}"])
 def test_other_texts_are_no_placeholders(text: str) -> None:
     assert not is_placeholder(text)
 

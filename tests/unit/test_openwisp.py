@@ -191,6 +191,40 @@ def test_a_client_without_its_variables_is_out_and_keeps_nobody_in(
     assert f"no value for its variable {missing}" in problem.message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{{ anna_key }}", "{{anna_key}}", "{{ anna-key }}", "{{ anna.key }}", "{{ anna key }}"),
+        *("{{ a }}{{ b }}", "pre-{{ k }}", "{{ k }} and more", "{{}}"),
+        *("{{ {{ k }} }}", "{{ schlüssel }}"),
+    ],
+)
+@pytest.mark.parametrize("option", ["KEY", "HMAC_KEY"])
+def test_no_text_with_a_variable_is_a_passphrase(option: str, text: str) -> None:
+    """netjsonconfig leaves what it has no value of, and what it takes for no name."""
+    fleet = Fleet(tuple)
+    [section] = fleet.templates["anna"]["fwknopd"]
+    del section[f"{option}_BASE64"]
+    section[option] = text
+    found = fleet.deliver("settings", "anna")
+    delivered = fleet.agent.router.section("client_anna")
+    assert delivered is not None
+    assert delivered.get(option) == text
+    assert names(found) == {"phone"}
+    [problem] = found.problems
+    assert (problem.option, problem.severity) == (option, Severity.WARNING)
+
+
+def test_who_lacks_a_variable_keeps_nobody_in_who_is_revoked(fleet: Fleet) -> None:
+    fleet.deliver(*ALL)
+    [section] = fleet.templates["anna"]["fwknopd"]
+    section["OPEN_PORTS"] = ["tcp/22", "{{ fwknop_anna_port }}"]
+    found = fleet.deliver("settings", "anna")
+    assert names(found) == {"phone"}
+    [problem] = found.problems
+    assert (problem.option, problem.severity) == ("OPEN_PORTS", Severity.WARNING)
+
+
 def test_with_no_template_left_the_router_is_as_it_was(fleet: Fleet) -> None:
     before = fleet.agent.router
     fleet.deliver(*ALL)

@@ -11,6 +11,7 @@ from fwknop_webui.i18n import noop as N_
 from fwknopd.config.problems import Problem, Severity
 from fwknopd.config.uci_changes import DeleteOption, SetOption, UciChange
 from fwknopd.config.uci_format import UciSection
+from fwknopd.config.unset_variables import is_no_key
 from fwknopd.keys import (
     HMAC_KEY_LENGTHS,
     KeyFields,
@@ -19,7 +20,6 @@ from fwknopd.keys import (
     encode_key_base64,
     generate_encryption_key,
     generate_hmac_key,
-    is_placeholder,
     weaknesses,
 )
 
@@ -60,7 +60,7 @@ class KeySummary:
 def option_in_use(section: UciSection | None, names: tuple[str, str]) -> str:
     """Which of the two options holds the key: the last real one, as the daemon reads it; or ""."""
     stored = section.options if section else ()
-    real = [o.name for o in stored if o.name in names and o.text and not is_placeholder(o.text)]
+    real = [o.name for o in stored if o.name in names and o.text and not is_no_key(o.text)]
     return real[-1] if real else ""
 
 

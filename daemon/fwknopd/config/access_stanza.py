@@ -20,7 +20,6 @@ from fwknopd.config.stanza_keys import (
     NoKeys,
     Unusable,
     build_keys,
-    check_variables,
     split_placeholders,
 )
 from fwknopd.config.typed_values import TypedValue, typed_values
@@ -102,14 +101,8 @@ def _is_disabled(text: StanzaText) -> bool:
 def _build(
     text: StanzaText, settings: ServerSettings, findings: Findings, accounts: Accounts
 ) -> Stanza:
-    check_variables(text.directives)
     directives, placeholders = split_placeholders(text.directives)
     values = typed_values(Scope.ACCESS, directives, findings)
-    if all(item.name != "SOURCE" for item in directives):
-        # What OpenWISP's agent left of a client it took away must not keep the others from
-        # being read: whoever is revoked with it would stay in.
-        remedy = "Set SOURCE, to ANY for everywhere, or delete the section."
-        raise Unusable(text.head, "SOURCE is missing", remedy)
     _check_nat(values, settings, findings)
     gpg = _gpg_access(text.head, values, settings, findings)
     keys = build_keys(text.head, values, placeholders, findings, gpg=gpg is not None)

@@ -10,7 +10,9 @@ from fwknopd.config.addresses import parse_host
 from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.settings import ServerSettings
 from fwknopd.config.typed_values import TypedValue, typed_values
-from fwknopd.config.variable import Scope
+from fwknopd.config.unset_variables import REMEDY, missing_value
+from fwknopd.config.variable import Scope, Status
+from fwknopd.config.variables import lookup
 
 _ONLY_UDP = re.compile(r"udp( (dst )?port [0-9]+)?")
 _ADD_LISTENER = "Set ENABLE_TCP_SERVER to Y."
@@ -19,7 +21,8 @@ _FIELDS = frozenset(item.name for item in fields(ServerSettings))
 
 def build_settings(directives: Iterable[Directive], findings: Findings) -> ServerSettings:
     """Typed settings; problems go to ``findings``, unreadable values keep their default."""
-    values = typed_values(Scope.SERVER, _without_unused(directives, findings), findings)
+    used = _without_variables(_without_unused(directives, findings), findings)
+    values = typed_values(Scope.SERVER, used, findings)
     _check_together(values, findings)
     chosen = {
         name.lower(): typed.value for name, typed in values.items() if name.lower() in _FIELDS
@@ -44,6 +47,17 @@ def _without_unused(directives: Iterable[Directive], findings: Findings) -> Iter
             findings.note(
                 place, "ignored: ENABLE_IPT_SNAT is off", "Write an address before you set that."
             )
+
+
+def _without_variables(directives: Iterable[Directive], findings: Findings) -> Iterator[Directive]:
+    """In UCI no setting can be what OpenWISP left as it was, not even one that may be any text."""
+    for place in directives:
+        missing = missing_value(place.name, [place.value]) if place.section else ""
+        variable = lookup(Scope.SERVER, place.name)
+        if missing and variable is not None and variable.status is Status.HONOURED:
+            findings.error(place, missing, REMEDY)
+        else:
+            yield place
 
 
 def _check_together(values: dict[str, TypedValue], findings: Findings) -> None:

@@ -10,7 +10,6 @@ from fwknopd.config.typed_values import TypedValue
 from fwknopd.keys import (
     MAX_ENCRYPTION_KEY_LENGTH,
     is_placeholder,
-    unset_variable,
 )
 from fwknopd.spa.digest import MAX_HMAC_KEY_LENGTH, DigestType
 from fwknopd.spa.mode import EncryptionMode
@@ -20,7 +19,6 @@ ENCRYPTION_NAMES = ("KEY", "KEY_BASE64")
 HMAC_NAMES = ("HMAC_KEY", "HMAC_KEY_BASE64")
 KEY_NAMES = ENCRYPTION_NAMES + HMAC_NAMES
 LEGACY_KEY_LENGTH = 16
-FREE_TEXTS = frozenset({"name", "note"})
 
 
 class Unusable(Exception):
@@ -102,17 +100,6 @@ def _chosen(
             "Delete the one the client does not use.",
         )
     return present[-1] if present else None
-
-
-def check_variables(directives: Iterable[Directive]) -> None:
-    """Raises NoKeys where OpenWISP left a variable as it was, which is never what was meant."""
-    for place in directives:
-        if place.name not in FREE_TEXTS and (name := unset_variable(place.value)):
-            raise NoKeys(
-                place,
-                f"OpenWISP had no value for its variable {name}",
-                "Give the variable a value in OpenWISP: of the device, its group or the template.",
-            )
 
 
 def _no_key(head: Directive, placeholder: Directive | None) -> NoKeys:

@@ -16,10 +16,10 @@ from fwknopd.config.old_keys import follow_clients
 from fwknopd.config.server_settings import build_settings
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
+from fwknopd.config.unset_variables import REMEDY, in_one_word, missing_value
 from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS
 from fwknopd.config.variable import Kind, Scope, Variable
 from fwknopd.config.variables import lookup
-from fwknopd.keys import unset_variable
 from fwknopd.policy.stanza import Stanza
 
 DEFAULT_NETWORK = "wan"
@@ -130,15 +130,12 @@ def _network(
             f"the device of this network is used and PCAP_INTF {settings.pcap_intf} is not",
             "Delete one of the two.",
         )
-    name = unset_variable(option.text)
-    if name:
-        findings.warn(
-            Directive(option.name, option.text, file, option.line, section.id),
-            f"OpenWISP had no value for its variable {name}: no knock is heard",
-            "Give the variable a value in OpenWISP: of the device, its group or the template.",
-        )
+    missing = missing_value(option.name, option.items)
+    if missing:
+        place = Directive(option.name, option.text, file, option.line, section.id)
+        findings.warn(place, f"{missing}: no knock is heard there", REMEDY)
     # In one word no network has such a name, and the daemon waits for it.
-    return f"{{{{{name}}}}}" if name else " ".join(option.text.split())
+    return " ".join(word for item in option.items for word in in_one_word(item).split())
 
 
 def _stanzas(
@@ -163,6 +160,11 @@ def stanza_from_section(
     accounts: Accounts = ANY_ACCOUNT,
 ) -> Stanza | None:
     """The client of one ``access`` section, or None when it can't be used (see findings)."""
+    half = _half(section, file)
+    if half is not None:
+        place, message, remedy = half
+        findings.warn(place, f"{message}: this client can't knock", remedy)
+        return None
     text = StanzaText(
         number,
         Directive("SOURCE", "", file, section.line, section.id),
@@ -170,6 +172,21 @@ def stanza_from_section(
         name=section.name or "",
     )
     return build_stanza(text, settings, findings, accounts)
+
+
+def _half(section: UciSection, file: str) -> tuple[Directive, str, str] | None:
+    """What a client lacks of which OpenWISP, or its agent, left only a part; place and remedy.
+
+    That must not keep the others from being read, whatever else is wrong in the section: who is
+    revoked by the same change would stay in.
+    """
+    for option in section.options:
+        if missing := missing_value(option.name, option.items):
+            return Directive(option.name, "", file, option.line, section.id), missing, REMEDY
+    if section.option("SOURCE") is None:
+        remedy = "Set SOURCE, to ANY for everywhere, or delete the section."
+        return Directive("SOURCE", "", file, section.line, section.id), "SOURCE is missing", remedy
+    return None
 
 
 def _check_names(package: UciPackage, file: str, findings: Findings) -> None:

@@ -21,10 +21,11 @@ from fwknopd.config.stanza_keys import KEY_NAMES
 from fwknopd.config.uci_config import DROPPED_OPTIONS, configuration_from_uci
 from fwknopd.config.uci_format import encode_text
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
+from fwknopd.config.unset_variables import is_no_key
 from fwknopd.config.values import says_off
 from fwknopd.config.variable import Kind, Scope, Status
 from fwknopd.config.variables import lookup
-from fwknopd.keys import encode_key_base64, is_placeholder
+from fwknopd.keys import encode_key_base64
 from fwknopd.policy.stanza import Stanza
 
 ENDED = 1
@@ -260,7 +261,7 @@ def _value(option: UciOption) -> str:
 
 def _says_nothing(option: UciOption) -> bool:
     value = _value(option)
-    return not value or (option.name in KEY_NAMES and is_placeholder(value))
+    return not value or (option.name in KEY_NAMES and is_no_key(value))
 
 
 def _is_off(section: UciSection) -> bool:

@@ -11,6 +11,7 @@ from fwknopd.config.old_key_sections import FIRST_USE, OWNER, name_of, owners
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.stanza_keys import KEY_NAMES
 from fwknopd.config.uci_model import UciPackage, UciSection
+from fwknopd.config.unset_variables import is_no_key
 from fwknopd.config.values import says_off
 from fwknopd.config.wanted import State, wanted_from_json
 from fwknopd.config.wanted_package import find
@@ -20,9 +21,6 @@ from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.key_sources import digest_type, stdin_settings
 from fwknopd.ctl.output import print_json, print_note, table
 from fwknopd.ctl.problems import config_error
-from fwknopd.keys import (
-    is_placeholder,
-)
 from fwknopd.uci_store import Loaded
 
 RELOAD = "To use it now: fwknopctl reload"
@@ -96,7 +94,7 @@ def _rotate_all(options: Namespace) -> int:
 
 
 def _fresh_keys_of(section: UciSection) -> dict[str, str]:
-    used = [o.name for o in section.options if o.name in KEY_NAMES and not is_placeholder(o.text)]
+    used = [o.name for o in section.options if o.name in KEY_NAMES and not is_no_key(o.text)]
     return fresh_keys(used, section.get("HMAC_DIGEST_TYPE"))
 
 

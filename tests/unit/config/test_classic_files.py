@@ -425,3 +425,12 @@ def test_what_keeps_forward_all_from_leading_anywhere_is_said() -> None:
         (4, "FORWARD_ALL")
     ]
     assert "ENABLE_IPT_FORWARDING" in problems[0].remedy
+
+
+@pytest.mark.parametrize("key", ["{{secret}}", "{{a}}-{{b}}", "pre-{{secret}}"])
+def test_braces_in_a_key_are_a_key_as_with_the_c_daemon(key: str) -> None:
+    """OpenWISP writes UCI alone."""
+    [stanza] = stanzas(f"SOURCE ANY\nKEY {key}\nHMAC_KEY other-{key}\n")
+    keys = stanza.keys
+    assert (keys.encryption_key, keys.hmac_key) == (key.encode(), f"other-{key}".encode())
+    assert problems(f"SOURCE ANY\nKEY {key}\nHMAC_KEY other-{key}\n") == ()

@@ -110,26 +110,89 @@ def test_what_is_left_of_a_section_keeps_nobody_else_from_being_read(left: str) 
     assert any("SOURCE is missing" in problem.message for problem in told)
 
 
+def with_left(*lines: str) -> Configuration:
+    """A client beside another one, in which something is wrong; a second key of a kind wins."""
+    names = {line.split()[1] for line in lines}
+    client = f"config access 'anna'\n\toption SOURCE 'ANY'\n{KEYS}"
+    kept = [line for line in client.split("\n") if not names & set(line.split()[1:2])]
+    found = load(CLIENT + "\n".join([*kept, *(f"\t{line}" for line in lines)]) + "\n")
+    assert [stanza.number for stanza in found.stanzas] == [1]
+    return found
+
+
 @pytest.mark.parametrize(
-    "option", ["KEY", "KEY_BASE64", "HMAC_KEY", "HMAC_KEY_BASE64", "OPEN_PORTS", "DESTINATION"]
+    "option",
+    ["KEY", "KEY_BASE64", "HMAC_KEY", "HMAC_KEY_BASE64", "OPEN_PORTS", "DESTINATION", "unknown"],
 )
 def test_a_variable_without_a_value_shuts_its_client_out_and_nobody_else(option: str) -> None:
-    client = f"config access 'anna'\n\toption SOURCE 'ANY'\n{KEYS}"
-    client = "\n".join(line for line in client.split("\n") if f" {option} " not in line)
-    found = load(
-        f"{CLIENT}{client}\toption {option} '{{{{ its_name }}}}'\n\toption note '{{{{ x }}}}'\n"
-    )
-    assert [stanza.number for stanza in found.stanzas] == [1]
+    found = with_left(f"option {option} '{{{{ its_name }}}}'", "option note '{{ x }}'")
     [problem] = found.problems
     assert (problem.section, problem.option, problem.severity) == ("anna", option, Severity.WARNING)
     assert "no value for its variable its_name: this client can't knock" in problem.message
 
 
-def test_a_variable_without_a_value_is_no_network() -> None:
-    found = load(f"{CLIENT}config network\n\toption network '{{{{ uplink }}}}'\n")
-    assert found.networks == ("{{uplink}}",)
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("list OPEN_PORTS 'tcp/22'\n\tlist OPEN_PORTS '{{ p }}'", "its variable p"),
+        ("option SOURCE '{{ x }}/24'", "its variable x"),
+        ("option KEY_BASE64 '{{ my-key }}'", "a variable in it"),
+        ("option KEY 'swordfish {{ my key }}'", "a variable in it"),
+        ("list KEY 'swordfish'\n\tlist KEY '{{ key }}'", "its variable key"),
+        ("option enabled '{{ on }}'", "its variable on"),
+        ("option REQUIRE_USERNAME '{{ a }}{{ b }}'", "its variable a"),
+        ("option CMD_CYCLE_TIMER '{{}}'", "a variable in it"),
+    ],
+)
+def test_so_does_one_in_a_part_of_a_value_whatever_else_is_wrong(line: str, told: str) -> None:
+    """An error would keep the configuration in which others are that were revoked with it."""
+    found = with_left(line, "option FW_ACCESS_TIMEOUT 'soon'")
     [problem] = found.problems
-    assert "no value for its variable uplink: no knock is heard" in problem.message
+    assert problem.severity is Severity.WARNING
+    assert f"OpenWISP had no value for {told}: this client can't knock" in problem.message
+    assert "my" not in str(problem)
+
+
+def test_braces_of_two_items_are_no_variable() -> None:
+    with pytest.raises(ConfigError, match="SOURCE"):
+        load("config access\n\tlist SOURCE 'ANY {{'\n\tlist SOURCE '}} ANY'\n" + KEYS)
+
+
+def test_a_section_without_source_is_left_out_whatever_else_is_wrong() -> None:
+    found = load(f"{CLIENT}config access 'rest'\n\toption OPEN_PORTS 'tcp/x'\n\tlist KEY 'a'\n")
+    assert [stanza.number for stanza in found.stanzas] == [1]
+    [problem] = found.problems
+    assert "SOURCE is missing" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("lines", "networks", "name"),
+    [
+        ("option network '{{ uplink }}'", ("{{uplink}}",), "uplink"),
+        ("option network 'wan {{ my link }}'", ("wan", "{{mylink}}"), "my link"),
+        ("option network '{{ my-link }} {{b}}'", ("{{my-link}}", "{{b}}"), "my-link"),
+        ("list network 'wan'\n\tlist network '{{ b }}'", ("wan", "{{b}}"), "b"),
+        ("option network 'lan_{{ b }}'", ("lan_{{b}}",), "b"),
+    ],
+)
+def test_a_variable_without_a_value_is_no_network(
+    lines: str, networks: tuple[str, ...], name: str
+) -> None:
+    found = load(f"{CLIENT}config network\n\t{lines}\n")
+    assert found.networks == networks
+    [problem] = found.problems
+    assert f"no value for its variable {name}: no knock is heard there" in problem.message
+
+
+@pytest.mark.parametrize("name", ["SYSLOG_IDENTITY", "MAX_SPA_PACKET_AGE", "PCAP_FILTER"])
+def test_a_variable_without_a_value_is_no_setting(name: str) -> None:
+    with pytest.raises(ConfigError, match="no value for its variable x"):
+        load(f"{CLIENT}config config\n\toption {name} 'a {{{{ x }}}}'\n")
+
+
+def test_a_setting_that_has_no_effect_may_be_anything() -> None:
+    text = f"{CLIENT}config config\n\toption SNAT_TRANSLATE_IP '{{{{ x }}}}'\n"
+    assert {problem.severity for problem in load(text).problems} == {Severity.NOTE}
 
 
 def test_numbers_count_all_access_sections() -> None:
