@@ -1,7 +1,5 @@
 """What knocks ask for, and which of it can be had at the same time. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 

@@ -6,8 +6,6 @@ Packets that no client authenticated are only counted here; a flood of junk must
 not be able to push real knocks out of the ring.
 """
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

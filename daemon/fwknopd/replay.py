@@ -10,8 +10,6 @@ accepted, and no longer. A few more are kept beyond that, so that a clock which
 jumps ahead and back doesn't make the last packets usable a second time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple

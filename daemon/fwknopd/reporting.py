@@ -1,7 +1,5 @@
 """Verdicts and grants as events: what is told one by one, and what is summed up."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Protocol

@@ -1,7 +1,5 @@
 """Packets without a verdict yet: when they came, and which answer of gpg they wait for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Where a server is: an address and a port."""
 
-from __future__ import annotations
-
 import re
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypedDict, Unpack
 
 Default = str | int | bool | None
 
@@ -97,19 +100,21 @@ class Variable:
     restart: Restart = Restart.NO
 
 
-class _Columns(TypedDict, total=False):
-    default: Default
-    minimum: int | None
-    maximum: int | None
-    unit: str
-    example: str
-    choices: tuple[str, ...]
-    aliases: tuple[str, ...]
-    secret: bool
-    uci_only: bool
-    restart: Restart
-    status: Status
-    status_note: str
+if TYPE_CHECKING:
+
+    class _Columns(TypedDict, total=False):
+        default: Default
+        minimum: int | None
+        maximum: int | None
+        unit: str
+        example: str
+        choices: tuple[str, ...]
+        aliases: tuple[str, ...]
+        secret: bool
+        uci_only: bool
+        restart: Restart
+        status: Status
+        status_note: str
 
 
 def server(

@@ -4,8 +4,6 @@ A backend either does what it is asked, completely, or raises FirewallError and
 leaves no half-made rule. It only ever adds accepts; it never drops traffic.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol

@@ -4,8 +4,6 @@ Numbers are those of the kernel's uapi headers netlink.h and nfnetlink.h. Header
 host order; netfilter puts numbers inside attributes in network order.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple

@@ -5,8 +5,6 @@ elements, a table's identity, and the notifications that tell of a deletion.
 Numbers are those of the kernel's uapi headers nfnetlink.h and nf_tables.h.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ A table has only the look-ups that were needed so far: a packet passes few rules
 kernel without NAT can still open doors that need none. Pure.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from enum import Enum

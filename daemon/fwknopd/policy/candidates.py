@@ -3,8 +3,6 @@
 A client with an AES key and a GPG key is two of these, tried in this order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network

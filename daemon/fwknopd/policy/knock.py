@@ -1,7 +1,5 @@
 """An authenticated message, where it came from, and by whose rules it is judged."""
 
-from __future__ import annotations
-
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 

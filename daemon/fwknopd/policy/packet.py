@@ -1,7 +1,5 @@
 """What a capture hands to policy: one payload, and where it came from and went to."""
 
-from __future__ import annotations
-
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 

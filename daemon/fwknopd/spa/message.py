@@ -6,8 +6,6 @@ same name here and there. Where libfko is lax (numbers are strtol's, a NUL ends 
 field, base64 ends at the first ``=``) we are not; no known client needs it.
 """
 
-from __future__ import annotations
-
 import re
 from enum import IntEnum
 from typing import NamedTuple

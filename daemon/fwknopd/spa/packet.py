@@ -11,8 +11,6 @@ module doesn't load the crypto library: people's settings name its types, and th
 web interface must not pay for AES.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass, field

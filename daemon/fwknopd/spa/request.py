@@ -5,8 +5,6 @@ that no later layer ever handles an address or a port as a string.
 Rules: protocol 3.0.0, message and nat_access syntax.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from enum import StrEnum
