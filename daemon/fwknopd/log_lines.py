@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 
 from fwknopd.command_lines import command_text, running_texts, went_well
+from fwknopd.config.problems import Severity
 from fwknopd.connections import connections
 from fwknopd.events import Event, EventKind, JsonValue
 from fwknopd.policy.verdict import Reason
@@ -74,6 +75,8 @@ def log_lines(event: Event) -> list[Line]:
     if event.event is EventKind.CAPTURE:
         severity = INFO if CAPTURING in event.extra else WARNING
         return [(severity, _marked(event, event.detail))]
+    if event.event is EventKind.RELOAD and event.reason == Severity.WARNING:
+        return [(WARNING, _marked(event, event.detail))]
     if event.event is EventKind.REJECTED:
         return [(INFO, f"{event.detail}: {event.reason}")]
     return [(INFO, _marked(event, event.detail))]

@@ -25,6 +25,7 @@ from fwknopd.startup import (
     capture_request,
     engine_settings,
     errors_of,
+    idle_text,
     load_configuration,
     needs_firewall,
 )
@@ -55,6 +56,8 @@ class Reloading:
     ) -> None:
         self.configuration = configuration
         self.loaded_at = clock.now()
+        self.idle = "" if configuration else idle_text(options)
+        """Why there is no configuration, "" when there is one."""
         self.errors: tuple[Problem, ...] = ()
         """What was wrong at the last reload; empty when it succeeded."""
         self.rights_missing: Callable[[Configuration, str], tuple[Problem, ...]] = _nothing
@@ -84,8 +87,7 @@ class Reloading:
         """Use the files as they are now; the errors found, and then nothing has changed."""
         configuration: Configuration | None = None
         try:
-            # OpenWISP's agent deletes a file in which nothing is left: whoever was in it is out.
-            configuration = load_configuration(self._options, uci_may_be_gone=True)
+            configuration = load_configuration(self._options)
             self._adopt(configuration)
         except ConfigError as error:
             self._failed(errors_of(error))
@@ -109,6 +111,7 @@ class Reloading:
             raise
         # From here on nothing fails.
         self.configuration, self.loaded_at = warned, self._clock.now()
+        self.idle = "" if configuration else idle_text(self._options)
         self._intake.adopt(prepared)
 
     def _with_warnings(self, configuration: Configuration | None) -> Configuration | None:
@@ -144,7 +147,7 @@ class Reloading:
         )
         for problem in self.configuration.problems if self.configuration else ():
             if problem.severity is Severity.WARNING:
-                self._record(EventKind.RELOAD, str(problem))
+                self._warn(str(problem))
         self._close_fault = ""
         self.close_cycles_of_the_gone()
         self.clients_are_known()
@@ -201,6 +204,14 @@ class Reloading:
         self.errors = errors
         for problem in errors:
             self._record(EventKind.ERROR, f"Configuration not used: {problem}")
+
+    def tell_of_idleness(self) -> None:
+        """Say why nobody can knock, if there is no configuration."""
+        if self.idle:
+            self._warn(self.idle)
+
+    def _warn(self, text: str) -> None:
+        self._engine.events.record(EventKind.RELOAD, detail=text, reason=Severity.WARNING)
 
     def _record(self, kind: EventKind, detail: str) -> None:
         self._engine.events.record(kind, detail=detail)

@@ -137,8 +137,7 @@ class Service:
 
     def _report_start(self, adopted: int) -> None:
         self.events.record(EventKind.START, detail=self._start_text(adopted))
-        if self.configuration is None:
-            self.events.record(EventKind.RELOAD, detail=idle_text(self.options))
+        self.reloading.tell_of_idleness()
         for problem in self.configuration.problems if self.configuration else ():
             self.events.record(EventKind.RELOAD, detail=str(problem), reason=problem.severity)
         doubt = self.clock.problem()
@@ -277,8 +276,7 @@ class Service:
         errors = self.reloading.reload()
         if errors:
             return errors
-        if self.configuration is None:
-            self.events.record(EventKind.RELOAD, detail=idle_text(self.options))
+        self.reloading.tell_of_idleness()
         self._devices_changed()
         self.intake.report()
         self.old_keys.use()
@@ -289,12 +287,3 @@ class Service:
 def _publish(control: ControlServer, event: Event) -> None:
     if control.followers:
         control.publish(event.as_json())
-
-
-def idle_text(options: Options) -> str:
-    """Why a daemon without a configuration does nothing."""
-    return (
-        f"Nothing to guard: Enable config overwrite is off in {options.uci}, and "
-        f"{options.access_file or options.config_file} does not exist. "
-        "Tick Enable config overwrite, or write the classic files."
-    )

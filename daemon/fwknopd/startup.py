@@ -37,16 +37,16 @@ adds makes it 1 KiB: so the ring holds half as many packets again as with whole 
 """
 
 
-def load_configuration(options: Options, *, uci_may_be_gone: bool = False) -> Configuration | None:
+def load_configuration(options: Options) -> Configuration | None:
     """The configuration in effect: UCI when asked for and enabled there, else the classic files.
 
     None when UCI is asked for but not enabled there, and there are no classic files:
-    a router whose owner has yet to tick "Enable config overwrite". ``uci_may_be_gone``: a UCI
-    file that is not there is one where it is not enabled.
-    Raises ConfigError with every problem found, each naming file, line and remedy.
+    a router whose owner has yet to tick "Enable config overwrite". None also when there is no
+    UCI file, whatever else there is: `idle_text` has the words for both. ConfigError
+    with every problem found, each naming file, line and remedy.
     """
     _check_interface(options)
-    loaded = _loaded(options, uci_may_be_gone)
+    loaded = _loaded(options)
     if loaded is None:
         return None
     problems = (*loaded.problems, *_options_without_effect(options))
@@ -116,14 +116,47 @@ def _options_without_effect(options: Options) -> list[Problem]:
     ]
 
 
-def _loaded(options: Options, uci_may_be_gone: bool) -> Configuration | None:
+def _loaded(options: Options) -> Configuration | None:
     if options.uci is None:
         return _load_files(options)
-    uci = Path(options.uci)
-    from_uci = load_uci(uci) if uci.exists() or not uci_may_be_gone else None
+    if uci_is_gone(options):
+        # OpenWISP's agent deletes a file in which nothing is left: whoever was in it is out. Nor
+        # may its going let in who is in old files, for which a file has to say so.
+        return None
+    from_uci = load_uci(Path(options.uci))
     if from_uci is not None:
         return from_uci
     return _load_files(options) if _has_classic_files(options) else None
+
+
+def uci_is_gone(options: Options) -> bool:
+    """Whether UCI is asked for, and its file does not exist; one that can't be read does."""
+    try:
+        if options.uci is not None:
+            Path(options.uci).stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def idle_text(options: Options) -> str:
+    """Why there is no configuration, and what to do; to be asked when `load_configuration` says so.
+
+    For a file that comes later it is another one.
+    """
+    if uci_is_gone(options):
+        return (
+            f"Nothing to guard: {options.uci} does not exist, so nobody can knock. Bring it back "
+            "from a backup, or have it made anew on the web page, under Backup. Then: fwknopctl "
+            "reload"
+        )
+    return (
+        f"Nothing to guard: Enable config overwrite is off in {options.uci}, and "
+        f"{options.access_file or options.config_file} does not exist. "
+        "Tick Enable config overwrite, or write the classic files."
+    )
 
 
 def _has_classic_files(options: Options) -> bool:

@@ -18,7 +18,7 @@ from fwknopd.intake import WaitingNetwork
 from fwknopd.policy.stanza import Stanza, clients_in
 from fwknopd.policy.verdict import Reason
 from fwknopd.reporting import LastKnock
-from fwknopd.service import Service, idle_text
+from fwknopd.service import Service
 
 Json = dict[str, Any]
 
@@ -102,7 +102,7 @@ def _clock(service: Service) -> Json:
 
 
 def _configuration(service: Service) -> Json:
-    configuration, options = service.configuration, service.options
+    configuration = service.configuration
     problems = (*configuration.problems, *service.gpg.problems) if configuration else ()
     used = origin(service)
     return {
@@ -112,7 +112,7 @@ def _configuration(service: Service) -> Json:
         "outdated": service.reloading.is_outdated(),
         "problems": problems_json(problems),
         "last_error": "\n".join(map(str, service.reloading.errors)) or None,
-        "detail": idle_text(options) if configuration is None else "",
+        "detail": service.reloading.idle,
     }
 
 

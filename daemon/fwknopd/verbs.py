@@ -17,7 +17,7 @@ from fwknopd.events import FirewallWork
 from fwknopd.firewall import FirewallError
 from fwknopd.grants import UNKNOWN_CLIENT, Grant
 from fwknopd.policy.packet import Packet
-from fwknopd.service import Service, idle_text
+from fwknopd.service import Service
 from fwknopd.status import client_json, cycle_json, grant_json, origin, problems_json, status
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Verbs:
         if service.configuration is not None:
             return service.configuration.problems
         file = service.options.uci or service.options.config_file
-        return (Problem(Severity.WARNING, file, None, "", idle_text(service.options), ""),)
+        return (Problem(Severity.WARNING, file, None, "", service.reloading.idle, ""),)
 
     def explain(self, arguments: Json) -> Json:
         """What would become of a packet, and why. Raises VerbError when it can't be read."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 import pytest
 
 from fwknopd.firewall import FirewallError, TimedDoor
+from fwknopd.log_lines import WARNING, log_lines
 from fwknopd.open_doors import Revoked
 from fwknopd.policy.authorizer import Authorizer
 from fwknopd.spa.packet import SpaKeys
@@ -427,6 +429,67 @@ def test_a_file_that_is_deleted_shuts_out_who_was_in_it(uci_rig: Rig) -> None:
     assert uci_rig.ask("reload")["reloaded"]
     assert uci_rig.ask("grants")["grants"] == []
     assert uci_rig.devices.on("eth1") == []
+
+
+@pytest.fixture
+def beside_old_files(rig: Rig) -> Rig:
+    """Run from UCI, while access.conf has the laptop."""
+    rig.access(stanza(LAPTOP))
+    rig.options = replace(rig.options, uci=str(rig.folder / "fwknopd"))
+    rig.uci(DEVICE, uci_client("phone"))
+    return rig
+
+
+def assert_nobody_gets_in(rig: Rig) -> None:
+    status = rig.ask("status")
+    assert (status["configuration"]["source"], status["clients"]) == ("none", 0)
+    assert status["ready"] is False
+    told = status["configuration"]["detail"]
+    assert f"{rig.folder}/fwknopd does not exist, so nobody can knock" in told
+    assert "on the web page, under Backup" in told
+    events = rig.service.events.recent(1000)
+    [event] = [event for event in events if event.detail == told]
+    assert log_lines(event) == [(WARNING, told)]
+    assert rig.devices.on("eth1") == []
+
+
+def test_a_file_that_is_gone_lets_nobody_in_who_is_in_old_files(beside_old_files: Rig) -> None:
+    rig = beside_old_files
+    rig.start()
+    assert rig.knock() == "accepted"
+    (rig.folder / "fwknopd").unlink()
+    assert rig.ask("reload")["reloaded"]
+    assert_nobody_gets_in(rig)
+    assert rig.doors() == []
+
+
+def test_nor_does_it_at_the_next_start(beside_old_files: Rig) -> None:
+    rig = beside_old_files
+    (rig.folder / "fwknopd").unlink()
+    rig.start()
+    assert_nobody_gets_in(rig)
+    rig.uci(DEVICE, uci_client("phone"))
+    told = rig.ask("status")["configuration"]["detail"]
+    assert "does not exist" in told, "as it was when it was read"
+    assert rig.ask("reload")["reloaded"]
+    assert rig.ask("status")["configuration"]["detail"] == ""
+    assert rig.knock() == "accepted"
+
+
+def test_only_a_file_that_says_so_leads_to_the_classic_ones(beside_old_files: Rig) -> None:
+    rig = beside_old_files
+    rig.write("fwknopd", "config global\n\toption uci_enabled '0'\n")
+    rig.start()
+    assert rig.ask("status")["configuration"]["source"] == "files"
+
+
+def test_a_file_that_can_not_be_read_is_not_gone(beside_old_files: Rig) -> None:
+    rig = beside_old_files
+    rig.start()
+    (rig.folder / "fwknopd").unlink()
+    (rig.folder / "fwknopd").symlink_to("fwknopd")
+    assert not rig.ask("reload")["reloaded"]
+    assert rig.knock() == "accepted"
 
 
 def test_classic_files_are_not_looked_after(rig: Rig) -> None:
