@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fwknopd.keys import ClientProfile, client_command, fwknoprc_stanza
+from fwknopd.key_handing import ClientProfile, client_command, fwknoprc_stanza
 from fwknopd.spa import base64, cipher
 from fwknopd.spa.digest import SALTED_PREFIX, DigestType
 from fwknopd.spa.message import MessageType, SpaMessage

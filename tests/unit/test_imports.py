@@ -38,6 +38,7 @@ CORE = {
     "replay_blindness": (),
     "openmetrics": (),
     "keys": ("spa",),
+    "key_handing": ("keys", "spa"),
     "config": ("spa", "keys", "policy.gpg", "policy.stanza", "policy.schedule", "policy.settings"),
 }
 # Each is one edge to the outside. They know the core, and never each other.
@@ -69,6 +70,7 @@ ENGINE = (*CORE, *ENGINE_MODULES, "firewall", "events")
 WEBUI_MAY_IMPORT = (
     "config",
     "keys",
+    "key_handing",
     "openmetrics",
     "uci_store",
     "classic_files",

@@ -10,22 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fwknopd.key_handing import (
+    ClientProfile,
+    KeyFields,
+    android_safe,
+    client_command,
+    fwknoprc_stanza,
+    qr_payload,
+    qr_problems,
+)
 from fwknopd.keys import (
     HMAC_KEY_LENGTHS,
     PLACEHOLDERS,
-    ClientProfile,
-    KeyFields,
     KeyTextError,
-    android_safe,
-    client_command,
     decode_key_base64,
     encode_key_base64,
-    fwknoprc_stanza,
     generate_encryption_key,
     generate_hmac_key,
     is_placeholder,
-    qr_payload,
-    qr_problems,
     weaknesses,
 )
 from fwknopd.spa.digest import DigestType

@@ -8,7 +8,7 @@ from fwknop_webui import qr
 from fwknop_webui.client_keys import key_fields, summarise
 from fwknop_webui.i18n import _
 from fwknopd.config.classic_parts import ClassicParts, FoundStanza
-from fwknopd.keys import KeyFields, android_fields, qr_payload, qr_problems
+from fwknopd.key_handing import KeyFields, android_fields, qr_payload, qr_problems
 
 PER_PAGE = 4
 """Codes on one page, each some 3 kB."""

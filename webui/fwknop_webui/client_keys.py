@@ -12,9 +12,9 @@ from fwknopd.config.problems import Problem, Severity
 from fwknopd.config.uci_changes import DeleteOption, SetOption, UciChange
 from fwknopd.config.uci_format import UciSection
 from fwknopd.config.unset_variables import is_no_key
+from fwknopd.key_handing import KeyFields
 from fwknopd.keys import (
     HMAC_KEY_LENGTHS,
-    KeyFields,
     KeyTextError,
     decode_key_base64,
     encode_key_base64,

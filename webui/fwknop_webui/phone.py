@@ -12,7 +12,7 @@ from fwknopd.config.directive import Findings
 from fwknopd.config.settings import ServerSettings
 from fwknopd.config.uci_config import stanza_from_section
 from fwknopd.config.uci_format import UciSection
-from fwknopd.keys import (
+from fwknopd.key_handing import (
     ClientProfile,
     android_fields,
     client_command,

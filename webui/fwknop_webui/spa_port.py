@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fwknop_webui.i18n import _
-from fwknopd.keys import DEFAULT_SPA_PORT
+from fwknopd.key_handing import DEFAULT_SPA_PORT
 
 _PLAIN = re.compile(r"\s*udp\s+(?:dst\s+)?port\s+([0-9]{1,5})\s*")
 

@@ -11,14 +11,8 @@ from itertools import groupby
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.key_sources import digest_type, uci_client
 from fwknopd.ctl.output import print_json, print_note
-from fwknopd.keys import (
-    KeyFields,
-    encode_key_base64,
-    generate_encryption_key,
-    generate_hmac_key,
-    qr_payload,
-    qr_problems,
-)
+from fwknopd.key_handing import KeyFields, qr_payload, qr_problems
+from fwknopd.keys import encode_key_base64, generate_encryption_key, generate_hmac_key
 from fwknopd.spa.packet import SpaKeys
 
 QUIET_ZONE = 4

@@ -20,7 +20,7 @@ from fwknopd.ctl.key_sources import (
     uci_client,
 )
 from fwknopd.ctl.output import clean, print_json, print_note
-from fwknopd.keys import DEFAULT_SPA_PORT
+from fwknopd.key_handing import DEFAULT_SPA_PORT
 from fwknopd.spa.digest import DigestType
 from fwknopd.spa.errors import SpaError
 from fwknopd.spa.message import MessageType
