@@ -73,7 +73,10 @@ def load_files(
     if not raw:
         place = Directive("SOURCE", "", access[0][1] if access else str(access_folder))
         findings.error(place, "there is no stanza", "Add one that begins with SOURCE ANY.")
-    configuration = Configuration(settings, stanzas, None, "files", findings.result())
+    left_out = len(raw) - len(stanzas)
+    configuration = Configuration(
+        settings, stanzas, None, "files", findings.result(), unusable=left_out
+    )
     if reader.exposed:
         configuration = without_commands(configuration, reader.exposed)
     configuration = replace(configuration, files=tuple(reader.paths))

@@ -13,6 +13,7 @@ from hmac import compare_digest
 
 from fwknopd import __version__
 from fwknopd.capture.reopening import CaptureState
+from fwknopd.config.problems import Severity
 from fwknopd.control.protocol import VerbError
 from fwknopd.events import EventKind, FirewallWork, Outlet, printable_name
 from fwknopd.keys import token_digest
@@ -26,6 +27,9 @@ from fwknopd.status import diagnosis, is_ready
 DIAGNOSED_SECONDS = 60.0
 """A diagnosis of the firewall is believed so long: it costs two runs of nft, and scrapers
 ask all day."""
+
+UNUSABLE = "unusable"
+"""The state of a client that is left out of the configuration in force, with a warning."""
 
 NO_LABELS: Labels = ()
 
@@ -105,16 +109,19 @@ def _configuration(service: Service) -> Iterator[Family]:
         reloading.loaded_at,
     )
     problems = configuration.problems if configuration else ()
-    yield _gauge("fwknopd_configuration_problems", "Warnings about it.", len(problems))
-    yield from _counted(service.engine.settings.stanzas, service.clock.now())
+    warnings = sum(1 for problem in problems if problem.severity is Severity.WARNING)
+    yield _gauge("fwknopd_configuration_problems", "Warnings about it.", warnings)
+    unusable = configuration.unusable if configuration else 0
+    yield from _counted(service.engine.settings.stanzas, unusable, service.clock.now())
 
 
-def _counted(stanzas: Iterable[Stanza], now: float) -> Iterator[Family]:
+def _counted(stanzas: Iterable[Stanza], unusable: int, now: float) -> Iterator[Family]:
     """Old keys beside a client's new ones are no other client."""
     found = Counter((bool(s.old_keys_of), s.standing(now)) for s in stanzas)
     clients: dict[Labels, float] = {
         (("state", standing),): found[False, standing] for standing in Standing
     }
+    clients[(("state", UNUSABLE),)] = unusable
     yield Family("fwknopd_clients", Kind.GAUGE, "Clients, by whether they may knock.", clients)
     old = found[True, Standing.PRESENT]
     yield _gauge("fwknopd_old_keys", "Old keys that still work beside new ones.", old)

@@ -91,7 +91,8 @@ class Configuration:
     ``network`` is the UCI logical network (or several, separated by blanks) whose device is
     captured; None with the classic files, where ``settings.pcap_intf`` says it.
     ``files`` are the classic files and folders it was read from. ``etag`` tells the content of
-    the UCI file from any other, "" with the classic files.
+    the UCI file from any other, "" with the classic files. ``unusable`` counts the clients that
+    are left out with a warning, without those that are switched off, and without old keys.
     """
 
     settings: ServerSettings
@@ -101,6 +102,7 @@ class Configuration:
     problems: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
     etag: str = field(default="", repr=False, compare=False)
+    unusable: int = 0
 
     @property
     def networks(self) -> tuple[str, ...]:

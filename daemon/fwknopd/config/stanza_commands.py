@@ -138,11 +138,13 @@ def without_commands(configuration: Configuration, file: str) -> Configuration:
     would only run commands is left out.
     """
     found = Findings()
-    stanzas = [_without_commands(stanza, file, found) for stanza in configuration.stanzas]
+    tried = [_without_commands(stanza, file, found) for stanza in configuration.stanzas]
+    stanzas = tuple(stanza for stanza in tried if stanza is not None)
     return replace(
         configuration,
-        stanzas=tuple(stanza for stanza in stanzas if stanza is not None),
+        stanzas=stanzas,
         problems=(*configuration.problems, *found.problems()),
+        unusable=configuration.unusable + len(tried) - len(stanzas),
     )
 
 

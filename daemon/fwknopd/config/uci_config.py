@@ -7,17 +7,17 @@ neither happens here. Old LuCI's keytype and hkeytype say nothing the keys do no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fwknopd.config.access_stanza import StanzaText, build_stanza
 from fwknopd.config.command_values import ANY_ACCOUNT, SEPARATOR, Accounts
 from fwknopd.config.directive import Directive, Findings
-from fwknopd.config.old_keys import follow_clients
+from fwknopd.config.old_keys import OPTION, follow_clients
 from fwknopd.config.server_settings import build_settings
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
 from fwknopd.config.unset_variables import REMEDY, in_one_word, missing_value
-from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS
+from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS, says_off
 from fwknopd.config.variable import Kind, Scope, Variable
 from fwknopd.config.variables import lookup
 from fwknopd.policy.stanza import Stanza
@@ -53,7 +53,18 @@ def configuration_from_uci(
     found = tuple(_stanzas(package, file, settings, findings, accounts))
     stanzas = follow_clients(found, package, file, findings)
     _check_names(package, file, findings)
-    return Configuration(settings, stanzas, network, "uci", findings.result())
+    problems, unusable = findings.result(), _unusable(package, found)
+    return Configuration(settings, stanzas, network, "uci", problems, unusable=unusable)
+
+
+def _unusable(package: UciPackage, found: Iterable[Stanza]) -> int:
+    """Clients that are not among those ``found``, though nobody says that they shall not be."""
+    usable = {stanza.number for stanza in found}
+    return sum(
+        1
+        for number, section in enumerate(package.of_type("access"), start=1)
+        if number not in usable and not says_off(section.get("enabled")) and not section.get(OPTION)
+    )
 
 
 def option_directives(

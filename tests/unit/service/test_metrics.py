@@ -86,6 +86,34 @@ def test_old_keys_are_no_other_client(uci_rig: Rig) -> None:
     assert numbers(uci_rig, "fwknopd_clients") == {"revoked": 1, "expired": 1}
 
 
+def test_who_is_left_out_of_a_configuration_is_counted(uci_rig: Rig) -> None:
+    def client(name: str, *options: str) -> str:
+        lines = "".join(f"\toption {option}\n" for option in options)
+        return f"config access\n\toption name '{name}'\n{lines}"
+
+    half = client("anna", "SOURCE 'ANY'", "KEY '{{ anna_key }}'")
+    off = client("bob", "SOURCE 'ANY'", "KEY 'CHANGEME'", "enabled '0'")
+    old = client("anna (old)", "SOURCE 'ANY'", "KEY 'old'", "old_keys_of 'anna'")
+    uci_rig.write("fwknopd", ENABLED + uci_client("phone") + half + off + old + client("rest"))
+    uci_rig.start()
+    assert numbers(uci_rig, "fwknopd_clients") == {"present": 1, "unusable": 2}
+    warnings = number(uci_rig, "fwknopd_configuration_problems")
+    uci_rig.write("fwknopd", ENABLED + uci_client("phone") + "\toption unknown 'x'\n")
+    assert uci_rig.ask("reload")["reloaded"]
+    assert numbers(uci_rig, "fwknopd_clients") == {"present": 1}
+    assert number(uci_rig, "fwknopd_configuration_problems") == 0 < warnings
+    (uci_rig.folder / "fwknopd").unlink()
+    assert uci_rig.ask("reload")["reloaded"]
+    assert numbers(uci_rig, "fwknopd_clients") == {}
+    assert number(uci_rig, "fwknopd_configuration_ok") == 0
+
+
+def test_a_client_whose_key_file_is_gone_is_counted(rig: Rig) -> None:
+    rig.access(stanza(), f"SOURCE ANY\n%include_keys {rig.folder}/gone.conf\n")
+    rig.start()
+    assert numbers(rig, "fwknopd_clients") == {"present": 1, "unusable": 1}
+
+
 def test_every_reason_is_there_from_the_start(rig: Rig) -> None:
     rig.start()
     told = families(text(rig))["fwknopd_knocks"].samples
