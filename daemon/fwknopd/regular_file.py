@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -78,11 +79,11 @@ def privacy_problems(path: Path, found: os.stat_result) -> list[Problem]:
     """
     problems = []
     if found.st_mode & 0o077:
-        problems.append(
-            _warning(path, "other users can read or change it", f"Run `chmod 600 {path}`.")
-        )
+        remedy = f"Run `chmod 600 {shlex.quote(str(path))}`."
+        problems.append(_warning(path, "other users can read or change it", remedy))
     if found.st_uid not in (0, os.geteuid()):
-        problems.append(_warning(path, "it belongs to another user", f"Run `chown root {path}`."))
+        remedy = f"Run `chown root {shlex.quote(str(path))}`."
+        problems.append(_warning(path, "it belongs to another user", remedy))
     return problems
 
 

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
 import stat
 import time
 from collections.abc import Collection, Iterator
@@ -152,7 +153,7 @@ class Locked:
             return (
                 self._problem(
                     "changes that are not committed yet are in effect",
-                    f"See `uci changes {name}`, then commit or revert them.",
+                    f"See `uci changes {shlex.quote(name)}`, then commit or revert them.",
                 ),
             )
         if not os.path.lexists(place):

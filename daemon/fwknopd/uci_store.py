@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -259,11 +260,12 @@ class UciStore:
 
     def _check_pending(self, loaded: Loaded, include_pending: bool) -> None:
         if loaded.pending and not include_pending:
+            name = shlex.quote(self.name)
             raise PendingChanges(
                 f"{len(loaded.pending)} changes to {self.name} by another program are not "
                 "committed yet",
-                f"Look at them with `uci changes {self.name}`, then `uci commit {self.name}` or "
-                f"`uci revert {self.name}`.",
+                f"Look at them with `uci changes {name}`, then `uci commit {name}` or "
+                f"`uci revert {name}`.",
             )
 
     def _text(self, package: UciPackage) -> bytes:

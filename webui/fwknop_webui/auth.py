@@ -12,6 +12,7 @@ import hmac
 import os
 import re
 import secrets
+import shlex
 import threading
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -148,7 +149,7 @@ class PasswordFile:
                 "No password is set yet, so nobody can log in. Set one on the router with: "
                 "fwknop-webui passwd --password-file {file}"
             )
-            raise AuthError(text.format(file=self._path)) from error
+            raise AuthError(text.format(file=shlex.quote(str(self._path)))) from error
         except (OSError, UnicodeDecodeError) as error:
             text = _(
                 "The password file {file} can't be read ({why}). Check that the web page's user "
@@ -157,7 +158,7 @@ class PasswordFile:
             raise AuthError(text.format(file=self._path, why=_why(error))) from error
         if mode & 0o077:
             text = _("The password file {file} can be read by others. Run: chmod 600 {file}")
-            raise AuthError(text.format(file=self._path))
+            raise AuthError(text.format(file=shlex.quote(str(self._path))))
         return _parse(line, self._path)
 
 
@@ -170,7 +171,7 @@ def _parse(line: str, path: Path) -> _Entry:
         "The password file {file} is damaged. Set the password again with: "
         "fwknop-webui passwd --password-file {file}"
     )
-    broken = AuthError(text.format(file=path))
+    broken = AuthError(text.format(file=shlex.quote(str(path))))
     match = _LINE.fullmatch(line)
     if not match:
         raise broken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -200,7 +201,7 @@ def _mode(path: Path) -> Check:
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & 0o077:
         return Check(title, Outcome.PASS)
-    remedy = _("Run: {command}").format(command=f"chmod 600 {path}")
+    remedy = _("Run: {command}").format(command=f"chmod 600 {shlex.quote(str(path))}")
     return Check(title, Outcome.WARN, _("Its mode is {mode}.").format(mode=f"{mode:04o}"), remedy)
 
 

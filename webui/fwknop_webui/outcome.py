@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from fwknop_webui.i18n import _, ngettext
@@ -59,7 +60,7 @@ def _files_remedy(draft: Draft, file: str) -> str:
     if not overwrites(draft.package):
         return _("Tick “Enable config overwrite” in Settings to use this.")
     return _("It was started to use them: start it with --uci {file} to use this.").format(
-        file=file
+        file=shlex.quote(file)
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -236,7 +237,9 @@ class RpcdStore:
 
 def _missing(file: str) -> Unreadable:
     remedy = _("Make an empty one by `touch {file}; chmod 600 {file}`, then reload this page.")
-    return Unreadable(_("{file} does not exist").format(file=file), remedy.format(file=file))
+    return Unreadable(
+        _("{file} does not exist").format(file=file), remedy.format(file=shlex.quote(file))
+    )
 
 
 def _undecided() -> Undecided:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import socket
 import stat
 import struct
@@ -86,7 +87,7 @@ def _prepare_folder(folder: Path, group: int | None) -> None:
     if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
         raise ControlSocketError(
             f"everybody may write to {folder}, and so replace the control socket",
-            f"Take that right away (chmod o-w {folder}), or use another folder",
+            f"Take that right away (chmod o-w {shlex.quote(str(folder))}), or use another folder",
         )
     # A private folder of our own is opened for the group; any other is left as it is, and so
     # is one that is open already: a daemon with few rights may not give files to a group.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from argparse import Namespace
 from collections.abc import Collection
 
@@ -21,6 +22,7 @@ from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.key_sources import digest_type, stdin_settings
 from fwknopd.ctl.output import print_json, print_note, table
 from fwknopd.ctl.problems import config_error
+from fwknopd.ctl.verb import DEFAULT_UCI
 from fwknopd.uci_store import Loaded
 
 RELOAD = "To use it now: fwknopctl reload"
@@ -49,8 +51,7 @@ def add(options: Namespace) -> int:
     rules = dict(map(_rule, options.set))
     kind = str(rules.get("HMAC_DIGEST_TYPE", ""))
     keys = _keys_read() if options.stdin else fresh_keys(KEY_NAMES, kind)
-    shown = f"fwknopctl qr --client {options.name!r}"
-    hint = f"{RELOAD}. Its keys: {shown}"
+    hint = f"{RELOAD}. Its keys: {_command(options, 'qr', f'--client={options.name}')}"
     return _make(options, loaded, hint, {"options": rules, "keys": keys})
 
 
@@ -68,10 +69,20 @@ def _rotate_one(options: Namespace) -> int:
     keys = _keys_read() if options.stdin else _fresh_keys_of(section)
     revoked = (
         "The client stays revoked, and its old keys do not work any more. To let it in with the "
-        f"new ones: fwknopctl client restore {options.name!r}"
+        f"new ones: {_command(options, 'client restore', *_as_argument(options.name))}"
     )
     hint = revoked if _state(section) is State.REVOKED else RELOAD
     return _make(options, loaded, hint, {"keys": keys, **_overlap(options)})
+
+
+def _command(options: Namespace, verb: str, *words: str) -> str:
+    """A command to paste into a shell, to which a name may look like more commands."""
+    place = () if options.uci == DEFAULT_UCI else (f"--uci={options.uci}",)
+    return f"fwknopctl {verb} {shlex.join([*place, *words])}"
+
+
+def _as_argument(name: str) -> tuple[str, ...]:
+    return ("--", name) if name.startswith("-") else (name,)
 
 
 def _rotate_all(options: Namespace) -> int:

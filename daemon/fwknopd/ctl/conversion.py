@@ -40,7 +40,7 @@ def show(
         print(_painted(clean(line.expandtabs(4))))
     for line in (*_section("What is not the same:", losses), *_section("The source:", problems)):
         print(line)
-    print(f"\n{summary}")
+    print(f"\n{clean(summary)}")
 
 
 def _section(heading: str, problems: Sequence[Problem]) -> Iterator[str]:
