@@ -85,8 +85,10 @@ class Office:
     def want(self, state: str) -> None:
         """Say what is to become of the client, or nothing of it ("")."""
         path = self.site.folder / CLIENTS
-        line = f"    state: {state}\n" if state else ""
-        path.write_text(re.sub(" *state: .*\n", line, path.read_text()))
+        text = re.sub(r"(?m)^    state: .*\n", "", path.read_text())
+        named = "  - name: anna\n"
+        assert named in text
+        path.write_text(text.replace(named, f"{named}    state: {state}\n" if state else named))
 
     def play(self, *options: str) -> dict[str, bool]:
         """Run the role; which routers it changed."""

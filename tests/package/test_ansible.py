@@ -312,3 +312,11 @@ def test_the_example_is_a_playbook_and_every_variable_has_a_default(tmp_path: Pa
     tasks = "".join(path.read_text() for path in (ANSIBLE / "roles/fwknop_wrt/tasks").iterdir())
     for name in sorted(set(re.findall(r"\bfwknop_wrt_(?!found)\w+", tasks))):
         assert f"\n{name}:" in defaults, name
+
+
+def test_no_example_lets_a_client_in_again_that_was_revoked_on_a_router() -> None:
+    group = yaml.safe_load((ANSIBLE / "example/group_vars/routers/main.yml").read_text())
+    [document] = re.findall(r"^    (\{.*?\})$", (ANSIBLE / "README.md").read_text(), re.M | re.S)
+    for clients in (group["fwknop_wrt_clients"], json.loads(document)["clients"]):
+        assert clients
+        assert not any("state" in client for client in clients)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from argparse import ArgumentTypeError
+from errno import EACCES
 from pathlib import Path
 
 import pytest
@@ -341,6 +342,26 @@ def test_who_ends_in_classic_files_is_told_by_them_and_by_a_daemon_that_runs_fro
     router.apply({"enabled": True})
     router.run("client", "rotate", "bob")
     assert [(name, old) for name, _, old in told()] == [("bob", True)]
+
+
+def test_who_may_not_look_into_the_folder_is_told_so(
+    router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    """As anybody but root, of whom /etc/fwknop is private. Root may look into any folder."""
+    conf = str(tmp_path / "fwknopd.conf")
+    exists = Path.exists
+
+    def forbidding(path: Path) -> bool:
+        if str(path) == conf:
+            raise PermissionError(EACCES, "Permission denied", conf)
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", forbidding)
+    monkeypatch.setattr("fwknopd.ctl.expiring.DEFAULT_UCI", str(router.uci))
+    monkeypatch.setattr("fwknopd.ctl.expiring.DEFAULT_CONFIG", conf)
+    assert main(["expiring", "--control", str(tmp_path / "control.sock")]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told == [f"fwknopctl: {conf} can't be read: Permission denied.", "  Run it as root"]
 
 
 def test_nobody_ends(router: Router) -> None:

@@ -172,6 +172,30 @@ def test_a_client_is_revoked_or_deleted_with_its_old_keys(router: Router, state:
     assert not router.apply({"clients": [{"name": "nobody", "state": state}]})["changed"]
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"options": {"OPEN_PORTS": ["tcp/22"]}},
+        {"keys": KEYS},
+        *({"state": state} for state in ("present", "revoked", "absent")),
+    ],
+)
+def test_old_keys_are_no_client(router: Router, wanted: dict[str, Any]) -> None:
+    """As one they would work for good."""
+    router.apply({"clients": [ANNA]})
+    router.apply({"clients": [{**ANNA, "keys": NEW_KEYS, "overlap_hours": 1}]})
+    [old] = router.old_keys("anna")
+    told = router.refused({"clients": [{"name": "anna (old keys)", **wanted}]})
+    assert "anna (old keys) are old keys of the client anna, and no client" in told
+    code, told = router.run("client", "restore", "anna (old keys)")
+    assert (code, router.old_keys("anna")) == (1, [old])
+    table = f"name,KEY_BASE64,HMAC_KEY_BASE64\nanna (old keys),{KEY_BASE64},{HMAC_KEY_BASE64}\n"
+    code, told = router.run("import", "--csv", "-", "--force", "--apply", said=table)
+    assert (code, router.old_keys("anna")) == (1, [old])
+    assert "are old keys of the client anna" in told
+
+
 def test_who_comes_back_has_no_old_keys(router: Router) -> None:
     """They may be a lost phone's; whoever switched the client off may have left them there."""
     router.apply({"clients": [ANNA]})

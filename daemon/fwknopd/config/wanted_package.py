@@ -53,10 +53,18 @@ def as_wanted(package: UciPackage, wanted: Wanted, moment: Moment, file: str) ->
 
 
 def find(package: UciPackage, name: str, file: str) -> UciSection | None:
-    """A client by its name. Raises ConfigError when several have it."""
-    found = [s for s in package.of_type(ACCESS) if old_keys.name_of(s) == name]
+    """A client by its name. Raises ConfigError when several have it, or old keys alone.
+
+    Old keys are no client: changed as one they would work for good.
+    """
+    named = [s for s in package.of_type(ACCESS) if old_keys.name_of(s) == name]
+    found = [section for section in named if not section.get(old_keys.OWNER)]
     if len(found) > 1:
         _refuse(file, found[1], f"several clients are called {name}", "Give one another name.")
+    if named and not found:
+        owner = named[0].get(old_keys.OWNER)
+        message = f"{name} are old keys of the client {owner}, and no client"
+        _refuse(file, named[0], message, "Name that client, or choose another name.")
     return found[0] if found else None
 
 
@@ -244,7 +252,7 @@ def _check(package: UciPackage, wanted: Wanted, file: str) -> None:
     wrong: list[Problem] = []
     for number, section in enumerate(package.of_type(ACCESS), start=1):
         client = present.get(old_keys.name_of(section))
-        if client is None:
+        if client is None or section.get(old_keys.OWNER):
             continue
         place = client.origin or (file, None)
         if number not in stanzas:

@@ -70,12 +70,20 @@ def _of_files() -> list[End]:
     from fwknopd.ctl.problems import config_error
 
     try:
-        found = load_uci(Path(DEFAULT_UCI)) if Path(DEFAULT_UCI).exists() else None
-        if found is None and Path(DEFAULT_CONFIG).exists():
+        found = load_uci(Path(DEFAULT_UCI)) if _is_there(DEFAULT_UCI) else None
+        if found is None and _is_there(DEFAULT_CONFIG):
             found = load_files(Path(DEFAULT_CONFIG))
     except ConfigError as error:
         raise config_error(error) from None
     return _of_uci(DEFAULT_UCI) if found is None else list(_ends(found.stanzas))
+
+
+def _is_there(file: str) -> bool:
+    """Raises CtlError where only root may know."""
+    try:
+        return Path(file).exists()
+    except OSError as error:
+        raise CtlError(f"{file} can't be read: {error.strerror}", "Run it as root") from None
 
 
 def _of_uci(file: str) -> list[End]:
