@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fwknopd.cycle_format import format_cycles, parse_cycles
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.run_file import boot_id, read_own, replace_own
 
@@ -45,6 +44,9 @@ class CycleJournal:
             return LoadedCycles()
         except OSError as error:
             return LoadedCycles(fault=f"{self._path} is not used: {error.strerror}{_LEFT_OPEN}")
+        # Few have such a file.
+        from fwknopd.cycle_format import parse_cycles
+
         cycles, damaged = parse_cycles(data, self._boot, time.monotonic())
         fault = f"{self._path} has damaged lines ({damaged}){_LEFT_OPEN}"
         return LoadedCycles(tuple(cycles), fault if damaged else "")
@@ -53,6 +55,8 @@ class CycleJournal:
         """Have just these in the file; "" when that is done, else why not."""
         try:
             if cycles:
+                from fwknopd.cycle_format import format_cycles
+
                 replace_own(self._path, format_cycles(cycles, self._boot), sync=True)
             else:
                 self._path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import stat
@@ -30,6 +29,10 @@ class JsonLinesSink:
 
     def __init__(self, path: str) -> None:
         """Raises EventFileError."""
+        # Few have such a file.
+        from json import JSONEncoder
+
+        self._text_of = JSONEncoder(separators=(",", ":")).encode
         self._losses = Losses(path)
         self._torn = False
         try:
@@ -41,8 +44,7 @@ class JsonLinesSink:
             ) from error
 
     def __call__(self, event: Event) -> None:
-        line = json.dumps(event.as_json(), ensure_ascii=True, separators=(",", ":")) + "\n"
-        data = line.encode("ascii")
+        data = self._text_of(event.as_json()).encode("ascii") + b"\n"
         if self._torn:
             data = b"\n" + data
         written, fault = _written_now(self._fd, data)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwknopd.adopting import adopted
-from fwknopd.checked_lines import checked
+from fwknopd.checked_lines import checked, text_of
 from fwknopd.firewall import TimedDoor
 from fwknopd.grants import Grant
 from fwknopd.owner_format import (
@@ -97,3 +97,10 @@ def test_no_file_opens_a_door_or_lengthens_one(
     assert {grant.door for grant in taken} == set(ends)
     assert all(grant.expires <= ends[grant.door] for grant in taken)
     assert all(max(g.expires for g in taken if g.door == d) >= e - 2 for d, e in ends.items())
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_is_written_as_json_has_it(text: str) -> None:
+    written = text_of(format_boot(text).rstrip(b"\n"))
+    assert written is not None
+    assert json.loads(written) == json.loads(json.dumps(["boot", text]))

@@ -28,9 +28,10 @@ import sys
 from fwknopd.start import main
 sys.argv = ["fwknopd", "--version"]
 main()
-import fwknopd.capture.pcap, fwknopd.firewall.nft_judging, fwknopd.firewall.nftables
-import fwknopd.config.fwknopd_conf, fwknopd.config.uci_config, fwknopd.runner
-import fwknopd.spa.cipher, fwknopd.uci_store
+import fwknopd.capture.pcap, fwknopd.firewall.nftables, fwknopd.runner, fwknopd.spa.cipher
+import fwknopd.config.fwknopd_conf
+print(*({"base64", "json", "fwknopd.firewall.nft_judging"} & sys.modules.keys()))
+import fwknopd.config.uci_config, fwknopd.firewall.nft_judging, fwknopd.uci_store
 print("ast" in sys.modules)
 import gc, typing
 print([item for item in gc.get_objects() if type(item) is typing.ForwardRef])
@@ -75,9 +76,10 @@ def test_so_it_is_for_the_first_process_of_a_jail() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_what_only_classes_without_documentation_need_is_not_loaded() -> None:
+def test_what_few_daemons_need_is_not_loaded() -> None:
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True)
-    _version, loaded, _compiled, found = done.stdout.splitlines()
+    _version, seldom, loaded, _compiled, found = done.stdout.splitlines()
+    assert seldom == "", "loaded for what few daemons do"
     # Later ones look into it for every class, and it is as ever.
     assert loaded == str(sys.version_info >= (3, 12))
     assert found == "Run fwknopd () -> 'int'", done.stderr
@@ -90,4 +92,4 @@ def test_no_annotation_is_compiled() -> None:
     For the first of all Python makes the classes of a syntax tree, 0.2 MiB for good.
     """
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True)
-    assert done.stdout.splitlines()[2] == "[]", done.stderr
+    assert done.stdout.splitlines()[3] == "[]", done.stderr
