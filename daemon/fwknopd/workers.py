@@ -9,6 +9,7 @@ a descriptor readable. One that takes too long is killed with its process group.
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections import deque
 from collections.abc import Callable
@@ -206,18 +207,37 @@ class Workers:
 
     def _reap(self, run: _Running) -> Outcome:
         self._loop.unwatch(run.descriptor)
-        with run.output:
-            _, ended = os.waitpid(run.pid, 0)
-            os.close(run.descriptor)
-            result = os.pread(run.output.fileno(), RESULT_LIMIT, 0)
-        status = os.waitstatus_to_exitcode(ended)
+        result, status = _collected(run.output, run.pid, run.descriptor)
+        fault = _fault(status, run.seconds if run.late else None)
         seconds = max(0.0, self._clock() - run.due + run.seconds)
-        return Outcome(result, status, _fault(status, run), late=run.late, seconds=seconds)
+        return Outcome(result, status, fault, late=run.late, seconds=seconds)
 
 
-def _fault(status: int, run: _Running) -> str:
-    if run.late:
-        return f"it took more than {run.seconds:g} seconds and was stopped"
+def run_apart(job: Job, seconds: float) -> Outcome:
+    """Run ``job`` and wait for it, ``seconds`` at most. What it loads is gone with its child.
+
+    Raises OSError if there can be no process.
+    """
+    output, pid, descriptor = _start(job)
+    late = not select.select([descriptor], [], [], seconds)[0]
+    if late:
+        _kill(pid)
+    result, status = _collected(output, pid, descriptor)
+    return Outcome(result, status, _fault(status, seconds if late else None), late=late)
+
+
+def _collected(output: FileIO, pid: int, descriptor: int) -> tuple[bytes, int]:
+    """What a child returned, and its exit status. It has ended, or is about to."""
+    with output:
+        _, ended = os.waitpid(pid, 0)
+        os.close(descriptor)
+        return os.pread(output.fileno(), RESULT_LIMIT, 0), os.waitstatus_to_exitcode(ended)
+
+
+def _fault(status: int, limit: float | None) -> str:
+    """What happened, for people. ``limit``: it was killed after so many seconds."""
+    if limit is not None:
+        return f"it took more than {limit:g} seconds and was stopped"
     if status < 0:
         return f"it was ended by signal {-status}"
     return f"it ended with status {status}" if status else ""

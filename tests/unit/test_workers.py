@@ -14,7 +14,7 @@ import pytest
 
 from fwknopd import workers
 from fwknopd.loop import Loop
-from fwknopd.workers import RESULT_LIMIT, Outcome, Workers
+from fwknopd.workers import RESULT_LIMIT, Outcome, Workers, run_apart
 from tests.unit.signal_state import ignored_signals
 
 SOON = 20.0
@@ -204,3 +204,20 @@ def test_a_child_that_can_not_be_prepared_says_so(
     (outcome,) = desk.finish()
     assert outcome.result == b"its process could not be prepared"
     assert outcome.fault == "it ended with status 70"
+
+
+def test_a_job_apart_returns_and_leaves_nothing_in_this_process() -> None:
+    done: list[bytes] = []
+
+    def job() -> bytes:
+        done.append(b"here")
+        return b"there"
+
+    assert run_apart(job, SOON) == Outcome(b"there")
+    assert done == []
+
+
+def test_a_job_apart_that_fails_says_how() -> None:
+    assert run_apart(lambda: bytes(1 // 0), SOON).fault == "it ended with status 70"
+    late = run_apart(sleep, 0.01)
+    assert (late.late, late.fault) == (True, "it took more than 0.01 seconds and was stopped")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fwknopd.connections import Connections, Counted, Cut, NoConnections
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.firewall.log_only import LogOnlyFirewall
-from fwknopd.firewall.nft_process import MISSING, find_nft, list_rules
+from fwknopd.firewall.nft_process import MISSING, find_nft
 from fwknopd.firewall.nft_ruleset import DEFAULT_MARK
 from fwknopd.firewall.nftables import NftablesFirewall
 from fwknopd.firewall.process import FW4, find_program
@@ -117,9 +117,9 @@ def _best_kind(fw4: Path, mark: int) -> str:
 
 def _nft_guards_input(mark: int) -> bool:
     # No router with fw4 comes here.
-    from fwknopd.firewall.nft_judging import guards_input
+    from fwknopd.firewall.nft_diagnosis import guards_input
 
     try:
-        return guards_input(list_rules(), mark)
+        return guards_input(mark)
     except FirewallError:
         return False  # Whatever ails nft, it would ail the backend too.

@@ -23,6 +23,7 @@ from fwknopd.firewall.nfnetlink import (
     get_element,
 )
 from fwknopd.firewall.nft_commands import add_command
+from fwknopd.firewall.nft_diagnosis import diagnosed
 from fwknopd.firewall.nft_earlier import earlier_doors, earlier_sets
 from fwknopd.firewall.nft_elements import (
     SHORTEST_MS,
@@ -35,7 +36,6 @@ from fwknopd.firewall.nft_elements import (
 )
 from fwknopd.firewall.nft_lookups import BASIC, Chain, Lookup, lookup_named
 from fwknopd.firewall.nft_opening import DELETE, Opening, Step
-from fwknopd.firewall.nft_process import list_rules
 from fwknopd.firewall.nft_ruleset import (
     DEFAULT_MARK,
     DEFAULT_TABLE,
@@ -77,6 +77,7 @@ class NftablesFirewall:
         self.forwards = forwards
         self._table = OwnTable(table)
         self._devices: tuple[str, ...] = ()
+        self._diagnosed = False
         self._use(BASIC)
         self._monotonic = monotonic
 
@@ -191,12 +192,11 @@ class NftablesFirewall:
 
         Runs nft once; raises FirewallError.
         """
-        # Much code, for a question that is seldom asked.
-        from fwknopd.firewall.nft_judging import Ways, judge
-
         forwards = self.forwards or any(look.kind.chain is Chain.FORWARD for look in self._lookups)
         table = f"inet {self._table.name}"
-        return judge(list_rules(), Ways(self.mark, self._devices, forwards, table))
+        # A second time, and somebody wants to know it again and again.
+        apart, self._diagnosed = not self._diagnosed, True
+        return diagnosed(self.mark, self._devices, forwards, table, apart=apart)
 
     # Rules
 
