@@ -26,6 +26,14 @@ def test_door_appears_and_goes_without_reloading(page: Page, site: Site) -> None
     expect(page.locator("#said")).to_have_text("No door is open.")
 
 
+def test_header_learns_by_itself_that_the_daemon_ended(page: Page, site: Site) -> None:
+    expect(page.locator("header #daemon")).to_have_text("Daemon running")
+    page.locator("#daemon").focus()
+    site.daemon.stop()
+    expect(page.locator("header #daemon")).to_have_text("Daemon not running", timeout=6000)
+    expect(page.locator("#daemon")).to_be_focused()
+
+
 def test_countdown_runs_by_the_router_s_clock(page: Page, site: Site) -> None:
     # The router believes another time than the browser; only the difference may matter.
     countdown = page.locator("[data-expires]").first

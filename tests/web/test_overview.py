@@ -173,8 +173,32 @@ def test_file_that_can_not_be_read_is_told_with_its_line(
     assert "Nobody can knock. Start it with" in stopped
 
 
-def test_running_daemon_needs_no_badge(visitor: Visitor, daemon: StubDaemon) -> None:
-    assert "Daemon not running" not in visitor.get("/clients").text
+def test_header_of_every_page_says_how_the_daemon_is(visitor: Visitor, daemon: StubDaemon) -> None:
+    for path in ("/", "/clients", "/logs", "/logs?follow=1", "/diagnostics/watch", "/settings"):
+        text = visitor.get(path).text
+        assert "Daemon running" in text
+        assert "Daemon not running" not in text
+
+
+def test_page_that_asked_the_daemon_need_not_ask_how_it_is(
+    visitor: Visitor, daemon: StubDaemon
+) -> None:
+    visitor.get("/logs")
+    assert "status" not in [verb for verb, _ in daemon.asked]
+    visitor.get("/settings")
+    assert [verb for verb, _ in daemon.asked].count("status") == 1
+
+
+def test_poll_brings_a_new_badge_when_the_daemon_ends(visitor: Visitor, daemon: StubDaemon) -> None:
+    paths = ("/api/overview", "/api/logs", "/api/watch")
+    for path in paths:
+        answer = visitor.client.get(f"{path}?daemon=up").get_json()
+        assert "daemon" not in answer["regions"]
+    daemon.stop()
+    for path in paths:
+        badge = visitor.client.get(f"{path}?daemon=up").get_json()["regions"]["daemon"]
+        assert badge["version"] == "down"
+        assert "Daemon not running" in badge["html"]
 
 
 def test_who_finds_it_stopped_finds_the_button_first(

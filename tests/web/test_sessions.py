@@ -137,5 +137,6 @@ def test_daemon_that_hangs_is_not_called_stopped(visitor: Visitor, daemon: StubD
     took = time.monotonic() - started
     finish.set()
     hanging.join()
+    assert "Daemon doesn't answer" in text
     assert "Daemon not running" not in text
     assert took < 3

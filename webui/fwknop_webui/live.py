@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from flask import g, has_app_context
@@ -59,10 +60,34 @@ class Reloaded:
     file: str
 
 
+class DaemonState(StrEnum):
+    """Whether there is a daemon, and whether it answers."""
+
+    UP = "up"
+    SILENT = "silent"
+    DOWN = "down"
+
+
+def _state_of(error: ControlError) -> DaemonState:
+    return DaemonState.DOWN if error.is_down else DaemonState.SILENT
+
+
 def _silence() -> ControlError | None:
     """How the daemon let this request wait in vain; None outside of one, and if it didn't."""
     found: ControlError | None = g.get("silence") if has_app_context() else None
     return found
+
+
+def _remember(error: ControlError | None) -> None:
+    """What this request learned by asking; a refusal says nothing of how the daemon is."""
+    if not has_app_context():
+        return
+    if error is None:
+        g.daemon_state = DaemonState.UP
+    elif error.is_down or error.code == "timeout":
+        g.daemon_state = _state_of(error)
+    if error is not None and error.code == "timeout":
+        g.silence = error
 
 
 class LiveDaemon:
@@ -73,15 +98,17 @@ class LiveDaemon:
         self._glance = ControlClient(socket, GLANCE_TIMEOUT)
         self.start_command = start_command
 
-    def is_up(self) -> bool:
-        """Whether it runs; one that hangs does, and no page waits long to learn that."""
-        if _silence() is not None:
-            return True
+    def state(self) -> DaemonState:
+        """As this request found it; else it is asked, and no page waits long to learn that."""
+        known: DaemonState | None = g.get("daemon_state")
+        return known or self._glimpsed()
+
+    def _glimpsed(self) -> DaemonState:
         try:
             self._glance.call("status")
         except ControlError as error:
-            return not error.is_down
-        return True
+            return _state_of(error)
+        return DaemonState.UP
 
     def _call(self, verb: str, **arguments: object) -> Json:
         """Ask, unless the daemon has let this very page wait before: one time limit is enough."""
@@ -93,11 +120,12 @@ class LiveDaemon:
     def _work(self, verb: str, **arguments: object) -> Json:
         """Ask whatever was before: for what a person wants done."""
         try:
-            return self._client.call(verb, **arguments)
+            answer = self._client.call(verb, **arguments)
         except ControlError as error:
-            if error.code == "timeout" and has_app_context():
-                g.silence = error
+            _remember(error)
             raise
+        _remember(None)
+        return answer
 
     def status(self) -> Status:
         """How the daemon is."""

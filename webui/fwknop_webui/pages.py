@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,7 +53,7 @@ class Shell:
     outdated: bool
     unconfirmed: float | None
     polls: bool
-    is_down: bool
+    daemon: str
     words: str
     insecure: bool
     notices: tuple[Notice, ...]
@@ -107,7 +107,7 @@ def _shell(active: str, polls: bool) -> Shell:
         outdated=session is not None and _is_outdated(session),
         unconfirmed=_expiry() if session else None,
         polls=polls,
-        is_down=session is not None and not polls and not services().live.is_up(),
+        daemon=services().live.state().value if session else "",
         words=_words(),
         insecure=_is_insecure(),
         notices=(*_undecidable(), *session.take_notices()) if session else (),
@@ -160,6 +160,15 @@ def _words() -> str:
 
 def _is_insecure() -> bool:
     return not request.is_secure and host_name(request.headers.get("Host", "")) not in ALWAYS
+
+
+def regions_with_badge(changed: Mapping[str, object]) -> dict[str, object]:
+    """What a poll answers: the regions that changed, and the header's badge if it did."""
+    state = services().live.state().value
+    if request.args.get("daemon", state) == state:
+        return dict(changed)
+    html = render_template("live_daemon.html", daemon=state)
+    return {**changed, "daemon": {"version": state, "html": html}}
 
 
 def notify(level: Level, title: str, text: str = "") -> None:

@@ -101,7 +101,7 @@
 
 	const poll = async () => {
 		const query = new URLSearchParams(
-			all("[data-version]", live).map((item) => [item.id.replace("live-", ""), item.dataset.version]));
+			all("[data-version]").map((item) => [item.id.replace("live-", ""), item.dataset.version]));
 		const url = live.dataset.poll + (live.dataset.poll.includes("?") ? "&" : "?") + query;
 		const answer = await fetch(url, { cache: "no-store", redirect: "error" });
 		if (answer.status === 403) {

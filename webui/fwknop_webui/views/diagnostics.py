@@ -19,7 +19,7 @@ from fwknop_webui.i18n import _
 from fwknop_webui.knock_steps import Explained, Watched, explained_of, watched_of
 from fwknop_webui.machine_checks import machine_checks
 from fwknop_webui.notices import Level
-from fwknop_webui.pages import notify, render
+from fwknop_webui.pages import notify, regions_with_badge, render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, services
 from fwknop_webui.settings_form import overwrites
@@ -125,7 +125,7 @@ def watching_data() -> ResponseReturnValue:
     if request.args.get("watch") != version:
         html = render_template("live_watch.html", watched=watched, trouble=trouble)
         changed = {"watch": {"version": version, "html": html}}
-    return jsonify(now=watched.now or services().clock.wall(), regions=changed)
+    return jsonify(now=watched.now or services().clock.wall(), regions=regions_with_badge(changed))
 
 
 def _watched() -> tuple[Watched, Trouble | None]:

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from fwknop_webui.event_log import KINDS, SPANS, VERDICTS, Filter, LogPage, first_page, log_page
 from fwknop_webui.i18n import _
 from fwknop_webui.log_export import csv_of, in_pieces, json_of
-from fwknop_webui.pages import render
+from fwknop_webui.pages import regions_with_badge, render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import services
 from fwknop_webui.trouble import trouble_of
@@ -32,7 +32,7 @@ def logs_data() -> ResponseReturnValue:
     if request.args.get("log") != version:
         html = render_template("live_log.html", **_context(wanted))
         changed = {"log": {"version": version, "html": html}}
-    return jsonify(now=services().clock.wall(), regions=changed)
+    return jsonify(now=services().clock.wall(), regions=regions_with_badge(changed))
 
 
 def logs_csv() -> ResponseReturnValue:

@@ -13,7 +13,7 @@ from fwknop_webui.editing import apply_and_go, stage
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.notices import Level, Notice
-from fwknop_webui.pages import notify, render
+from fwknop_webui.pages import notify, regions_with_badge, render
 from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.settings_form import overwrites, switched_on
@@ -62,7 +62,7 @@ def overview_data() -> ResponseReturnValue:
         for name, version in snapshot.versions.items()
         if request.args.get(name) != version
     }
-    return jsonify(now=snapshot.now, regions=changed)
+    return jsonify(now=snapshot.now, regions=regions_with_badge(changed))
 
 
 def _snapshot() -> Snapshot:
