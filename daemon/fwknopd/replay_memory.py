@@ -109,8 +109,7 @@ class ReplayMemory:
             self._settings = settings
             self.cache.max_age = settings.max_age
         if self._settings.enable_digest_persistence:
-            if not self._settings.test:
-                self._gaps = tells_of_gaps(self._trace)
+            self._gaps = not self._settings.test and tells_of_gaps(self._trace)
             ran_before = not self._settings.test and leave_trace(self._trace)
             self._take_over(self._found(ran_before=ran_before), ran_before=ran_before)
         elif not self._settings.test:
@@ -118,8 +117,9 @@ class ReplayMemory:
             self._journal.empty()
 
     def use(self, settings: PolicySettings) -> None:
-        """Work by these settings from now on. Only `load` raises."""
+        """Work by these settings from now on; by their age the boot may count again."""
         self._settings = settings
+        self._is_young = self._writes
         if not settings.enable_digest_persistence:
             self._loaded = False
         elif not self._loaded:

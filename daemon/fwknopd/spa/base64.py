@@ -18,7 +18,8 @@ def encode(data: bytes) -> bytes:
 def decode(text: bytes) -> bytes:
     """The bytes ``text`` stands for; correct ``=`` padding may be there or not.
 
-    Raises ValueError for any other text, non-canonical spellings included.
+    Raises ValueError for any other text, non-canonical spellings included, and padding where none
+    is due: the C daemon ignores it, and Python does before 3.13.
     """
     padded = text if text.endswith(b"=") else text + b"=" * (-len(text) % 4)
     data = binascii.a2b_base64(padded, strict_mode=True)

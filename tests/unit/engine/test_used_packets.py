@@ -326,6 +326,31 @@ def test_a_clock_that_is_behind_keeps_its_owner_out_only_at_first(router: Router
     assert router.memory.cache.booted_at is None
 
 
+def test_what_was_too_old_is_no_fresher_for_a_reload_that_raises_the_age(router: Router) -> None:
+    router.start()
+    router.later(1000)
+    router.send(router.knock())
+    listed = router.path.read_bytes()
+    copy = router.knock()
+    assert router.send(copy) == "accepted"
+    router.path.write_bytes(listed)
+    router.later(5)
+    router.reboot()
+    router.later(AGE + 30)
+    assert router.send(copy) == "too-old"
+    assert router.memory.cache.booted_at is None
+    router.use(replace(router.settings, max_spa_packet_age=3600))
+    assert router.send(copy) == "replay"
+    assert router.send(router.knock(ahead=-AGE)) == "accepted"
+    # Nor after packets did not age for a while, in which nobody is asked when they were made.
+    router.use(replace(router.settings, enable_spa_packet_aging=False))
+    router.use(replace(router.settings, enable_spa_packet_aging=True))
+    assert router.send(copy) == "replay"
+    router.later(3600)
+    assert router.send(router.knock()) == "accepted"
+    assert router.memory.cache.booted_at is None
+
+
 @pytest.mark.parametrize(
     "change",
     [{"enable_spa_packet_aging": False}, {"enable_digest_persistence": False}, {"test": True}],

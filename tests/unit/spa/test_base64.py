@@ -29,6 +29,8 @@ def test_correct_padding_may_be_there(text: bytes, data: bytes) -> None:
         b"YWJ",
         b"YQ=",
         b"YQ===",
+        b"YWJj=",
+        b"YWJj====",
         b"YQ==YQ",
         b"YQ==x",
         b"=",
