@@ -153,10 +153,7 @@ def _run_service(
         loaded = journal.load()
         engine.commands.adopt(loaded.cycles, loaded.fault)
     watch_work(engine, options, settings, configuration)
-    memory.load(policy_settings(settings, test=options.test) if configuration else None)
-    if options.rotate_digest_cache:
-        rotate(paths.digest_file)
-        memory.rewrite()
+    _load(memory, options, configuration, paths)
     # From the last one up, each even if another failed.
     with ExitStack() as ending:
         ending.callback(memory.close)
@@ -177,6 +174,17 @@ def _run_service(
         _give_back()
         starter.ready()
         service.run()
+
+
+def _load(
+    memory: ReplayMemory, options: Options, configuration: Configuration | None, paths: RunPaths
+) -> None:
+    """Used packets from before, or none if the command line says so."""
+    policy = policy_settings(configuration.settings, test=options.test) if configuration else None
+    memory.load(policy)
+    if options.rotate_digest_cache:
+        rotate(paths.digest_file)
+        memory.rewrite()
 
 
 def _look_for_garbage() -> None:

@@ -78,6 +78,22 @@ def test_who_is_there_is_changed_only_by_force_and_keeps_his_keys(router: Router
     assert router.client("carl")
 
 
+@pytest.mark.parametrize(
+    ("first", "separator"),
+    [("sep=;", ";"), ("SEP=;\r", ";"), ("\ufeffsep=;", ";"), ("sep=\t", "\t"), ("sep=|", "|")],
+)
+def test_a_table_that_tells_its_separator(router: Router, first: str, separator: str) -> None:
+    """By a first line for Excel, which doesn't show it."""
+    head, row = ("name", "OPEN_PORTS", "note"), ("carl", "tcp/80,udp/53", "a, b")
+    table = "\n".join([first, separator.join(head), separator.join(row), ""])
+    assert router.run("import", "--csv", "-", "--apply", said=table)[0] == 0
+    carl = router.client("carl")
+    assert carl and carl.get("note") == row[2]
+    assert {str(port) for port in stanzas(router)["carl"].open_ports or ()} == {"tcp/80", "udp/53"}
+    with pytest.raises(ConfigError, match="t:3: "):
+        clients_from_csv(f"{first}\nname{separator}OPEN_PORTS\nx{separator}y{separator}z\n", "t")
+
+
 def test_a_table_lets_nobody_in_again_who_is_revoked(router: Router) -> None:
     router.run("client", "revoke", "bob")
     table = "name,OPEN_PORTS\nbob,tcp/80\ncarl,tcp/443\n"

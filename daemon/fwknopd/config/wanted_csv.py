@@ -23,6 +23,8 @@ MAX_ROWS = 5000
 NOT_TEXT = "this is not UTF-8"
 AS_TEXT = "Save the table once more, as CSV in UTF-8."
 # Of all that ends a line in Unicode, CSV has only these; a cell may hold the others.
+_SEPARATOR = re.compile(r"sep=([;,|\t])", re.IGNORECASE)
+"""A first line by which a table tells Excel what stands between its cells."""
 _LINES = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 
 
@@ -90,10 +92,10 @@ def _once(row: Row | Refused, times: Mapping[str, int], source: str) -> Row | Re
 def _rows(text: str, source: str, most: int) -> Iterator[tuple[int, Sequence[str]]]:
     """Rows that hold something, with the lines they end in."""
     lines = _LINES.findall(text)
-    first = lines[0] if lines else ""
-    # Where a comma is part of numbers, spreadsheets put semicolons between cells.
-    delimiter = ";" if ";" in first and "," not in first else ","
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    told = _SEPARATOR.fullmatch(lines[0].rstrip("\r\n")) if lines else None
+    delimiter = told[1] if told else _usual_separator(lines[0] if lines else "")
+    # Excel does not show the line either; it counts all the same.
+    reader = csv.reader(["\n", *lines[1:]] if told else lines, delimiter=delimiter, strict=True)
     count = 0
     try:
         for cells in reader:
@@ -106,6 +108,11 @@ def _rows(text: str, source: str, most: int) -> Iterator[tuple[int, Sequence[str
     except csv.Error:
         remedy = 'Put quotes around a cell that holds a comma or quotes, and write " twice in it.'
         _refuse(source, reader.line_num, "", "this is no row of CSV", remedy)
+
+
+def _usual_separator(head: str) -> str:
+    """Where a comma is part of numbers, spreadsheets put semicolons between cells."""
+    return ";" if ";" in head and "," not in head else ","
 
 
 def _check(columns: Sequence[str], line: int, source: str) -> None:

@@ -8,22 +8,18 @@ from dataclasses import dataclass, replace
 from fwknopd.config import old_key_sections as old_keys
 from fwknopd.config.package_parts import Parts
 from fwknopd.config.problems import ConfigError, Problem, Severity
-from fwknopd.config.settings import Configuration
 from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
-from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
+from fwknopd.config.uci_config import uci_enabled
 from fwknopd.config.uci_edit import new_section_id
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection, UciValue
 from fwknopd.config.values import says_off
 from fwknopd.config.variables import is_secret
 from fwknopd.config.wanted import State, Wanted, WantedClient
-from fwknopd.keys import weaknesses
-from fwknopd.policy.stanza import Stanza
+from fwknopd.config.wanted_check import check
 
 ACCESS = old_keys.ACCESS
 HOUR = 3600
 _HEAD = ("name", "enabled", "note")
-Place = tuple[str, int | None]
-"""A file, and a line of it where one can be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ def as_wanted(package: UciPackage, wanted: Wanted, moment: Moment, file: str) ->
     package = _with_clients(package, wanted.clients, moment, file)
     if wanted.exclusive:
         package = _without_others(package, wanted)
-    _check(package, wanted, file)
+    check(package, wanted, file)
     return package
 
 
@@ -242,62 +238,3 @@ def _without_others(package: UciPackage, wanted: Wanted) -> UciPackage:
     kept_ids = of_kept | {section.id for section in kept}
     others = {s.id for s in package.of_type(ACCESS) if s.id not in kept_ids}
     return old_keys.without(package, others)
-
-
-def _check(package: UciPackage, wanted: Wanted, file: str) -> None:
-    """Raises ConfigError, with the daemon's own words."""
-    found = _read(package, wanted, file)
-    stanzas = {stanza.number: stanza for stanza in found.stanzas}
-    present = {c.name: c for c in wanted.clients if c.state in (None, State.PRESENT)}
-    wrong: list[Problem] = []
-    for number, section in enumerate(package.of_type(ACCESS), start=1):
-        client = present.get(old_keys.name_of(section))
-        if client is None or section.get(old_keys.OWNER):
-            continue
-        place = client.origin or (file, None)
-        if number not in stanzas:
-            wrong += _why_not(section, found.problems, place)
-        elif client.keys:
-            wrong += _weaknesses(stanzas[number], section, place)
-    if wrong:
-        raise ConfigError(wrong)
-
-
-def _read(package: UciPackage, wanted: Wanted, file: str) -> Configuration:
-    """Raises ConfigError, which names the line of a table where that is what has a fault."""
-    try:
-        return configuration_from_uci(package, file)
-    except ConfigError as error:
-        origins = {client.name: client.origin for client in wanted.clients if client.origin}
-        names = {section.id: old_keys.name_of(section) for section in package.of_type(ACCESS)}
-        told = [_with_origin(item, names.get(item.section, ""), origins) for item in error.problems]
-        raise ConfigError(told) from None
-
-
-def _with_origin(problem: Problem, name: str, origins: Mapping[str, tuple[str, int]]) -> Problem:
-    if name not in origins:
-        return problem
-    source, line = origins[name]
-    return replace(problem, file=source, line=line, message=f"client {name}: {problem.message}")
-
-
-def _why_not(section: UciSection, problems: Iterable[Problem], place: Place) -> list[Problem]:
-    """Why a client could not knock."""
-    own = [problem for problem in problems if problem.section == section.id]
-    told = [(problem.message, problem.remedy, problem.option) for problem in own]
-    told = told or [("it could not knock", "Look at its options and keys.", "")]
-    name = old_keys.name_of(section)
-    return [
-        Problem(Severity.ERROR, *place, option, f"client {name}: {said}", remedy, section.id)
-        for said, remedy, option in told
-    ]
-
-
-def _weaknesses(stanza: Stanza, section: UciSection, place: Place) -> list[Problem]:
-    """What nobody may type on the page, no tool may set. A client may be without an HMAC key."""
-    keys = stanza.keys
-    found = weaknesses(keys.encryption_key or b"", keys.hmac_key)
-    weak = [text for text in found if keys.hmac_key or "HMAC" not in text]
-    name = old_keys.name_of(section)
-    message = f"client {name} gets bad keys"
-    return [Problem(Severity.ERROR, *place, "", message, text, section.id) for text in weak[:1]]

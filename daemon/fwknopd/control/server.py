@@ -14,11 +14,9 @@ process has no other left: one for the connection, one to load what answers.
 from __future__ import annotations
 
 import errno
-import os
 import selectors
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +32,7 @@ from fwknopd.control.protocol import (
     encode_event,
     encode_result,
 )
+from fwknopd.control.reserve import Reserve
 
 __all__ = ["ControlServer", "ControlSocketError", "Handler"]
 
@@ -80,8 +79,7 @@ class ControlServer:
         self._selector: selectors.BaseSelector | None = None
         # Ordered by last sign of life, oldest first.
         self._connections: dict[Connection, None] = {}
-        self._reserve: list[int] = []
-        self._fill_reserve()
+        self._reserve = Reserve(RESERVED)
         self.peer: Peer | None = None
         """Who asked for what is being handled, None in between."""
 
@@ -114,8 +112,7 @@ class ControlServer:
             self._selector.unregister(self._listener.socket)
             self._selector = None
         self._listener.close()
-        while self._reserve:
-            self._free_one()
+        self._reserve.close()
 
     def _accept(self, _mask: int) -> None:
         connected = self._next_client()
@@ -138,22 +135,13 @@ class ControlServer:
         asking = (c for c in self._connections if not c.following)
         if silent := next(asking, None) or next(iter(self._connections), None):
             self._drop(silent)
-        self._free_one()
+        self._reserve.free_one()
         try:
             return self._listener.socket.accept()[0]
         except OSError:
             return None
         finally:
-            self._fill_reserve()
-
-    def _fill_reserve(self) -> None:
-        with suppress(OSError):
-            while len(self._reserve) < RESERVED:
-                self._reserve.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-
-    def _free_one(self) -> None:
-        if self._reserve:
-            os.close(self._reserve.pop())
+            self._reserve.fill()
 
     @property
     def _loop(self) -> selectors.BaseSelector:
@@ -213,12 +201,12 @@ class ControlServer:
 
     def _understood(self, line: bytes) -> tuple[Request, Handler]:
         """What is asked, and who answers. The first time both take a descriptor, to be loaded."""
-        self._free_one()
+        self._reserve.free_one()
         try:
             request = decode_request(line)
             return request, self._handler(request.verb)
         finally:
-            self._fill_reserve()
+            self._reserve.fill()
 
     def _handler(self, verb: str) -> Handler:
         try:
@@ -298,4 +286,4 @@ class ControlServer:
         del self._connections[connection]
         self._loop.unregister(connection.socket)
         connection.close()
-        self._fill_reserve()
+        self._reserve.fill()

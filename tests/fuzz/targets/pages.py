@@ -16,6 +16,7 @@ from fwknop_webui.auth import AuthError, PasswordFile, set_password
 from fwknop_webui.services import WebConfig
 from fwknopd.control.client import ControlClient, ControlError
 from fwknopd.control.protocol import Json, VerbError, decode_answer
+from fwknopd.openmetrics import CONTENT_TYPE, PLAIN_CONTENT_TYPE
 from tests.fuzz.mutators import behind_first_byte, json_values, parts
 from tests.fuzz.target import Target
 from tests.fuzz.targets.state import folder, kept
@@ -131,7 +132,8 @@ def check_password_file(data: bytes) -> None:
     assert found is None or data.startswith(b"root:$scrypt$ln=1,r=1,p=1$")
 
 
-# Metrics: the address's query and the header, with a line end between them.
+# Metrics: the address's query, the header with the token, and the one with what is understood,
+# with line ends between them.
 
 TOKEN = "t" * 43
 
@@ -145,7 +147,7 @@ def scraped() -> tuple[Flask, HandClock]:
 
 def check_scrape(data: bytes) -> None:
     """The numbers for the token, and a refusal for everything else."""
-    query, _, sent = data.decode("latin-1").partition("\n")
+    query, sent, accepted = [*data.decode("latin-1").split("\n", 2), "", ""][:3]
     told: list[object] = []
 
     def call(_client: ControlClient, verb: str, **arguments: object) -> Json:
@@ -159,12 +161,18 @@ def check_scrape(data: bytes) -> None:
     app, hands = scraped()
     # Whoever has sent wrong ones waits.
     hands.forward(3600)
-    environ = {"QUERY_STRING": query, "HTTP_AUTHORIZATION": sent, "HTTP_HOST": "localhost"}
+    environ = {"QUERY_STRING": query, "HTTP_HOST": "localhost"}
+    environ |= {"HTTP_AUTHORIZATION": sent, "HTTP_ACCEPT": accepted}
     with mock.patch.object(ControlClient, "call", call):
         response = app.test_client().open("/metrics", environ_overrides=environ)
     refused = 401 if query.isascii() else 400
     assert response.status_code == (200 if told == [TOKEN] else refused), response.status
     assert all(isinstance(token, str) and len(token) <= 256 for token in told)
+    if response.status_code == 200:
+        kinds = (PLAIN_CONTENT_TYPE, CONTENT_TYPE)
+        older = "text/plain" in accepted and "openmetrics" not in accepted
+        assert response.headers["Content-Type"] == kinds[not older]
+        assert response.data == (b"" if older else b"# EOF\n")
 
 
 LINE = b"root:$scrypt$ln=1,r=1,p=1$c2FsdHNhbHQ=$" + b"QUFB" * 12 + b"\n"
@@ -186,11 +194,14 @@ TARGETS = (
         lambda: [
             f"by_client=1\nBearer {TOKEN}".encode(),
             b"\nbearer  x",
+            f"\nBearer {TOKEN}\ntext/plain;version=0.0.4;q=0.5,*/*;q=0.1".encode(),
+            f"\nBearer {TOKEN}\napplication/openmetrics-text;version=1.0.0,text/plain".encode(),
             b"by_client=1&by_client=0\nBasic dDp0",
             b"",
         ],
         parts(
-            (b"\n", b" ", b"=", b"&"), (b"Bearer ", TOKEN.encode(), b"%00", b"%ff", b"by_client=1")
+            (b"\n", b" ", b"=", b"&", b",", b";"),
+            (b"Bearer ", TOKEN.encode(), b"%00", b"%ff", b"by_client=1", b"text/plain"),
         ),
         (b"Bearer ", TOKEN.encode(), b"by_client="),
         longest=2000,
