@@ -12,9 +12,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fwknopd.cycle_table import OpenCycle
 from fwknopd.run_file import boot_id, read_own, replace_own
+
+if TYPE_CHECKING:
+    from fwknopd.cycle_table import OpenCycle
 
 MAX_BYTES = 4 << 20
 _LEFT_OPEN = ". What it would undo may still be open: see to that by hand"

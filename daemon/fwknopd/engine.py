@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fwknopd.adopting import OwnerMemory
-from fwknopd.command_queue import CommandRunner
 from fwknopd.door_requests import DoorRequest
 from fwknopd.engine_edges import Clock, LookUp, Memory
 from fwknopd.events import EventKind, EventLog, FirewallWork
 from fwknopd.firewall import Firewall, FirewallError
 from fwknopd.judging import Judging
-from fwknopd.knock_commands import KnockCommands
-from fwknopd.open_cycles import CycleMemory
+from fwknopd.late_commands import LateCommands
 from fwknopd.open_doors import Answer, OpenDoors
 from fwknopd.policy.authorizer import NO_MATCH
 from fwknopd.policy.doors import resolved
@@ -37,6 +36,10 @@ from fwknopd.policy.verdict import (
 )
 from fwknopd.reporting import Reporting
 from fwknopd.undecided import Gpg, NoGpg
+
+if TYPE_CHECKING:
+    from fwknopd.command_queue import CommandRunner
+    from fwknopd.open_cycles import CycleMemory
 
 CLOSE_RETRY_SECONDS = 1.0
 """Pause after the firewall failed to close doors whose time is over."""
@@ -74,7 +77,7 @@ class Engine:
         """
         self.events = events
         self.reporting = Reporting(events, clock, firewall)
-        self.commands = KnockCommands(runner, events, clock.monotonic, cycles)
+        self.commands = LateCommands(runner, events, clock.monotonic, cycles)
         self.doors = OpenDoors(firewall, clock, self.reporting.grant, owners)
         self.replay = memory.cache
         self.settings = EngineSettings(PolicySettings(), ())
@@ -104,6 +107,7 @@ class Engine:
         if settings.stanzas:
             # Loading the crypto library takes longer than everything else a knock needs.
             import fwknopd.spa.cipher  # noqa: F401
+        self.commands.use(settings.stanzas)
         self.judging.configure(settings.stanzas, settings.policy)
         self.settings = settings
         self.reporting.list_rejected = settings.list_rejected
@@ -185,11 +189,11 @@ class Engine:
     def _command(self, packet: Packet, decision: CommandDecision | CycleDecision) -> None:
         if self.settings.test:
             self.reporting.accept(packet, decision, "test mode: the command is not run")
-        elif refusal := self.commands.no_room(decision):
+        elif refusal := self.commands.loaded.no_room(decision):
             self.reporting.refuse(packet, refusal)
         else:
             self.reporting.accept(packet, decision)
-            self.commands.run(packet, decision)
+            self.commands.loaded.run(packet, decision)
 
     def _grant(self, packet: Packet, decision: AccessDecision) -> None:
         if self.settings.test:

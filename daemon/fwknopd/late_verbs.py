@@ -22,7 +22,8 @@ class LateVerbs:
         """Who answers this verb."""
         if self._table is None:
             # What answering takes is loaded here too, where the server has a descriptor for it.
-            import fwknopd.firewall.conntrack  # noqa: F401
+            import fwknopd.firewall.conntrack
+            import fwknopd.knock_commands  # noqa: F401
             from fwknopd.verbs import Verbs
 
             self._table = Verbs(self._service).table()

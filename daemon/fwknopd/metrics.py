@@ -139,7 +139,7 @@ def _knocks(service: Service) -> Iterator[Family]:
         "Packets judged, by verdict and reason.",
         {_verdict(reason): counted[reason] for reason in Reason},
     )
-    doors, cycles = engine.doors.table, engine.commands.cycles.table
+    doors, cycles = engine.doors.table, engine.commands.loaded.cycles.table
     yield _gauge("fwknopd_open_doors", "Doors that are open.", len(doors))
     yield _gauge("fwknopd_open_cycles", "Command cycles that are open.", len(cycles))
 

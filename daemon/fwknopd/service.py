@@ -146,7 +146,7 @@ class Service:
         self.intake.report()
 
     def _start_text(self, doors: int) -> str:
-        clients, cycles = len(self.engine.settings.stanzas), len(self.engine.commands.cycles.table)
+        clients, cycles = len(self.engine.settings.stanzas), self.engine.commands.open_cycles
         more = f", {cycles} command {'cycle' if cycles == 1 else 'cycles'} too" if cycles else ""
         return (
             f"fwknopd {__version__} started: "

@@ -62,7 +62,7 @@ def status(service: Service) -> Json:
         "knocked_before": service.first_knock.was_before(
             accepted=engine.events.counters[Reason.ACCEPTED] > 0
         ),
-        "grants": len(engine.doors.table) + len(engine.commands.cycles.table),
+        "grants": len(engine.doors.table) + engine.commands.open_cycles,
         "clock": _clock(service),
         "test": service.options.test,
         "ready": is_ready(service),

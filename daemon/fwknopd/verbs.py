@@ -69,7 +69,7 @@ class Verbs:
         also of doors beyond the limit.
         """
         service, doors = self._service, self._lister.list()
-        cycles = service.engine.commands.cycles.table
+        cycles = service.engine.commands.loaded.cycles.table
         shown = last_to_close(doors.open, arguments.get("limit", LISTED))
         return {
             "now": service.clock.now(),
@@ -97,7 +97,7 @@ class Verbs:
         """
         select, cut = _selection(arguments), bool(arguments.get("cut"))
         engine = self._service.engine
-        cycles = engine.commands.revoke(select)
+        cycles = engine.commands.loaded.revoke(select)
         try:
             revoked = engine.doors.revoke(select, cut=cut)
         except FirewallError as error:

@@ -63,7 +63,7 @@ SHARED = ("spawning", "workers", "loop", "accounts")
 # The engine sees of the edges only what a backend promises and what an event is.
 ENGINE_MODULES = (
     *("engine", "engine_edges", "open_doors", "adopting", "endings", "door_list", "reporting"),
-    *("knock_commands", "command_queue", "command_reporting", "open_cycles"),
+    *("late_commands", "knock_commands", "command_queue", "command_reporting", "open_cycles"),
     *("judging", "undecided"),
 )
 ENGINE = (*CORE, *ENGINE_MODULES, "firewall", "events")

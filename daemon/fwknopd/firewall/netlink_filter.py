@@ -43,11 +43,8 @@ def only(kinds: Collection[int], messages: int = MESSAGES) -> bytes:
 
     Compared are the low bytes, which is what tells the kinds of one subsystem apart.
     """
-    program: list[Instruction] = [(_LDX_IMMEDIATE, 0, 0, 0)]
-    for _ in range(messages):
-        program += _wanted(sorted({kind & 0xFF for kind in kinds}))
-        program += _next_message()
-    program.append((_RETURN, 0, 0, _WHOLE))
+    message = [*_wanted(sorted({kind & 0xFF for kind in kinds})), *_next_message()]
+    program = [(_LDX_IMMEDIATE, 0, 0, 0), *message * messages, (_RETURN, 0, 0, _WHOLE)]
     return b"".join(_INSTRUCTION.pack(*instruction) for instruction in program)
 
 

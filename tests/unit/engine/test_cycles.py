@@ -51,7 +51,9 @@ class Memory:
 def memory(rig: Rig) -> Memory:
     """The rig's engine with a client of cycles and a memory for them."""
     memory = Memory(rig.runner)
-    rig.engine.commands = KnockCommands(rig.runner, rig.engine.events, rig.clock.monotonic, memory)
+    rig.engine.commands.loaded = KnockCommands(
+        rig.runner, rig.engine.events, rig.clock.monotonic, memory
+    )
     rig.use(CYCLE)
     return memory
 
@@ -63,7 +65,7 @@ def pass_time(rig: Rig, seconds: float) -> None:
 
 def left(rig: Rig) -> list[tuple[str, float]]:
     now = rig.clock.monotonic()
-    return [(each.client, each.expires - now) for each in rig.engine.commands.cycles.table]
+    return [(each.client, each.expires - now) for each in rig.engine.commands.loaded.cycles.table]
 
 
 def lines(rig: Rig) -> list[str]:
@@ -232,10 +234,10 @@ def test_a_memory_that_fails_is_told_of_once(rig: Rig, knock: Knock, memory: Mem
 def test_a_successor_goes_on(rig: Rig, knock: Knock, memory: Memory) -> None:
     rig.engine.handle(knock())
     rig.runner.end()
-    found = [replace(each, owner="") for each in rig.engine.commands.cycles.table]
+    found = [replace(each, owner="") for each in rig.engine.commands.loaded.cycles.table]
     successor = KnockCommands(rig.runner, rig.engine.events, rig.clock.monotonic, memory)
     successor.adopt(found, "")
-    rig.engine.commands = successor
+    rig.engine.commands.loaded = successor
     rig.clock.advance(59)
     rig.engine.handle(knock())
     rig.runner.end()
@@ -248,9 +250,11 @@ def test_a_successor_goes_on(rig: Rig, knock: Knock, memory: Memory) -> None:
 def test_what_was_over_meanwhile_is_closed_at_once(rig: Rig, knock: Knock, memory: Memory) -> None:
     rig.engine.handle(knock())
     rig.runner.end()
-    found = [replace(each, owner="") for each in rig.engine.commands.cycles.table]
-    rig.engine.commands = KnockCommands(rig.runner, rig.engine.events, rig.clock.monotonic, memory)
-    rig.engine.commands.adopt(found, "a line was torn")
+    found = [replace(each, owner="") for each in rig.engine.commands.loaded.cycles.table]
+    rig.engine.commands.loaded = KnockCommands(
+        rig.runner, rig.engine.events, rig.clock.monotonic, memory
+    )
+    rig.engine.commands.loaded.adopt(found, "a line was torn")
     pass_time(rig, 3600)
     assert rig.runner.texts() == ["close 192.0.2.7 22"]
     (error,) = rig.events("error")
@@ -289,7 +293,7 @@ def test_a_new_knock_takes_the_place_of_a_failed_closing(
     rig.runner.end(Ended(signal=9, late=True))
     rig.runner.end()
     assert left(rig) == [("phone", 60)]
-    (cycle,) = rig.engine.commands.cycles.table
+    (cycle,) = rig.engine.commands.loaded.cycles.table
     assert cycle.failures == 0
 
 
@@ -355,7 +359,7 @@ def test_a_slow_opening_is_undone_after_another_client_has_opened_the_same(
 
 def gone(rig: Rig, *stanzas: Stanza) -> None:
     rig.use(*stanzas)
-    rig.engine.commands.close_of_the_gone(stanzas, "its client is gone")
+    rig.engine.commands.loaded.close_of_the_gone(stanzas, "its client is gone")
 
 
 @pytest.mark.parametrize(
@@ -436,7 +440,7 @@ def test_a_log_only_client_runs_nothing(rig: Rig, knock: Knock, memory: Memory) 
 def test_the_end_of_the_daemon_closes_everything(rig: Rig, knock: Knock, memory: Memory) -> None:
     rig.engine.handle(knock("192.0.2.7,tcp/22"))
     rig.engine.handle(knock("192.0.2.8,tcp/22"))
-    rig.engine.commands.stop()
+    rig.engine.commands.loaded.stop()
     assert rig.runner.waited == [2.0]
     for expected in ("open 192.0.2.7 22", "close 192.0.2.7 22"):
         assert rig.runner.end() == expected
@@ -445,7 +449,7 @@ def test_the_end_of_the_daemon_closes_everything(rig: Rig, knock: Knock, memory:
 
 
 def test_an_end_without_cycles_waits_for_nothing(rig: Rig, memory: Memory) -> None:
-    rig.engine.commands.stop()
+    rig.engine.commands.loaded.stop()
     assert rig.runner.waited == []
 
 
@@ -471,6 +475,6 @@ def test_what_waits_for_a_client_that_is_gone_is_not_run(
 
 def test_a_revoked_cycle_is_over_for_who_adopts_it(rig: Rig, knock: Knock, memory: Memory) -> None:
     rig.engine.handle(knock())
-    rig.engine.commands.revoke(lambda asked: True)
-    (cycle,) = rig.engine.commands.cycles.closing
+    rig.engine.commands.loaded.revoke(lambda asked: True)
+    (cycle,) = rig.engine.commands.loaded.cycles.closing
     assert cycle.expires == rig.clock.monotonic()
