@@ -304,6 +304,7 @@ def test_hmac_can_be_left_out_on_purpose(visitor: Visitor, daemon: StubDaemon, u
         ("hmac_key", base64.b64encode(bytes(129)).decode()),
         ("hmac_key", KEY),
         ("key", "two\nlines"),
+        ("key", "a passphrase {{ with-this }}"),
     ],
 )
 def test_bad_key_is_refused_at_its_field_and_not_sent_back(

@@ -13,9 +13,14 @@ from collections.abc import Iterable
 from fwknopd.config.variables import is_secret
 from fwknopd.keys import is_placeholder
 
-REMEDY = "Give the variable a value in OpenWISP: of the device, its group or the template."
+REMEDY = (
+    "Give the variable a value in OpenWISP: of the device, its group or the template. If it is "
+    "none, write this without {{ and }}."
+)
 FREE_TEXTS = frozenset({"name", "note"})
-_MARK = "{{"
+MARK = "{{"
+"""Without it there is none."""
+
 _VARIABLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _ALONE = re.compile(r"\s*\{\{\s*\w+\s*\}\}\s*")
 _LONGEST_NAME = 64
@@ -23,7 +28,7 @@ _LONGEST_NAME = 64
 
 def has_variable(text: str) -> bool:
     """Is there what looks like a variable, with a name that OpenWISP takes or with any other?"""
-    return _MARK in text and _VARIABLE.search(text) is not None
+    return MARK in text and _VARIABLE.search(text) is not None
 
 
 def is_no_key(text: str) -> bool:
@@ -34,7 +39,7 @@ def is_no_key(text: str) -> bool:
 def missing_value(option: str, items: Iterable[str]) -> str:
     """What to say of an option in which a variable is left, or "". Free texts may have any."""
     for item in items:
-        if _MARK in item and option not in FREE_TEXTS and (found := _VARIABLE.search(item)):
+        if MARK in item and option not in FREE_TEXTS and (found := _VARIABLE.search(item)):
             return _told(option, item, found[1])
     return ""
 
@@ -49,4 +54,4 @@ def _told(option: str, item: str, inside: str) -> str:
 
 def in_one_word(text: str) -> str:
     """The text with no blank in what looks like a variable, so that splitting leaves it whole."""
-    return _VARIABLE.sub(lambda found: "".join(found[0].split()), text) if _MARK in text else text
+    return _VARIABLE.sub(lambda found: "".join(found[0].split()), text) if MARK in text else text
