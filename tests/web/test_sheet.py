@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
+from unittest.mock import Mock
 
 import pytest
 from flask import Flask
+from werkzeug.test import EnvironBuilder
+from werkzeug.wsgi import ClosingIterator
 
 from fwknop_webui.app import create_app
 from fwknop_webui.qr import QrPicture, draw
+from fwknop_webui.security import COOKIE
 from fwknop_webui.services import EXTENSION, WebConfig
 from fwknop_webui.sessions import FRESH_SECONDS
 from fwknop_webui.staging import Staging
@@ -223,6 +229,54 @@ def test_one_document_is_drawn_at_a_time(
     assert visitor.get("/clients").status == 200
     answer.close()
     assert not drawing.locked()
+    # And so does who goes before the first byte of it.
+    cookie = visitor.client.get_cookie(COOKIE)
+    assert cookie
+    environ = EnvironBuilder(
+        "/sheet",
+        method="POST",
+        data={**dict(form.fields), "which": "all"},
+        headers=[("Host", "localhost"), ("Cookie", f"{COOKIE}={cookie.value}")],
+    ).get_environ()
+    begin = Mock()
+    unread = app.wsgi_app(environ, begin)
+    assert isinstance(unread, ClosingIterator)
+    assert begin.call_args.args[0] == "200 OK"
+    assert drawing.locked()
+    unread.close()
+    assert not drawing.locked()
+    assert len(drawn(sheet(visitor))) == COUNT
+
+
+def fail(*_arguments: object, **_named: object) -> NoReturn:
+    raise OSError(5, "Input/output error")
+
+
+FAULTS = {
+    "the template": [("fwknop_webui.pages.stream_template", fail)],
+    "a hook behind it": [("fwknop_webui.security.HEADERS", 1)],
+    "both, and the page that says so": [
+        ("fwknop_webui.pages.stream_template", fail),
+        ("fwknop_webui.errors.render", fail),
+    ],
+    "what comes before it": [("fwknop_webui.views.sheet.let_go", fail)],
+    "a code": [("fwknop_webui.qr.draw", fail)],
+}
+
+
+@pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
+def test_whatever_fails_the_next_one_may_have_a_sheet(
+    visitor: Visitor, write_uci: Write, app: Flask, faults: list[tuple[str, object]]
+) -> None:
+    write_uci(MANY)
+    form = form_of(choose(visitor))
+    with pytest.MonkeyPatch.context() as patch, suppress(OSError):
+        for place, broken in faults:
+            patch.setattr(place, broken)
+        data = {**dict(form.fields), "which": "all"}
+        assert visitor.client.post("/sheet", data=data, buffered=True).status_code == 500
+    assert not app.extensions[EXTENSION].drawing.locked()
+    assert len(drawn(sheet(visitor))) == COUNT
 
 
 def test_a_slow_router_gives_what_it_can_in_time_and_then_the_rest(
@@ -248,6 +302,46 @@ def test_a_slow_router_gives_what_it_can_in_time_and_then_the_rest(
     assert "Go on" not in page.text
     again = behind.press(form_of(page), "Show again")
     assert names(again) == clients(3, 4, 5)
+
+
+def test_who_expires_between_the_parts_takes_no_page_from_others(
+    config: WebConfig, write_uci: Write, hands: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(text: str) -> QrPicture:
+        hands.forward(15)
+        return draw(text)
+
+    monkeypatch.setattr("fwknop_webui.qr.draw", slowly)
+    ends = f"\n\toption ACCESS_EXPIRE_EPOCH '{int(hands.wall() + 100)}'"
+    text = MANY
+    for number in (1, 2, 4):
+        text = text.replace(f"'Client {number}'", f"'Client {number}'{ends}")
+    write_uci(text)
+    behind = Visitor(create_app(replace(config, is_behind=True)), PASSWORD)
+    behind.log_in()
+    page = behind.press(form_of(choose(behind)), "Show QR codes", which="found", state="enabled")
+    assert names(page) == clients(0, 1, 2)
+    [rest] = [form for form in page.forms if form.buttons and "Go on" in form.buttons[0][0]]
+    hands.forward(100)
+    page = behind.press(rest, "Go on with the other 3", which="all")
+    assert names(page) == clients(3, 5)
+    assert "1 client is left out, as it is disabled or expired." in page.text
+    # The last one that had a page is not among those found any more: it is known by its place.
+    assert names(behind.press(rest, "Go on with the other 3")) == clients(3, 5)
+    # Nobody is behind the last one, nor behind one there never was.
+    for last in ("6", "99999"):
+        none = behind.press(rest, "Go on with the other 3", after=last)
+        assert (none.status, names(none)) == (422, [])
+
+
+def test_places_in_a_list_that_was_changed_are_nobodys(visitor: Visitor, write_uci: Write) -> None:
+    write_uci(MANY)
+    form = form_of(choose(visitor, client=["c1"]))
+    visitor.press(visitor.get("/clients/c1/delete").main_form(), "Delete")
+    page = visitor.press(form, "Show QR codes", after="2")
+    assert (page.status, names(page)) == (409, [])
+    assert "The clients were changed meanwhile. Choose once more" in page.text
+    assert names(visitor.press(form_of(page), "Show QR codes")) == clients(0, 2, 3, 4, 5)
 
 
 def test_codes_hold_the_keys_of_their_clients(visitor: Visitor, write_uci: Write) -> None:

@@ -119,6 +119,8 @@ class Page:
         self.status = response.status_code
         # A download need not be text.
         self.html = response.get_data().decode("utf-8", "replace")
+        # As every server does.
+        response.close()
         parser = _Parser()
         parser.feed(self.html)
         self.forms, self.links, self.tags = parser.forms, parser.links, parser.tags

@@ -13,6 +13,7 @@ from fwknop_webui.data import template
 from fwknop_webui.errors import set_up_errors
 from fwknop_webui.i18n import CHOSEN
 from fwknop_webui.luci_language import LuciLanguage
+from fwknop_webui.one_at_a_time import UntilSent
 from fwknop_webui.pages import set_up_templates
 from fwknop_webui.routes import FORM, UPLOAD, Route
 from fwknop_webui.security import Guard
@@ -61,6 +62,7 @@ def create_app(config: WebConfig, parts: Services | None = None) -> Flask:
     set_up_errors(app)
     Guard({route.endpoint: route for route in ROUTES}).attach(app)
     app.before_request(settle)
+    app.wsgi_app = UntilSent(app.wsgi_app)  # type: ignore[method-assign]
     for route in ROUTES:
         _add(app, route)
     # An earlier run may have left changes that nobody confirmed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from fwknop_webui.hosts import ALWAYS, host_name
 from fwknop_webui.i18n import _, language, ngettext
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.notices import Level, Notice
+from fwknop_webui.one_at_a_time import at_end
 from fwknop_webui.security import csrf_token
 from fwknop_webui.services import current_draft, current_session, services
 from fwknop_webui.sessions import Session
@@ -70,28 +71,25 @@ PIECE = 16 * 1024
 """Characters of a long page that are sent at once."""
 
 
-def stream(template: str, active: str, at_end: Callable[[], None], **context: object) -> Response:
-    """A long page, sent piece by piece as it is made. ``at_end`` is called however it ends."""
+def stream(template: str, active: str, **context: object) -> Response:
+    """A long page, sent piece by piece as it is made."""
     parts = stream_template(template, shell=_shell(active, polls=False), **context)
-    answer = Response(_pieces(parts, at_end), mimetype="text/html")
-    # Also when nobody wanted as much as its beginning.
-    answer.call_on_close(at_end)
-    return answer
+    if isinstance(parts, Generator):
+        # It keeps the request: until here, also when nobody wants as much as its beginning.
+        at_end(parts.close)
+    return Response(_pieces(parts), mimetype="text/html")
 
 
-def _pieces(parts: Iterator[str], at_end: Callable[[], None]) -> Iterator[str]:
+def _pieces(parts: Iterator[str]) -> Iterator[str]:
     waiting: list[str] = []
     size = 0
-    try:
-        for part in parts:
-            waiting.append(part)
-            size += len(part)
-            if size >= PIECE:
-                yield "".join(waiting)
-                waiting, size = [], 0
-        yield "".join(waiting)
-    finally:
-        at_end()
+    for part in parts:
+        waiting.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield "".join(waiting)
+            waiting, size = [], 0
+    yield "".join(waiting)
 
 
 def _shell(active: str, polls: bool) -> Shell:

@@ -30,7 +30,8 @@ class Which(StrEnum):
 class SheetChoice:
     """A posted choice. ``ticked`` are sections; ``first`` and ``last`` as they were typed.
 
-    ``skipped``: so many leaves were there before.
+    ``after``: the number of the last client that has a leaf already, if one has. Not how many there
+    were: when some of them have expired since, as many others would be left out.
     """
 
     which: Which = Which.UNSAID
@@ -39,7 +40,7 @@ class SheetChoice:
     state: str = ""
     first: str = ""
     last: str = ""
-    skipped: int = 0
+    after: int = 0
 
     @classmethod
     def from_form(cls, form: MultiDict[str, str]) -> SheetChoice:
@@ -53,7 +54,7 @@ class SheetChoice:
             form.get("state", ""),
             form.get("first", "").strip(),
             form.get("last", "").strip(),
-            next(_numbers((form.get("skipped", ""),)), 0),
+            next(_numbers((form.get("after", ""),)), 0),
         )
 
     @property
@@ -66,7 +67,7 @@ class SheetChoice:
             "state": self.state,
             "first": self.first,
             "last": self.last,
-            "skipped": str(self.skipped or ""),
+            "after": str(self.after or ""),
         }
 
 
@@ -108,6 +109,8 @@ def chosen_rows(
             found = rows[first - 1 : last]
         case _:
             found = rows
+    # They all stand in the order of the list.
+    found = [row for row in found if row.number > choice.after]
     if not found:
         raise ValueError(_none_text(choice.which))
     return found

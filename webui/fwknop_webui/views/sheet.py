@@ -18,9 +18,9 @@ from fwknop_webui import qr
 from fwknop_webui.auth import Right
 from fwknop_webui.check import check
 from fwknop_webui.client_rows import STATES, ClientRow, client_rows
-from fwknop_webui.editing import base_seal, is_current
+from fwknop_webui.editing import base_seal, is_unchanged
 from fwknop_webui.i18n import _, ngettext
-from fwknop_webui.one_at_a_time import Turn
+from fwknop_webui.one_at_a_time import take_turn
 from fwknop_webui.pages import render, stream
 from fwknop_webui.phone import NotUsable, Phone, phone_of
 from fwknop_webui.recent_password import password_obstacle
@@ -41,7 +41,11 @@ from fwknop_webui.staging import Draft
 log = logging.getLogger(__name__)
 
 MOST_SECONDS = 40.0
-"""Behind uhttpd, which ends a script after a minute, perhaps in the middle of its answer."""
+"""Behind uhttpd, which ends a script perhaps in the middle of its answer.
+
+It counts the minute of its ``script_timeout`` from the script's start, and what the script writes
+doesn't make it count anew. Some versions stop counting when the headers are out, but none tells.
+"""
 
 LEFT_OUT = ("disabled", "expired")
 """States in which a client's code is of no use to anybody, and may be to a finder."""
@@ -68,13 +72,14 @@ class Sheet:
 class Leaves:
     """The leaves, drawn one by one when they are asked for, until there is no more time.
 
-    ``shown`` and ``rest`` say how many there were and how many are left.
+    ``shown`` and ``rest`` say how many there were and how many are left; ``last`` is the number of
+    the last client that has one.
     """
 
     def __init__(self, rows: Sequence[ClientRow], draft: Draft) -> None:
         self._rows, self._draft = rows, draft
         self._ends = _now() + MOST_SECONDS if services().config.is_behind else inf
-        self.shown = 0
+        self.shown = self.last = 0
 
     @property
     def rest(self) -> int:
@@ -87,7 +92,7 @@ class Leaves:
                 return
             phone = _phone(row, self._draft)
             yield Leaf(row, phone, qr.draw(phone.payload))
-            self.shown += 1
+            self.shown, self.last = self.shown + 1, row.number
 
 
 def _now() -> float:
@@ -102,8 +107,10 @@ def choose_sheet() -> ResponseReturnValue:
 def show_sheet() -> ResponseReturnValue:
     """The codes; asks for the password first when it was given long ago."""
     draft = current_draft()
-    if not is_current(draft, request.form.get("base", "")):
-        abort(409)
+    if not is_unchanged(draft, request.form.get("base", "")):
+        # Ids and numbers are places in the list: they may be somebody else's by now.
+        text = _("The clients were changed meanwhile. Choose once more whose codes you want.")
+        return _choose(draft, SheetChoice(), text), 409
     choice = SheetChoice.from_form(request.form)
     if choice.which is Which.UNSAID:
         return _choose(draft, choice)
@@ -168,20 +175,17 @@ def _sheet(draft: Draft, chosen: Iterable[ClientRow]) -> Sheet:
 
 def _sent(draft: Draft, choice: SheetChoice, sheet: Sheet) -> ResponseReturnValue:
     """One document at a time: each takes one of the few threads there are for as long as it is."""
-    turn = Turn(services().drawing)
-    if not turn.take(BUSY_SECONDS):
+    if not take_turn(services().drawing, BUSY_SECONDS):
         text = _("Another sheet is being drawn just now. Wait until it is there, then try again.")
         return _choose(draft, choice, text), 503
-    rows = sheet.rows[choice.skipped :]
-    log.info("The keys of %d clients are shown to %s", len(rows), require_session().username)
+    log.info("The keys of %d clients are shown to %s", len(sheet.rows), require_session().username)
     # Nothing is changed here, so the other tabs need not wait.
     let_go()
     return stream(
         "sheet.html",
         "clients",
-        turn.give_back,
-        leaves=Leaves(rows, draft),
-        count=len(rows),
+        leaves=Leaves(sheet.rows, draft),
+        count=len(sheet.rows),
         troubles=sheet.troubles,
         left_out=_left_out(sheet.left_out),
         base=base_seal(draft),
