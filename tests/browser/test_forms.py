@@ -228,3 +228,37 @@ def test_menu_of_a_row_closes_by_itself(page: Page, site: Site) -> None:
     menu.locator("summary").click()
     page.locator("h1").click()
     expect(menu.get_by_text("Clone")).to_be_hidden()
+
+
+def test_field_says_what_the_server_would_as_soon_as_it_is_left(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/clients/{ANNA}")
+    ports, error = page.locator("#f-OPEN_PORTS"), page.locator("#e-OPEN_PORTS")
+    ports.fill("tcp/99999")
+    expect(error).to_have_count(0)
+    page.keyboard.press("Tab")
+    expect(error).to_contain_text("99999")
+    expect(ports).to_have_attribute("aria-invalid", "true")
+    expect(ports).to_have_attribute("aria-describedby", "e-OPEN_PORTS h-OPEN_PORTS")
+    said = error.inner_text()
+    page.get_by_role("button", name="Save", exact=True).click()
+    assert error.inner_text() == said
+    # Typing it right is enough; the server is asked again all the same.
+    ports.fill("tcp/8443")
+    expect(error).to_have_count(0)
+    expect(ports).not_to_have_attribute("aria-invalid", "true")
+    expect(ports).to_have_attribute("aria-describedby", "h-OPEN_PORTS")
+    page.locator("#f-FW_ACCESS_TIMEOUT").fill("soon")
+    page.locator("#f-note").focus()
+    expect(page.locator("#e-FW_ACCESS_TIMEOUT")).to_be_visible()
+
+
+def test_keys_are_not_sent_before_the_form_is(page: Page, site: Site) -> None:
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.post_data or ""))
+    page.goto(f"{site.url}/clients/{ANNA}#tab-keys")
+    page.locator("#f-key").fill("not yet finished")
+    page.get_by_role("tab", name="General").click()
+    page.locator("#f-FW_ACCESS_TIMEOUT").fill("soon")
+    page.keyboard.press("Tab")
+    expect(page.locator("#e-FW_ACCESS_TIMEOUT")).to_be_visible()
+    assert not any("not" in each and "finished" in each for each in sent)

@@ -57,8 +57,9 @@ def test_every_form_works_without_scripts(
     changes(walk)
     page.get_by_role("button", name="Log out").click()
     assert not walk.failed
-    # LuCI's form, not one of ours, leads to the foreign one.
-    unsafe = [route.rule for route in ROUTES if route.method != "GET" and not route.foreign]
+    # LuCI's form, not one of ours, leads to the foreign one; only scripts ask below /api.
+    forms = [route for route in ROUTES if not route.foreign and not route.rule.startswith("/api/")]
+    unsafe = [route.rule for route in forms if route.method != "GET"]
     patterns = {rule: re.sub("<[^>]*>", "[^/]+", rule) for rule in unsafe}
     missed = [r for r in unsafe if not any(re.fullmatch(patterns[r], path) for path in walk.sent)]
     assert not missed

@@ -179,6 +179,12 @@ def _faults(typed: Mapping[str, str]) -> dict[str, str]:
     return errors
 
 
+def field_fault(option: str, typed: str) -> str:
+    """What is wrong with this field, whatever stands in the others; "" for nothing."""
+    others = ("PCAP_INTF", "network", *(item.option for item in _DEFAULT_TIMES.values()))
+    return _faults({**dict.fromkeys(others, ""), option: typed}).get(option, "")
+
+
 def _is_time(option: str, typed: str) -> bool:
     """Whether a client could have it. The length first: int() refuses thousands of digits."""
     if not typed:

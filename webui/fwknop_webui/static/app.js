@@ -319,6 +319,58 @@
 		document.addEventListener("input", touched);
 	};
 
+	// ---- a field that was left: what the server will say of it; it is judged again when sent ----
+
+	// Longer than a click takes: what stands below must not move away from under it.
+	const CHECK_MS = 250;
+
+	const markField = (input, error) => {
+		const name = input.id.slice(2);
+		const known = document.getElementById(`e-${name}`);
+		if (known) setText(known, error);
+		else if (error) {
+			const note = document.createElement("div");
+			note.className = "cbi-error";
+			note.id = `e-${name}`;
+			note.setAttribute("role", "alert");
+			note.textContent = error;
+			(document.getElementById(`h-${name}`) ?? input.parentElement.lastChild).before(note);
+		}
+		if (known && !error) known.remove();
+		const ids = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== `e-${name}`);
+		input.setAttribute("aria-describedby", (error ? [`e-${name}`, ...ids] : ids).join(" "));
+		if (error) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid");
+		input.closest(".cbi-value")?.classList.toggle("cbi-value-error", error !== "");
+	};
+
+	const startChecking = () => {
+		const url = document.body.dataset.checkUrl;
+		const asked = new WeakMap();
+		let timer = 0;
+		const check = async (input) => {
+			const value = input.value;
+			if (value === (asked.get(input) ?? input.defaultValue)) return;
+			asked.set(input, value);
+			const body = new URLSearchParams({
+				csrf: input.form.elements.csrf.value, form: input.dataset.check, option: input.id.slice(2), value });
+			try {
+				const answer = await fetch(url, { method: "POST", body, redirect: "error" });
+				const { error } = answer.ok ? await answer.json() : {};
+				if (error !== undefined && input.value === value) markField(input, error);
+			} catch {
+				// It is said when the form is sent.
+			}
+		};
+		const soon = (event) => {
+			const input = event.target;
+			// While it is typed anew, a fault goes as soon as it is none any more.
+			if (!input.dataset.check || (event.type === "input" && !input.ariaInvalid)) return;
+			clearTimeout(timer);
+			timer = setTimeout(check, CHECK_MS, input);
+		};
+		if (url) for (const type of ["focusout", "input"]) document.addEventListener(type, soon);
+	};
+
 	// ---- after Save & Apply: a request that gets through is the confirmation ----
 
 	const startConfirming = () => {
@@ -453,6 +505,7 @@
 	startBusyButtons();
 	startConfirming();
 	startKeepingAwake();
+	startChecking();
 	const told = document.querySelector("[data-now]");
 	if (told) setServerNow(Number(told.dataset.now));
 	if (live) startPolling();
