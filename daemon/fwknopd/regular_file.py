@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from pathlib import Path
 
-from fwknopd.config.problems import Problem, Severity
+from fwknopd.config.problems import Problem, Severity, shell_word
 
 
 class FileError(Exception):
@@ -79,10 +78,10 @@ def privacy_problems(path: Path, found: os.stat_result) -> list[Problem]:
     """
     problems = []
     if found.st_mode & 0o077:
-        remedy = f"Run `chmod 600 {shlex.quote(str(path))}`."
+        remedy = f"Run `chmod 600 {shell_word(str(path))}`."
         problems.append(_warning(path, "other users can read or change it", remedy))
     if found.st_uid not in (0, os.geteuid()):
-        remedy = f"Run `chown root {shlex.quote(str(path))}`."
+        remedy = f"Run `chown root {shell_word(str(path))}`."
         problems.append(_warning(path, "it belongs to another user", remedy))
     return problems
 

@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import os
 import re
-import shlex
 import stat
 import time
 from collections.abc import Collection, Iterator
@@ -19,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from fwknopd.config.problems import Problem, Severity
+from fwknopd.config.problems import Problem, Severity, shell_word
 from fwknopd.regular_file import FileError, file_error, open_regular, read_limited
 
 MAX_FILE_SIZE = 4 << 20
@@ -153,7 +152,7 @@ class Locked:
             return (
                 self._problem(
                     "changes that are not committed yet are in effect",
-                    f"See `uci changes {shlex.quote(name)}`, then commit or revert them.",
+                    f"See `uci changes {shell_word(name)}`, then commit or revert them.",
                 ),
             )
         if not os.path.lexists(place):

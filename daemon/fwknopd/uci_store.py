@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fwknopd.config.problems import Problem
+from fwknopd.config.problems import Problem, shell_word
 from fwknopd.config.uci_changes import ChangeError, UciChange, apply
 from fwknopd.config.uci_delta import parse_delta
 from fwknopd.config.uci_edit import apply_delta
@@ -260,7 +259,7 @@ class UciStore:
 
     def _check_pending(self, loaded: Loaded, include_pending: bool) -> None:
         if loaded.pending and not include_pending:
-            name = shlex.quote(self.name)
+            name = shell_word(self.name)
             raise PendingChanges(
                 f"{len(loaded.pending)} changes to {self.name} by another program are not "
                 "committed yet",

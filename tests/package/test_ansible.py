@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -152,10 +153,14 @@ def test_what_is_not_named_stays_as_it_is(router: Router) -> None:
         ({"clients": [{**ANNA, "options": KEYS}]}, "Put it under keys"),
         ({"settings": {"OPEN_PORTS": "tcp/22"}}, "settings.OPEN_PORTS: there is no such option"),
         ({"clients": [{"name": "eve"}]}, "client eve: there is no key"),
+        (
+            {"clients": [{"name": "eve"}, {**ANNA, "options": {"OPEN_PORTS": "tcp/99999"}}]},
+            "client anna: OPEN_PORTS: 'tcp/99999'",
+        ),
         ({"uci": "/nowhere/fwknopd"}, "/nowhere/fwknopd"),
         ({"program": "/nowhere/fwknopctl"}, "Name the packages of fwknop-wrt"),
     ],
-    ids=["misspelt", "keys among options", "no setting", "no keys", "no file", "no program"],
+    ids=["misspelt", "keys among options", "no setting", "no keys", "two", "no file", "no program"],
 )
 def test_the_module_says_what_is_wrong_and_changes_nothing(
     router: Router, arguments: dict[str, Any], said: str
@@ -255,6 +260,25 @@ def test_the_module_warns_of_what_a_reload_does_not_bring(router: Router) -> Non
     router.put("reload", json.dumps({"reloaded": True, "problems": [waits]}), 0o600)
     answer = router.module(clients=[ANNA])
     assert "SYSLOG_SERVER: it waits. Restart the daemon." in str(answer["warnings"])
+
+
+def test_warnings_say_of_which_router_and_file_they_are(router: Router) -> None:
+    problem = {"file": "/etc/config/fwknopd", "line": 7, "message": "it is odd", "remedy": ""}
+    router.put("reload", json.dumps({"reloaded": True, "problems": [problem]}), 0o600)
+    nobody = {"name": "ana", "state": "revoked"}
+    every_port = {**ANNA, "options": {"OPEN_PORTS": []}}
+    told = router.module(router="r1", clients=[every_port, nobody])["warnings"]
+    expected = [
+        "r1: OPEN_PORTS: client anna may open every port, as OPEN_PORTS is given without a value. "
+        "Write its ports, such as tcp/22.",
+        "r1: there is no client ana here: nothing to revoke. Look at the name: fwknopctl client "
+        "list.",
+        "r1: /etc/config/fwknopd line 7: it is odd.",
+    ]
+    for text, warning in zip(expected, told, strict=True):
+        assert text in str(warning)
+    [told] = router.module(check=True, clients=[nobody])["warnings"]
+    assert f"{os.uname().nodename}: there is no client ana here" in str(told)
 
 
 def test_the_module_warns_where_knocks_would_open_nothing(router: Router) -> None:

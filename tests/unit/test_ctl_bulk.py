@@ -94,6 +94,15 @@ def test_a_table_that_tells_its_separator(router: Router, first: str, separator:
         clients_from_csv(f"{first}\nname{separator}OPEN_PORTS\nx{separator}y{separator}z\n", "t")
 
 
+def test_a_cell_without_ports_is_told_and_that_of_a_key_is_filled(router: Router) -> None:
+    table = f"name,OPEN_PORTS,KEY_BASE64,HMAC_KEY_BASE64\nanna,,{KEY_BASE64},\nJo,tcp/22,,\n"
+    code, told = router.run("import", "--csv", "-", "--apply", said=table)
+    assert code == 0 and "client anna may open every port" in told
+    assert "HMAC key" not in told and "client Jo" not in told
+    assert f"2 clients added. {router.uci} is written." in told
+    assert "--csv" not in told
+
+
 def test_a_table_lets_nobody_in_again_who_is_revoked(router: Router) -> None:
     router.run("client", "revoke", "bob")
     table = "name,OPEN_PORTS\nbob,tcp/80\ncarl,tcp/443\n"

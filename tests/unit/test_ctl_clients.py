@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shlex
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -465,3 +467,131 @@ def test_a_command_to_paste_is_one_command_whatever_a_client_is_called(
     words = shlex.split(told.rpartition("with the new ones: ")[2])
     assert words[:3] == ["fwknopctl", "client", "restore"]
     assert (parse(words[1:]).name, parse(words[1:]).uci) == (name, str(router.uci))
+
+
+# What may not have been meant
+
+
+def told_of(router: Router, client: dict[str, Any]) -> list[str]:
+    return [item["message"] for item in router.apply({"clients": [client]})["warnings"]]
+
+
+def test_nobody_to_revoke_is_told_and_is_no_error(router: Router) -> None:
+    nobody = {"name": "ana", "state": "revoked"}
+    assert told_of(router, nobody) == ["there is no client ana here: nothing to revoke"]
+    code, told = router.run("apply", said=json.dumps({"clients": [nobody]}))
+    assert code == 0 and "there is no client ana here" in told
+    assert told_of(router, {"name": "ana", "state": "absent"}) == []
+    assert told_of(router, {"name": "bob", "state": "revoked"}) == []
+    assert told_of(router, {"name": "bob", "state": "revoked"}) == []
+
+
+@pytest.mark.parametrize("empty", ["", [], None, [""]], ids=["text", "list", "null", "item"])
+def test_ports_without_a_value_open_every_port_and_that_is_told(
+    router: Router, empty: object
+) -> None:
+    [told] = told_of(router, {**ANNA, "options": {"OPEN_PORTS": empty}})
+    assert told == "client anna may open every port, as OPEN_PORTS is given without a value"
+    assert told_of(router, {**ANNA, "options": {}}) == []
+    assert told_of(router, ANNA) == []
+
+
+def test_a_key_without_a_value_is_told_where_there_is_none(router: Router) -> None:
+    keys = {"KEY_BASE64": KEY_BASE64, "HMAC_KEY_BASE64": ""}
+    [told] = told_of(router, {**ANNA, "keys": keys})
+    assert told == "client anna has no HMAC key, as HMAC_KEY_BASE64 is given without a value"
+    assert told_of(router, {"name": "bob", "keys": {"HMAC_KEY": ""}}) == []
+
+
+def test_ports_without_a_value_are_told_at_the_keyboard(router: Router) -> None:
+    code, told = router.run("client", "add", "eve", "--set", "OPEN_PORTS=")
+    assert code == 0 and "client eve may open every port" in told
+    assert "every port" not in router.run("client", "add", "fay")[1]
+
+
+def test_faults_name_the_client_and_not_a_file_that_is_none_of_theirs(router: Router) -> None:
+    bert = {**ANNA, "name": "bert", "options": {"OPEN_PORTS": "tcp/99999"}}
+    told = router.refused({"clients": [ANNA, bert, {"name": "eve"}]})
+    assert told.startswith("fwknopctl: client bert: OPEN_PORTS: 'tcp/99999' ")
+    assert str(router.uci) not in told
+    told = router.refused({"clients": [{"name": "eve"}]})
+    assert told.startswith("fwknopctl: client eve: there is no key")
+
+
+def test_every_fault_is_told_at_once_up_to_twenty(router: Router) -> None:
+    wrong = [{**ANNA, "name": f"c{n}", "options": {"OPEN_PORTS": "tcp/99999"}} for n in range(23)]
+    told = router.refused({"clients": wrong})
+    for number in range(20):
+        assert f"client c{number}: OPEN_PORTS" in told
+    assert "client c20" not in told and "There are 3 more of them." in told
+    assert "exit-parse-config" not in told
+    answer = json.loads(router.refused({"clients": wrong[:2]}, "--json"))
+    assert answer["error"]["message"].startswith("client c0: ")
+    [other] = answer["error"]["others"]
+    assert other.startswith("client c1: ")
+
+
+# A list
+
+
+def test_who_is_left_out_by_the_daemon_is_not_called_present(router: Router) -> None:
+    router.uci.write_text(
+        f"{FILE}\nconfig access\n\toption name 'eve'\n\toption SOURCE 'ANY'\n"
+        "\toption KEY '{{ eve_key }}'\n"
+        "\nconfig access\n\toption name 'off'\n\toption enabled '0'\n"
+    )
+    answer = json.loads(router.run("client", "list", "--json")[1])
+    found = {item["name"]: (item["state"], item["why"]) for item in answer["clients"]}
+    assert found["bob"] == ("present", "")
+    assert found["off"] == ("revoked", "")
+    assert found["eve"][0] == "unusable" and "eve_key" in found["eve"][1]
+    assert set(answer["clients"][0]) == {"name", "state", "has_keys", "old_keys", "why"}
+    code, told = router.run("client", "list")
+    assert code == 0 and re.search(r"^eve +unusable ", told, re.MULTILINE)
+    assert "client eve is not in use: KEY: OpenWISP had no value" in told
+
+
+def test_clients_are_listed_whatever_else_is_wrong(router: Router) -> None:
+    router.uci.write_text(f"{FILE}\toption MAX_SPA_PACKET_AGE 'soon'\n")
+    code, told = router.run("client", "list")
+    assert code == 0 and "MAX_SPA_PACKET_AGE" in told
+    assert re.search(r"^bob +present ", told, re.MULTILINE)
+
+
+@pytest.mark.parametrize("action", ["rotate", "revoke", "restore", "delete"])
+def test_old_keys_are_no_client_to_do_anything_with(router: Router, action: str) -> None:
+    router.run("client", "add", "anna")
+    router.run("client", "rotate", "anna")
+    before = router.uci.read_bytes()
+    code, told = router.run("client", action, "anna (old keys)")
+    assert (code, router.uci.read_bytes()) == (1, before)
+    assert "old keys" in told
+
+
+@pytest.mark.parametrize("action", ["add", "rotate"])
+def test_no_keys_on_standard_input_are_an_error(router: Router, action: str) -> None:
+    before = router.uci.read_bytes()
+    code, told = router.run("client", action, "eve" if action == "add" else "bob", "--stdin")
+    assert (code, router.uci.read_bytes()) == (1, before)
+    assert "there are no keys on standard input" in told
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
+def test_who_reads_only_the_head_of_what_was_done_gets_no_error(
+    router: Router, tmp_path: Path, form: tuple[str, ...]
+) -> None:
+    rows = "".join(f"client {number},tcp/22\n" for number in range(300))
+    table = tmp_path / "clients.csv"
+    table.write_text(f"name,OPEN_PORTS\n{rows}")
+    command = [sys.executable, "-m", "fwknopd.ctl", "import", "--uci", str(router.uci)]
+    command += ["--csv", str(table), *form]
+    for ending, code in (([], 1), (["--apply"], 0)):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "w") as pipe:
+            done = subprocess.run(
+                [*command, *ending], stdout=pipe, stderr=subprocess.PIPE, text=True
+            )
+        assert done.returncode == code, done.stderr
+    assert f"300 clients added. {router.uci} is written." in done.stderr
+    assert router.client("client 299")

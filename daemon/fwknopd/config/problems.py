@@ -20,6 +20,14 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
+def shell_word(text: str) -> str:
+    """The text as one word of a command that somebody may paste into a shell."""
+    # Loaded when something is wrong, and not by every daemon.
+    import shlex
+
+    return shlex.quote(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One finding: where, what, and what to do about it. Never contains a key.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 
 from fwknopd.config.command_values import Accounts
 from fwknopd.config.directive import Directive, Findings
+from fwknopd.config.problems import shell_word
 from fwknopd.config.settings import Configuration
 from fwknopd.config.stanza_keys import Unusable
 from fwknopd.config.typed_values import TypedValue
@@ -156,7 +156,7 @@ def _without_commands(stanza: Stanza, file: str, findings: Findings) -> Stanza |
         Directive("CMD_CYCLE_OPEN" if stanza.cmd_cycle_open else "ENABLE_CMD_EXEC", "", file),
         f"client {stanza.label} can run no command, as others than root may write this file: "
         "they would become root by it",
-        f"Run `chown root {shlex.quote(file)}` and `chmod 600 {shlex.quote(file)}`.",
+        f"Run `chown root {shell_word(file)}` and `chmod 600 {shell_word(file)}`.",
     )
     # Opening doors instead of what it was to run would be a surprise.
     return None if stanza.cmd_cycle_open else replace(stanza, enable_cmd_exec=False)

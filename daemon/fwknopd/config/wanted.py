@@ -44,7 +44,7 @@ class WantedClient:
 
     When other keys come, the old ones go on for ``overlap_hours``, or with
     ``end_at_first_use`` until the new ones were used. ``origin``: the file and line that say so,
-    for errors; None for the UCI file.
+    for errors; None for the UCI file. ``emptied``: options and keys that are named, with no value.
     """
 
     name: str
@@ -54,6 +54,7 @@ class WantedClient:
     overlap_hours: int = 0
     end_at_first_use: bool = False
     origin: tuple[str, int] | None = None
+    emptied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,12 @@ def wanted_from_json(text: str, source: str) -> Wanted:
 def wanted_client(found: object, source: str) -> WantedClient:
     """One client of such a document. Raises ConfigError, as `wanted_from_json` does."""
     return _Reader(source).client("", found)
+
+
+def _emptied(*found: object) -> Iterator[str]:
+    for named in found:
+        if isinstance(named, dict):
+            yield from (name for name, value in named.items() if value in (None, "", [], [""]))
 
 
 def _refuse(source: str, place: str, message: str, remedy: str) -> NoReturn:
@@ -129,14 +136,15 @@ class _Reader:
         state = found.get("state")
         if state is not None and state not in tuple(State):
             self._refuse(f"{place}.state", "this is no state", f"Use one of {', '.join(State)}.")
-        options = found.get("options")
+        options, keys = found.get("options"), found.get("keys")
         return WantedClient(
             self._writable(f"{place}.name", name.strip()),
             None if state is None else State(state),
             None if options is None else dict(self._rules(f"{place}.options", options)),
-            dict(self._keys(f"{place}.keys", found.get("keys"))),
+            dict(self._keys(f"{place}.keys", keys)),
             self._hours(f"{place}.overlap_hours", found.get("overlap_hours")),
             bool(self._flag(f"{place}.{FIRST_USE}", found.get(FIRST_USE))),
+            emptied=frozenset(_emptied(options, keys)),
         )
 
     def _rules(self, place: str, found: object) -> Iterator[tuple[str, UciValue]]:

@@ -156,7 +156,9 @@ def _client(columns: Sequence[str], cells: Sequence[str], line: int, source: str
         "keys": {key: cell for key, cell in found.items() if cell and is_secret(key)},
     }
     try:
-        return replace(wanted_client(document, source), origin=(source, line))
+        client = wanted_client(document, source)
+        emptied = frozenset(key for key, cell in found.items() if not cell)
+        return replace(client, origin=(source, line), emptied=emptied)
     except ConfigError as error:
         raise ConfigError([_in_row(problem, line) for problem in error.problems]) from None
 

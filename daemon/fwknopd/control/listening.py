@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shlex
 import socket
 import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+
+from fwknopd.config.problems import shell_word
 
 # More than there are places: connecting must not fail while the daemon judges a burst.
 BACKLOG = 64
@@ -87,7 +88,7 @@ def _prepare_folder(folder: Path, group: int | None) -> None:
     if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
         raise ControlSocketError(
             f"everybody may write to {folder}, and so replace the control socket",
-            f"Take that right away (chmod o-w {shlex.quote(str(folder))}), or use another folder",
+            f"Take that right away (chmod o-w {shell_word(str(folder))}), or use another folder",
         )
     # A private folder of our own is opened for the group; any other is left as it is, and so
     # is one that is open already: a daemon with few rights may not give files to a group.

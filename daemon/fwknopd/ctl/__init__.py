@@ -5,14 +5,13 @@ One file per group of verbs; nothing of it is ever loaded by the daemon itself.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 from fwknopd import core_dumps
 from fwknopd.ctl.arguments import parse
 from fwknopd.ctl.errors import CtlError
-from fwknopd.ctl.output import print_error
+from fwknopd.ctl.output import no_more_output, print_error
 
 INTERRUPTED = 130
 
@@ -33,8 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough, as `head` does; stay quiet when Python
-        # flushes once more at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has enough, as `head` does.
+        no_more_output()
         return 1
     return code

@@ -6,6 +6,7 @@ import secrets
 import sys
 import time
 from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
 
 from fwknopd.config.convert import masked_uci, uci_secrets
@@ -15,8 +16,11 @@ from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_model import UciPackage
 from fwknopd.config.wanted import Wanted, wanted_from_json
 from fwknopd.config.wanted_package import Moment, as_wanted
+from fwknopd.config.wanted_warnings import wanted_warnings
+from fwknopd.ctl.answers import Json
 from fwknopd.ctl.conversion import difference, problem_json, show
-from fwknopd.ctl.output import print_json
+from fwknopd.ctl.counts import counts_told
+from fwknopd.ctl.output import print_json, print_note, unread_is_no_error
 from fwknopd.ctl.problems import config_error, file_error
 from fwknopd.regular_file import FileError
 from fwknopd.uci_store import MAX_FILE_SIZE, Loaded, UciStore
@@ -67,7 +71,8 @@ def _make(wanted: Wanted, options: Namespace, loaded: Loaded, hint: str) -> int:
         # What somebody has yet to decide on is not ours to commit.
         write(changes, loaded.etag, include_pending=False)
     problems = configuration_from_uci(new, str(store.path)).problems
-    _tell(old, new, bool(changes), problems, options, hint)
+    report = _Report(old, new, bool(changes), problems, wanted_warnings(old, new, wanted))
+    _tell(report, options, hint)
     return 0
 
 
@@ -75,27 +80,40 @@ def _section_id() -> str:
     return f"old_keys_{secrets.token_hex(4)}"
 
 
-def _tell(
-    old: UciPackage,
-    new: UciPackage,
-    changed: bool,
-    problems: tuple[Problem, ...],
-    options: Namespace,
-    hint: str,
-) -> None:
-    before, after = masked_uci(old), masked_uci(new, uci_secrets(old.sections))
-    written = changed and not options.check
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What became of it. ``problems`` are the daemon's, ``warnings`` those of what was wanted."""
+
+    old: UciPackage
+    new: UciPackage
+    changed: bool
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def _tell(report: _Report, options: Namespace, hint: str) -> None:
+    before = masked_uci(report.old)
+    after = masked_uci(report.new, uci_secrets(report.old.sections))
+    written = report.changed and not options.check
+    summary = "Nothing is written."
+    if written:
+        summary = f"{counts_told(report.old, report.new)}{options.uci} is written. {hint}".strip()
     if options.json:
-        print_json(
-            {
-                "changed": changed,
-                "written": written,
-                "before": before if changed else [],
-                "after": after if changed else [],
-                "problems": [problem_json(problem) for problem in problems],
-            }
-        )
+        with unread_is_no_error(summary, written):
+            print_json(_as_json(report, before, after, written))
         return
-    lines = difference(before, after, options.uci) if changed else []
-    summary = "Nothing is written." if not written else f"{options.uci} is written. {hint}"
-    show(lines, (), problems, summary.strip(), written=written, as_json=False)
+    for warning in report.warnings:
+        print_note(str(warning))
+    lines = difference(before, after, options.uci) if report.changed else []
+    show(lines, (), report.problems, summary, written=written, as_json=False)
+
+
+def _as_json(report: _Report, before: list[str], after: list[str], written: bool) -> Json:
+    return {
+        "changed": report.changed,
+        "written": written,
+        "before": before if report.changed else [],
+        "after": after if report.changed else [],
+        "problems": [problem_json(problem) for problem in report.problems],
+        "warnings": [problem_json(warning) for warning in report.warnings],
+    }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from argparse import Namespace
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from fwknopd.config import wanted_table
 from fwknopd.config.old_key_sections import FIRST_USE, OWNER, name_of, owners
-from fwknopd.config.problems import ConfigError
+from fwknopd.config.problems import ConfigError, Problem
 from fwknopd.config.stanza_keys import KEY_NAMES
+from fwknopd.config.uci_config import configuration_from_uci
 from fwknopd.config.uci_model import UciPackage, UciSection
 from fwknopd.config.unset_variables import is_no_key
 from fwknopd.config.values import says_off
@@ -26,17 +27,46 @@ from fwknopd.ctl.verb import DEFAULT_UCI
 from fwknopd.uci_store import Loaded
 
 RELOAD = "To use it now: fwknopctl reload"
+UNUSABLE = "unusable"
+"""The state of a client that the daemon leaves out, as in its metrics."""
 
 
 def list_clients(options: Namespace) -> int:
     """The action ``list``."""
-    found = _described(load(options).package)
+    package = load(options).package
+    found = _with_unusable(_described(package), package, options.uci)
     if options.json:
         print_json({"clients": found})
         return 0
     rows = [(item["name"], item["state"], _keys_told(item)) for item in found]
     print(table(("CLIENT", "STATE", "KEYS"), rows))
+    for item in found:
+        if item["why"]:
+            print_note(f"client {item['name']} is not in use: {item['why']}")
     return 0
+
+
+def _with_unusable(found: list[Json], package: UciPackage, file: str) -> list[Json]:
+    """With those told apart that are to be there, and that the daemon can't use."""
+    try:
+        configuration = configuration_from_uci(package, file)
+    except ConfigError as error:
+        print_note(f"the daemon can't use {file}: {error.problems[0]}")
+        return [_judged(item, range(len(found) + 1), {}) for item in found]
+    usable = {stanza.number for stanza in configuration.stanzas}
+    why = {problem.section: _reason(problem) for problem in reversed(configuration.problems)}
+    return [_judged(item, usable, why) for item in found]
+
+
+def _judged(client: Json, usable: Collection[int], why: Mapping[str, str]) -> Json:
+    number, section = client.pop("number"), client.pop("section")
+    if number in usable or client["state"] is State.REVOKED:
+        return {**client, "why": ""}
+    return {**client, "state": UNUSABLE, "why": why.get(section, "look at its options and keys")}
+
+
+def _reason(problem: Problem) -> str:
+    return ": ".join(filter(None, (problem.option, problem.message)))
 
 
 def add(options: Namespace) -> int:
@@ -170,12 +200,14 @@ def _described(package: UciPackage) -> list[Json]:
     old = owners(package)
     return [
         {
+            "number": number,
+            "section": section.id,
             "name": name_of(section),
             "state": _state(section),
             "has_keys": any(section.get(name) for name in KEY_NAMES),
             "old_keys": len(old.get(name_of(section), ())),
         }
-        for section in package.of_type("access")
+        for number, section in enumerate(package.of_type("access"), start=1)
         if not section.get(OWNER)
     ]
 
@@ -199,7 +231,14 @@ def _rule(text: str) -> tuple[str, str]:
 
 
 def _keys_read() -> dict[str, str]:
-    return {name: value for name, value in stdin_settings().items() if name in KEY_NAMES}
+    """Raises CtlError where there are none."""
+    keys = {name: value for name, value in stdin_settings().items() if name in KEY_NAMES}
+    if not any(keys.values()):
+        raise CtlError(
+            "there are no keys on standard input",
+            "Write them there as fwknopctl keygen prints them, or leave --stdin out",
+        )
+    return keys
 
 
 def fresh_keys(used: Collection[str], hmac_type: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from difflib import unified_diff
 
 from fwknopd.config.problems import Problem
 from fwknopd.ctl.answers import Json
-from fwknopd.ctl.output import GREEN, RED, clean, colour, print_json
+from fwknopd.ctl.output import GREEN, RED, clean, colour, print_json, unread_is_no_error
 from fwknopd.ctl.status import problem_line
 
 
@@ -26,16 +26,26 @@ def show(
     as_json: bool,
 ) -> None:
     """The whole report: changes, what is not carried over, what the daemon says to the source."""
-    if as_json:
-        print_json(
-            {
-                "written": written,
-                "difference": list(changes),
-                "losses": list(map(problem_json, losses)),
-                "problems": list(map(problem_json, problems)),
-            }
-        )
-        return
+    with unread_is_no_error(summary, written):
+        if as_json:
+            print_json(
+                {
+                    "written": written,
+                    "difference": list(changes),
+                    "losses": list(map(problem_json, losses)),
+                    "problems": list(map(problem_json, problems)),
+                }
+            )
+        else:
+            _print(changes, losses, problems, summary)
+
+
+def _print(
+    changes: Sequence[str],
+    losses: Sequence[Problem],
+    problems: Sequence[Problem],
+    summary: str,
+) -> None:
     for line in changes or ["No line changes."]:
         print(_painted(clean(line.expandtabs(4))))
     for line in (*_section("What is not the same:", losses), *_section("The source:", problems)):

@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from fwknopd.ctl.errors import CtlError
 
@@ -92,13 +93,36 @@ def print_error(error: CtlError, *, as_json: bool) -> None:
     """The error for people on stderr, or for programs on stdout."""
     if as_json:
         told = {"code": error.code, "message": error.message, "remedy": error.remedy}
-        print_json({"ok": False, "error": told})
+        print_json({"ok": False, "error": {**told, "others": error.others}})
         return
     print(f"fwknopctl: {clean(error.message)}.", file=sys.stderr)
     if error.remedy:
         print(f"  {clean(error.remedy)}", file=sys.stderr)
+    for other in error.others:
+        print(f"fwknopctl: {clean(other)}", file=sys.stderr)
 
 
 def print_note(text: str) -> None:
     """Something to know that is no error; on stderr, so that output stays usable."""
     print(f"fwknopctl: note: {clean(text)}", file=sys.stderr)
+
+
+def no_more_output() -> None:
+    """Standard output leads nowhere from now on, also when Python flushes it at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def unread_is_no_error(summary: str, written: bool) -> Iterator[None]:
+    """Whoever read what is printed within may have enough, as `head` has, and go.
+
+    What is ``written`` by then stays done, and that is told by its ``summary`` on stderr.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        no_more_output()
+        if not written:
+            raise
+        print_note(summary)

@@ -10,14 +10,18 @@ from fwknopd.ctl.output import print_note
 from fwknopd.regular_file import FileError
 from fwknopd.uci_files import ConcurrentEdit, UnfitChange
 
+MOST_FAULTS = 20
+"""More than these nobody mends before the next try."""
+
 
 def config_error(error: ConfigError) -> CtlError:
-    """The error for a configuration that can't be used: its first fault, and how many more."""
+    """The error for a configuration that can't be used: its first fault, then the others."""
     faults = [problem for problem in error.problems if problem.severity is Severity.ERROR]
-    first, more = faults[0], len(faults) - 1
+    first, others = faults[0], list(map(str, faults[1:MOST_FAULTS]))
+    if len(faults) > MOST_FAULTS:
+        others.append(f"There are {len(faults) - MOST_FAULTS} more of them.")
     what = ": ".join(part for part in (first.where, first.option, first.message) if part)
-    rest = f" (and {more} more: fwknopd --exit-parse-config lists them)" if more else ""
-    return CtlError(what, f"{first.remedy}{rest}", "configuration")
+    return CtlError(what, first.remedy, "configuration", others)
 
 
 def file_error(error: FileError) -> CtlError:

@@ -7,6 +7,7 @@ in a command line, in a file on the way, or in a log. Runs on the router, with i
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ options:
         type: bool
         default: false
         description: And not after the first knock with the new ones.
+  router: {type: str, default: "", description: What warnings call it; its host name if empty.}
   uci: {type: path, default: /etc/config/fwknopd, description: The file.}
   program: {type: str, default: fwknopctl, description: By name or path.}
   service: {type: path, default: /etc/init.d/fwknopd, description: Empty to leave it alone.}
@@ -75,6 +77,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "settings": {"type": "dict"},
     "exclusive": {"type": "bool", "default": False},
     "clients": {"type": "list", "elements": "dict", "default": [], "options": CLIENT},
+    "router": {"type": "str", "default": ""},
     "uci": {"type": "path", "default": "/etc/config/fwknopd"},
     "program": {"type": "str", "default": "fwknopctl"},
     "service": {"type": "path", "default": "/etc/init.d/fwknopd"},
@@ -172,6 +175,8 @@ class Router:
         if not self._program:
             return self._not_installed()
         applied = self._apply()
+        for warning in applied.get("warnings", ()):
+            self._warn(_sentence(warning))
         self.changed = applied["changed"]
         self._serve(written=applied["written"])
         place = self._module.params["uci"]
@@ -185,13 +190,17 @@ class Router:
             },
         }
 
+    def _warn(self, text: str) -> None:
+        """Ansible shows what several routers say alike only once, so each says who it is."""
+        self._module.warn(f"{self._module.params['router'] or os.uname().nodename}: {text}")
+
     def _not_installed(self) -> dict[str, Any]:
         program = self._module.params["program"]
         if not self._module.check_mode:
             remedy = "Name the packages of fwknop-wrt in fwknop_wrt_packages, or install them"
             self._module.fail_json(msg=f"{program} is not there. {remedy}.")
         told = f"{program} is not there, so what would change once it is can't be told"
-        self._module.warn(told)
+        self._warn(told)
         self.changed = True
         return {"msg": told}
 
@@ -217,7 +226,8 @@ class Router:
         if code and "error" in answer:
             error = answer["error"]
             told = f"{self._in_words(error['message'])}. {error['remedy']}"
-            self._module.fail_json(msg=told, rc=code)
+            others = [self._in_words(other) for other in error.get("others", ())]
+            self._module.fail_json(msg=" ".join([told, *others]), rc=code)
         return answer
 
     def _in_words(self, message: str) -> str:
@@ -277,10 +287,10 @@ class Router:
             said = " ".join(told)
             self._module.fail_json(msg=f"fwknopd goes on with its old configuration: {said}")
         for warning in told:
-            self._module.warn(warning)
+            self._warn(warning)
         # Who switches it off needs not be told that nothing opens.
         if self._module.params["enabled"] is not False and self._status()[0] == NOT_READY:
-            self._module.warn("fwknopd runs, but no knock would open anything: fwknopctl status")
+            self._warn("fwknopd runs, but no knock would open anything: fwknopctl status")
 
     def _status(self) -> tuple[int, dict[str, Any]]:
         code, out, _ = self._module.run_command([self._program, "--json", "status"])
@@ -292,9 +302,10 @@ class Router:
 
 
 def _sentence(problem: dict[str, Any]) -> str:
-    """A problem as the daemon tells it: which line and option, what is wrong, what to do."""
-    line = problem.get("line")
-    words = (f"line {line}" if line else "", problem.get("option"), problem["message"])
+    """A problem as the daemon tells it: which place and option, what is wrong, what to do."""
+    line, place = problem.get("line"), problem.get("file") or ""
+    place = "" if place in problem["message"] else place
+    words = (f"{place} line {line}" if line else place, problem.get("option"), problem["message"])
     said = f"{': '.join(filter(None, words))}."
     remedy = (problem.get("remedy") or "").rstrip(".")
     return f"{said} {remedy}." if remedy else said
