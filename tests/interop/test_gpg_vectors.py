@@ -21,14 +21,13 @@ from fwknopd.gpg_home import new_folder
 from fwknopd.gpg_jobs import decrypt
 from fwknopd.policy.authorizer import Authorizer
 from fwknopd.policy.explanation import explain
+from fwknopd.policy.gpg_candidate import message_of, question_of
 from fwknopd.policy.gpg_questions import (
     GpgAnswer,
     GpgFacts,
     GpgFailure,
     GpgQuestion,
     NeedsGpg,
-    message_of,
-    question_of,
 )
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.stanza import Stanza

@@ -31,6 +31,7 @@ main()
 import fwknopd.capture.pcap, fwknopd.firewall.nftables, fwknopd.runner, fwknopd.spa.cipher
 import fwknopd.config.fwknopd_conf
 few = {"base64", "json", "fwknopd.firewall.nft_judging", "fwknopd.knock_commands"}
+few |= {"fwknopd.spa.openpgp", "fwknopd.key_handing"}
 print(*(few & sys.modules.keys()))
 import fwknopd.config.uci_config, fwknopd.firewall.nft_judging, fwknopd.uci_store
 print("ast" in sys.modules)

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
-from fwknopd.policy.gpg import GpgAccess
-from fwknopd.policy.gpg_questions import GpgFacts, GpgQuestion, message_of, question_of
+from fwknopd.policy.gpg_questions import GpgFacts, GpgQuestion
 from fwknopd.policy.packet import Packet
 from fwknopd.policy.rules import utc
 from fwknopd.policy.stanza import Address, Stanza
 from fwknopd.policy.verdict import Reason
 from fwknopd.spa.digest import Authenticator
 from fwknopd.spa.errors import SpaError
-from fwknopd.spa.gpg_packet import gpg_keys, open_wire, sealed_key
 from fwknopd.spa.message import SpaMessage
-from fwknopd.spa.mode import EncryptionGuess
 from fwknopd.spa.packet import SpaKeys, WireText, decode_with_key
 
 Network = IPv4Network | IPv6Network
@@ -134,36 +131,14 @@ class Candidate:
         return Opened(*decode_with_key(wire, self.keys, self.authenticator, any_length=any_length))
 
 
-class GpgCandidate(Candidate):
-    """A stanza whose packets gpg opens."""
-
-    __slots__ = ("_access",)
-
-    def __init__(self, stanza: Stanza, access: GpgAccess) -> None:
-        super().__init__(stanza, gpg_keys(stanza.keys))
-        self._access = access
-
-    def takes(self, wire: WireText) -> bool:
-        """GPG packets are long."""
-        return wire.encryption_guess is EncryptionGuess.GPG
-
-    def open(self, wire: WireText, facts: GpgFacts) -> Opened | Unopened:
-        """As of AES, once gpg's answer is among the facts."""
-        envelope = open_wire(wire, self.keys, self.authenticator)
-        facts.check_recipient(self._access.home, envelope)
-        question, key = question_of(self._access, envelope), sealed_key(envelope)
-        answer = facts.answers.get(question)
-        if answer is None:
-            return Unopened(question, key)
-        message, signer = message_of(answer, self._access)
-        return Opened(message, key, signer)
-
-
 def candidates_of(stanza: Stanza) -> Iterator[Candidate]:
     """The ways to try a packet on this client, cheapest first."""
     if stanza.keys.encryption_key is not None or stanza.gpg is None:
         yield Candidate(stanza)
     if stanza.gpg is not None:
+        # Few clients have a GPG key.
+        from fwknopd.policy.gpg_candidate import GpgCandidate
+
         yield GpgCandidate(stanza, stanza.gpg)
 
 

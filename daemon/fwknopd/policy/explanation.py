@@ -16,11 +16,12 @@ from typing import Any
 from fwknopd.policy import explanation_facts as facts
 from fwknopd.policy.addresses import plain
 from fwknopd.policy.authorizer import Authorizer, not_heard
-from fwknopd.policy.candidates import Candidate, GpgCandidate, Opened, Unopened, why_barred
+from fwknopd.policy.candidates import Candidate, Opened, Unopened, why_barred
 from fwknopd.policy.command_rules import command_allowed
 from fwknopd.policy.doors import doors_of_knock, forced, target_of
 from fwknopd.policy.explanation_reading import heard_step, read_steps, seen_step
 from fwknopd.policy.explanation_steps import Case, Outcome, Step, judged
+from fwknopd.policy.gpg_candidate import GpgCandidate
 from fwknopd.policy.gpg_questions import UNKNOWN, GpgFacts, GpgQuestion, NeedsGpg
 from fwknopd.policy.knock import Knock
 from fwknopd.policy.packet import Packet
