@@ -14,6 +14,7 @@ from tests.fuzz.targets import (
     kernel,
     knocks,
     pages,
+    posted,
     router,
     rules,
     state,
@@ -23,7 +24,7 @@ from tests.fuzz.targets import (
 
 MODULES = (
     *(wire, filters, knocks, gpg, classic, uci, fleet, state),
-    *(control, answers, kernel, rules, router, archives, pages),
+    *(control, answers, kernel, rules, router, archives, pages, posted),
 )
 TARGETS: dict[str, Target] = {
     target.name: target for module in MODULES for target in module.TARGETS

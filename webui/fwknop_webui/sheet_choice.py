@@ -46,7 +46,7 @@ class SheetChoice:
     def from_form(cls, form: MultiDict[str, str]) -> SheetChoice:
         """Read the fields; what is no way to choose is none."""
         which = form.get("which", "")
-        ticked = (*form.getlist("client"), *form.get("ticked", "").split())
+        ticked = " ".join((*form.getlist("client"), form.get("ticked", ""))).split()
         return cls(
             Which(which) if which in tuple(Which) else Which.UNSAID,
             tuple(dict.fromkeys(ticked))[:MAX_TICKED],
