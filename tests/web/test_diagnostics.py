@@ -94,6 +94,7 @@ def test_a_client_s_problem_is_told_with_its_name(
         ),
         ({"configuration": {"source": "files"}}, "warn", "classic files"),
         ({"configuration": {"source": "none", "detail": "idle"}}, "fail", "idle"),
+        ({"configuration": {"source": "none"}}, "fail", "uses none. Tick “Enable config"),
         ({"configuration": {"last_error": "x:3: KEY: bad"}}, "fail", "x:3: KEY: bad"),
         ({"configuration": {"problems": [PROBLEM]}}, "warn", "PCAP_FILTER: is odd Drop it"),
         ({"connections": {"known": False, "detail": "no kmod"}}, "warn", "no kmod"),
@@ -115,6 +116,8 @@ def test_what_is_wrong_is_found(
     assert expected in text
     assert word in text
     assert "All is well" not in text
+    # What the daemon says of it has what to do: there may be no file to tick anything in.
+    assert "idle Tick" not in text
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,10 @@ def _configuration(status: Status) -> Check:
     if status.source == "files":
         detail = _("The daemon uses the classic files: {file}").format(file=status.file)
         return Check(title, Outcome.WARN, detail, remedy)
-    return Check(title, Outcome.FAIL, status.idle or _("The daemon uses none."), remedy)
+    if status.idle:
+        # It says itself what to do: another thing where the file is gone than where it says off.
+        return Check(title, Outcome.FAIL, status.idle)
+    return Check(title, Outcome.FAIL, _("The daemon uses none."), remedy)
 
 
 def _problem(problem: Problem) -> Check:
