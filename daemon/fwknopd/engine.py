@@ -7,7 +7,6 @@ error event and never a success. Nothing in here raises for anything a packet ho
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -254,9 +253,11 @@ class Engine:
         self.commands.tick(now)
 
     def cut_off(self) -> None:
-        """At the end: whose connections are to end with the door. Later nobody sees to it."""
-        with suppress(FirewallError):
-            self.doors.revoke(lambda grant: grant.cut_at_expiry, "fwknopd ends", cut=True)
+        """At the end, when all doors are shut: whose connections are to end with the door.
+
+        Later nobody sees to it.
+        """
+        self.doors.cut(lambda grant: grant.cut_at_expiry, "fwknopd ends")
 
     def _expire(self, now: float) -> None:
         try:

@@ -25,7 +25,7 @@ class FirewallGuard:
         self.problem = "not started yet"
         self.retry_at: float | None = None
         self._diagnosis: Diagnosis | None = None
-        self._diagnosed_at = 0.0
+        self._diagnosed_at = self._diagnosis_took = 0.0
         self._told: frozenset[str] = frozenset()
         engine.doors.recover = self.recover
 
@@ -57,12 +57,18 @@ class FirewallGuard:
         return self.ready
 
     def diagnosis(self, believed: float = DIAGNOSIS_SECONDS) -> Diagnosis:
-        """Whether doors really let people in, at most ``believed`` seconds old."""
+        """Whether doors really let people in, at most ``believed`` seconds old.
+
+        Or as old as it took to find out, if that was longer: half of the time is others'.
+        """
         if not self.ready:
             return Diagnosis(False, self.problem)
         now = self._monotonic()
-        if self._diagnosis is None or now - self._diagnosed_at >= believed:
-            self._diagnosis, self._diagnosed_at = self._diagnose(), now
+        age = now - self._diagnosed_at
+        if self._diagnosis is None or age >= max(believed, self._diagnosis_took):
+            self._diagnosis = self._diagnose()
+            self._diagnosed_at = self._monotonic()
+            self._diagnosis_took = self._diagnosed_at - now
         return self._diagnosis
 
     def _diagnose(self) -> Diagnosis:

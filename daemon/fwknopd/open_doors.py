@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from fwknopd.adopting import NoOwners, OwnerMemory, adopted, capped
 from fwknopd.connections import Cut
@@ -38,6 +38,8 @@ class MonotonicClock(Protocol):
     def monotonic(self) -> float:
         """Seconds of a clock that never jumps."""
 
+
+T = TypeVar("T")
 
 Answer = list[Grant] | FirewallError
 """What a request got, or why it got nothing."""
@@ -135,14 +137,17 @@ class OpenDoors:
         now = self._clock.monotonic()
         return [TimedDoor(door, end - now) for door, end in ends.items() if end > now]
 
-    def _twice(self, action: Callable[[], None]) -> None:
+    def _twice(self, action: Callable[[], T]) -> T:
         """Do it, and once more if the rules had just been deleted and are back."""
         try:
-            action()
+            return action()
+        except (FirewallBarred, FirewallStuck):
+            # A look for what is missing would wait as long, or be refused.
+            raise
         except FirewallError:
             if not self.recover():
                 raise
-            action()
+            return action()
 
     # Ends
 
@@ -189,6 +194,11 @@ class OpenDoors:
             raise
         made = self.endings.cut(EventKind.REVOKE, ended, self._still_open(), why, past)
         return Revoked(len(chosen), made)
+
+    def cut(self, select: Callable[[Grant], bool], why: str) -> None:
+        """The doors of the selected grants were closed: end these, and their connections."""
+        ended = self._dropped([grant for grant in self.table if select(grant)])
+        self.endings.cut(EventKind.REVOKE, ended, self._still_open(), why)
 
     def _still_open(self) -> set[Door]:
         return {grant.door for grant in self.table}
@@ -280,7 +290,7 @@ class OpenDoors:
 
         Grants end whose door somebody else closed, and doors nobody knew of are taken over.
         """
-        held = self._read()
+        held = self._twice(lambda: self.firewall.read())
         settled = self._clock.monotonic() + SETTLING_SECONDS
         self._take_over([timed for timed in held if timed.seconds > SETTLING_SECONDS])
         doors = {timed.door for timed in held}
@@ -288,11 +298,3 @@ class OpenDoors:
         why = "somebody closed the door in the firewall"
         self.endings.ended(EventKind.REVOKE, self._dropped(lost), why)
         return held
-
-    def _read(self) -> list[TimedDoor]:
-        try:
-            return self.firewall.read()
-        except FirewallError:
-            if not self.recover():
-                raise
-            return self.firewall.read()

@@ -9,7 +9,7 @@ The loop waits for others in these places only, each with a limit:
 - making nftables rules runs nft: at a start, when the devices change, when somebody deleted
   the rules, for the first door of a kind, and for a diagnosis. With iptables every door runs
   a program. That takes milliseconds, and at the very worst the time limit of
-  `firewall/process.py`; a program that needed all of it is not run again for as long;
+  `firewall/process.py`; after a program that needed all of it none is run for as long;
 - a start or reload that names a new logical network waits a second for its device;
 - a reload waits up to a second for a UCI file that another program has locked;
 - counting the connections of doors takes half a second at most, cutting them two
@@ -50,6 +50,7 @@ from fwknopd.startup import capture_request, engine_settings
 from fwknopd.workers import Workers
 
 STOPPED = "Shutting down fwknopd; its firewall rules are removed"
+STOPPED_OPEN = "Shutting down fwknopd; its firewall rules stay (FLUSH_IPT_AT_EXIT is N)"
 
 JUDGE_BATCH = 200
 """Packets judged before the captures are drained again."""
@@ -194,7 +195,6 @@ class Service:
             # Called from the last one up.
             ending.callback(self.intake.close)
             ending.callback(self._stop_firewall)
-            ending.callback(self.engine.cut_off)
             ending.callback(self.engine.reporting.summarize)
             # While the loop can still wait for something.
             ending.callback(self._close_cycles)
@@ -211,8 +211,14 @@ class Service:
                 EventKind.ERROR, detail=f"The firewall rules can't be removed: {error}"
             )
         else:
-            if self._running:
-                self.events.record(EventKind.STOP, detail=STOPPED)
+            self._stopped_firewall()
+
+    def _stopped_firewall(self) -> None:
+        keeps = self.engine.firewall.keeps_doors
+        if not keeps:
+            self.engine.cut_off()
+        if self._running:
+            self.events.record(EventKind.STOP, detail=STOPPED_OPEN if keeps else STOPPED)
 
     # Packets
 

@@ -50,6 +50,8 @@ class Firewall(Protocol):
     """What the engine asks of a backend."""
 
     name: str
+    keeps_doors: bool
+    """Whether doors stay open when this process has ended, until their time is over."""
 
     def start(self, devices: Sequence[str]) -> None:
         """Make the rules for packets that come in on ``devices``; keep doors already open.
@@ -73,7 +75,7 @@ class Firewall(Protocol):
         """Close the doors whose time is over; nothing to do is no error. Raises FirewallError."""
 
     def stop(self) -> None:
-        """Take every rule and door of ours away. Never raises."""
+        """Take every rule and door of ours away, unless ``keeps_doors``. Never raises."""
 
     def place(self, door: Door) -> str:
         """Where the rule of a door stands, in one word, for the log."""

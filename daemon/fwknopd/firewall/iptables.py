@@ -52,13 +52,13 @@ class IptablesFirewall:
     ) -> None:
         """``variant`` is "", "-nft" or "-legacy": which of the installed iptables to run."""
         self.settings = settings or IptablesSettings()
+        self.keeps_doors = not self.settings.flush_at_exit
         self._monotonic = monotonic
         self._wall = wall
         self._held = HeldDoors()
-        self._started = False
+        self._started, self._fault6 = False, ""
         # Taken away by us just now: who asks to close these needs no look for them.
         self._taken: set[Door] = set()
-        self._fault6 = ""
         self._watch = RuleWatch(monotonic)
         # Not every kernel can translate IPv6: those chains wait for a door that needs them.
         without_nat = replace(self.settings, enable_nat=False)
@@ -161,7 +161,7 @@ class IptablesFirewall:
         """Take chains, jumps and rules away, unless FLUSH_IPT_AT_EXIT is N. Never raises."""
         run_anew()
         for family in self._families:
-            if family.stands and self.settings.flush_at_exit:
+            if family.stands and not self.keeps_doors:
                 # If it fails, the rules name their end, and the next start sees to them.
                 with suppress(FirewallError):
                     family.flush()

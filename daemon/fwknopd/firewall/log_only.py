@@ -16,6 +16,7 @@ class LogOnlyFirewall:
     """
 
     name = "log-only"
+    keeps_doors = False
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -64,6 +64,7 @@ class NftablesFirewall:
     """Doors in our own table ``inet fwknopd``; fw4 accepts the packets it marks."""
 
     name = "nftables"
+    keeps_doors = False
 
     def __init__(
         self,
@@ -73,8 +74,7 @@ class NftablesFirewall:
         forwards: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.mark = check_mark(mark)
-        self.forwards = forwards
+        self.mark, self.forwards = check_mark(mark), forwards
         self._table = OwnTable(table)
         self._devices: tuple[str, ...] = ()
         self._diagnosed = False

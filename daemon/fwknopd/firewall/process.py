@@ -22,9 +22,17 @@ OUTPUT_LIMIT = 1 << 20
 watchers: list[Callable[[str], None]] = []
 """Who wants each run as lines of text: `fwknopd -v` shows them to whoever watches."""
 
-_stuck: dict[str, tuple[float, str]] = {}
-"""Programs that did not finish, until when they are not run again (monotonic seconds), and what
-was said of it."""
+
+@dataclass(slots=True)
+class Bar:
+    """Until when no program is run, for one did not finish (monotonic seconds); what was said."""
+
+    until: float = 0.0
+    why: str = ""
+
+
+_bar = Bar()
+"""One for all: iptables is four programs, which wait for the same lock and the same kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +62,11 @@ def run_program(
     """Run ``program`` (a path) with ``script`` as its standard input, for seconds at most.
 
     Of what it prints, ``output_limit`` bytes are read. Raises FirewallError if it can't
-    be started or takes too long. One that took too long is not run again for as long as it
+    be started or takes too long. After one that took too long none is run for as long as it
     took: everybody waits for it, and half of the time is to be theirs.
     """
-    until, why = _stuck.get(program, (0.0, ""))
-    if monotonic() < until:
-        raise FirewallBarred(why)
+    if monotonic() < _bar.until:
+        raise FirewallBarred(_bar.why)
     try:
         answer = _answer(program, arguments, script, time_limit, output_limit)
     except ChildLost as error:
@@ -67,7 +74,6 @@ def run_program(
     except OSError as error:
         # Out of descriptors or memory, perhaps: that passes, and must not end the daemon.
         raise FirewallError(f"can't run {program}: {error.strerror}") from error
-    _stuck.pop(program, None)
     for say in watchers:
         _tell(say, [program, *arguments], script, answer)
     return answer
@@ -93,7 +99,7 @@ def _answer(
 
 
 def _status(program: str, child: Child, time_limit: float) -> int:
-    ended = False
+    ended, began = False, monotonic()
     try:
         ended = child.has_ended(time_limit)
     finally:
@@ -106,11 +112,12 @@ def _status(program: str, child: Child, time_limit: float) -> int:
             f"stopped; for as long it is not tried again. Is the router overloaded, or another "
             "program changing rules in a loop?"
         )
-        _stuck[program] = (monotonic() + time_limit, why)
+        now = monotonic()
+        _bar.until, _bar.why = now + max(time_limit, now - began), why
         raise FirewallStuck(why)
     return status
 
 
 def run_anew() -> None:
-    """Run every program again, for there will be no later time for it."""
-    _stuck.clear()
+    """Run programs again, for there will be no later time for it."""
+    _bar.until = 0.0

@@ -12,6 +12,7 @@ class UnusedFirewall:
     """Has no rules, and refuses doors."""
 
     name = "none"
+    keeps_doors = False
 
     def start(self, devices: Sequence[str]) -> None:
         """Nothing to make."""

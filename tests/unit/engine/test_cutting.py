@@ -186,6 +186,24 @@ def test_a_client_may_ask_for_the_contrary(rig: Rig, knock: Knock, table: Table)
     assert lines(rig)[-1].startswith("Cut 2 connections of access for 192.0.2.7")
 
 
+def test_it_is_asked_for_at_the_end_too_when_the_doors_are_shut_already(
+    rig: Rig, knock: Knock, table: Table
+) -> None:
+    laptop = other_client()
+    rig.use(CUTTER, laptop)
+    rig.engine.handle(knock())
+    rig.engine.handle(knock("192.0.2.8,tcp/22", keys=laptop.keys))
+    table.by_door = {DOOR: 2, NEXT: 1}
+    rig.firewall.stop()
+    # No program is waited for once more.
+    rig.firewall.refuses = frozenset({"open", "close", "read"})
+    rig.engine.cut_off()
+    assert table.cuts == [({DOOR}, {NEXT})]
+    (told,) = rig.events("revoke")
+    assert (told["client"], told["cut"]) == ("phone", 2)
+    assert "fwknopd ends" in str(told["detail"])
+
+
 def test_expiry_cuts_nothing_of_a_door_another_client_holds(
     rig: Rig, knock: Knock, table: Table
 ) -> None:

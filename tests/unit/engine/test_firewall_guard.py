@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fwknopd.firewall import Diagnosis
-from fwknopd.firewall_guard import RETRY_SECONDS, FirewallGuard
+from fwknopd.firewall_guard import DIAGNOSIS_SECONDS, RETRY_SECONDS, FirewallGuard
 
 from .conftest import Knock, Rig
 
@@ -74,6 +74,30 @@ def test_what_others_rules_do_is_told_once_and_anew_when_it_changes(
     judgement = Diagnosis(True, "all accept", ("mwan3 uses it",))
     guard.cover(("eth1",))
     assert told(rig)[2:] == ["mwan3 uses it"]
+
+
+@pytest.mark.parametrize("takes", [0.1, 9.0, 20.0])
+def test_looking_at_others_rules_takes_half_of_the_time_at_most(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, takes: float
+) -> None:
+    """However slow the router is, and however often pages ask."""
+    looks: list[float] = []
+
+    def slowly() -> Diagnosis:
+        looks.append(rig.clock.monotonic())
+        rig.clock.advance(takes)
+        return Diagnosis(True, "all accept")
+
+    guard = guard_of(rig)
+    monkeypatch.setattr(rig.firewall, "diagnose", slowly)
+    began = rig.clock.monotonic()
+    guard.cover(("eth1", "eth2"))
+    while rig.clock.monotonic() < began + 200:
+        assert guard.diagnosis().ready
+        rig.clock.advance(0.25)
+    passed = rig.clock.monotonic() - began
+    assert takes * len(looks) <= passed / 2 + takes
+    assert len(looks) >= passed / (max(takes, DIAGNOSIS_SECONDS) + takes + 0.25) - 1
 
 
 def test_without_a_device_there_is_nothing_to_judge(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fwknopd.firewall import FirewallError, TimedDoor
+from fwknopd.firewall import FirewallBarred, FirewallError, FirewallStuck, TimedDoor
 from fwknopd.policy.packet import Packet
 from fwknopd.spa.message import MessageType
 
@@ -72,6 +72,31 @@ def test_a_grant_that_ends_while_rules_are_made_is_told_and_not_opened(
     assert rig.engine.doors.restore(("eth1",)) == 0
     assert rig.doors() == []
     assert len(rig.events("expire")) == 1
+
+
+@pytest.mark.parametrize("fault", [FirewallBarred, FirewallStuck])
+def test_nobody_looks_for_lost_rules_where_that_would_wait_as_long(
+    rig: Rig, knock: Knock, monkeypatch: pytest.MonkeyPatch, fault: type[FirewallError]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise fault("iptables-restore did not finish")
+
+    def look() -> bool:
+        looks.append(rig.clock.monotonic())
+        return False
+
+    looks: list[float] = []
+    rig.engine.handle(knock())
+    monkeypatch.setattr(rig.engine.doors, "recover", look)
+    for name in ("open", "close", "read"):
+        monkeypatch.setattr(rig.firewall, name, refuse)
+    rig.engine.handle(knock("192.0.2.8,tcp/22"))
+    with pytest.raises(fault):
+        rig.engine.doors.revoke(lambda _: True)
+    with pytest.raises(fault):
+        rig.engine.doors.reconcile()
+    assert looks == []
+    assert listed(rig) == ["tcp/22"]
 
 
 def test_a_door_somebody_else_closed_is_not_listed(rig: Rig, knock: Knock) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from fwknopd.spa.packet import SpaKeys
+from tests.unit.connection_table import Table
+from tests.unit.service.configs import PHONE, uci_client
 from tests.unit.service.rig import Rig
 
 STRANGER = SpaKeys(b"s" * 32, b"s" * 64)
@@ -65,6 +67,21 @@ def test_a_log_that_fails_keeps_no_rules_standing(rig: Rig) -> None:
     assert rig.firewall.stopped
     assert rig.devices.on("eth1") == []
     service.events.sinks.clear()
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_whose_door_outlives_the_daemon_is_not_cut_off(rig: Rig, *, keeps: bool) -> None:
+    """As FLUSH_IPT_AT_EXIT N has it."""
+    rig.uci(uci_client("phone", PHONE, "cut_at_expiry '1'"))
+    service = rig.start(uci=str(rig.folder / "fwknopd"), interface="eth1")
+    table = service.engine.doors.endings.connections = Table()
+    rig.knock()
+    rig.firewall.keeps_doors = keeps
+    service.stop()
+    assert len(table.cuts) == len(rig.events("revoke")) == (0 if keeps else 1)
+    (told,) = rig.events("stop")
+    assert told.startswith("Shutting down fwknopd; its firewall rules ")
+    assert told.endswith("stay (FLUSH_IPT_AT_EXIT is N)" if keeps else "are removed")
 
 
 def test_rules_that_stay_are_not_called_removed(rig: Rig) -> None:
