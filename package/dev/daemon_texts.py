@@ -71,9 +71,9 @@ def _of_source(tree: ast.Module) -> Iterator[str]:
 def _inner(tree: ast.Module) -> Iterator[int]:
     """Nodes that are part of a text, docstrings, and types in quotes."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            yield id(node.value)
-        elif isinstance(node, ast.AnnAssign) and _name(node.annotation) == "TypeAlias":
+        if (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) or (
+            isinstance(node, ast.AnnAssign) and _name(node.annotation) == "TypeAlias"
+        ):
             yield id(node.value)
         elif isinstance(node, ast.JoinedStr | ast.BinOp):
             yield from (id(part) for part in ast.walk(node) if part is not node)
