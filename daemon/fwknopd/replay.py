@@ -85,6 +85,11 @@ class ReplayCache:
         return len(self._by_digest)
 
     @property
+    def limit(self) -> int:
+        """Packets that are remembered at most."""
+        return self._limit
+
+    @property
     def full(self) -> bool:
         """The bound is reached; only entries that expire make room again."""
         return len(self) >= self._limit

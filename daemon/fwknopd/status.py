@@ -57,7 +57,7 @@ def status(service: Service) -> Json:
         "connections": _connections(service),
         "log": _log(service),
         "clients": clients_in(engine.settings.stanzas),
-        "replay": {"entries": len(engine.replay)},
+        "replay": _replay(service),
         "counters": dict(engine.events.counters),
         "knocked_before": service.first_knock.was_before(
             accepted=engine.events.counters[Reason.ACCEPTED] > 0
@@ -67,6 +67,12 @@ def status(service: Service) -> Json:
         "test": service.options.test,
         "ready": is_ready(service),
     }
+
+
+def _replay(service: Service) -> Json:
+    memory, now = service.engine.replay, int(service.clock.now())
+    full = not memory.has_room(now)
+    return {"entries": len(memory), "limit": memory.limit, "full": full}
 
 
 def is_ready(service: Service, believed: float = DIAGNOSIS_SECONDS) -> bool:

@@ -42,7 +42,7 @@ STATUS: Json = {
     ],
     "firewall": {"backend": "nftables", "ready": True, "detail": ""},
     "clients": 2,
-    "replay": {"entries": 3},
+    "replay": {"entries": 3, "limit": 20_000, "full": False},
     "counters": {"accepted": 3},
     "grants": 1,
     "log": {"lost": [], "warnings": []},

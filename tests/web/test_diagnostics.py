@@ -55,6 +55,26 @@ def test_one_packet_is_one(
         assert expected in text
 
 
+@pytest.mark.parametrize(
+    ("entries", "fill"),
+    [(0, "0 %"), (199, "<1 %"), (13_999, "69 %"), (20_000, "100 %")],
+)
+def test_fill_of_the_replay_memory_is_told(
+    entries: int, fill: str, visitor: Visitor, daemon: StubDaemon
+) -> None:
+    daemon.status = changed(replay={"entries": entries, "limit": 20_000})
+    assert f"remembered, {fill} full" in visitor.get("/diagnostics").text
+    assert f"remembered, {fill} full" in visitor.get("/").text
+
+
+def test_replay_memory_without_room_fails(visitor: Visitor, daemon: StubDaemon) -> None:
+    daemon.status = changed(replay={"entries": 20_000, "full": True})
+    assert "somebody floods it with knocks" in results(visitor.get("/diagnostics"))
+    assert "no room" in visitor.get("/").text
+    daemon.status = changed(replay={"limit": 0})
+    assert "% full" not in visitor.get("/").text, "of a daemon from before an update"
+
+
 def test_without_a_configuration_nobody_is_sent_to_choose_a_network(
     visitor: Visitor, daemon: StubDaemon
 ) -> None:

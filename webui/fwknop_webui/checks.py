@@ -65,9 +65,18 @@ def daemon_checks(status: Status) -> Iterator[Check]:
     for warning in status.log_warnings or ("",):
         outcome = Outcome.WARN if warning else Outcome.PASS
         yield Check(_("Events get to where they are logged"), outcome, warning)
-    n = status.replay_entries
+    yield _replay(status)
+
+
+def _replay(status: Status) -> Check:
+    n, fill, title = status.replay_entries, status.replay_fill, _("Used knocks are remembered")
     remembered = ngettext("{n} packet remembered", "{n} packets remembered", n).format(n=n)
-    yield Check(_("Used knocks are remembered"), Outcome.PASS, remembered)
+    if fill:
+        remembered += ", " + _("{percent} % full").format(percent=fill)
+    if not status.replay_full:
+        return Check(title, Outcome.PASS, remembered)
+    remedy = _("Wait two minutes and knock again. If it persists, somebody floods it with knocks.")
+    return Check(title, Outcome.FAIL, remembered, remedy)
 
 
 def _configuration(status: Status) -> Check:

@@ -40,6 +40,10 @@ class Status:
     firewall_warnings: tuple[str, ...]
     clients: int
     replay_entries: int
+    replay_limit: int
+    replay_full: bool
+    """No further knock could be remembered, so all are refused."""
+
     accepted: int
     clock_ok: bool
     clock_detail: str
@@ -51,6 +55,14 @@ class Status:
     is_test: bool = False
     is_outdated: bool = False
     """Whether the file says something else by now than what the daemon runs from."""
+
+    @property
+    def replay_fill(self) -> str:
+        """How much of the memory for used packets is taken, in percent; "" if nobody says."""
+        if self.replay_limit <= 0:
+            return ""
+        percent = min(100, max(0, 100 * self.replay_entries // self.replay_limit))
+        return f"{percent}" if percent or self.replay_entries <= 0 else "<1"
 
 
 def status_of(data: Json) -> Status:
@@ -73,6 +85,8 @@ def status_of(data: Json) -> Status:
         firewall_warnings=tuple(texts(firewall, "warnings")),
         clients=int(number(data, "clients")),
         replay_entries=int(number(child(data, "replay"), "entries")),
+        replay_limit=int(number(child(data, "replay"), "limit")),
+        replay_full=flag(child(data, "replay"), "full"),
         accepted=int(number(child(data, "counters"), "accepted")),
         clock_ok=flag(clock, "ok"),
         clock_detail=text(clock, "detail"),

@@ -9,6 +9,7 @@ import pytest
 from fwknopd.control.protocol import VerbError, encode_result
 from fwknopd.firewall import TimedDoor
 from fwknopd.first_knock import FirstKnock
+from fwknopd.replay import LIMIT
 from tests.unit.connection_table import Table
 from tests.unit.firewall.doors import door
 from tests.unit.service.configs import LAPTOP, stanza
@@ -43,7 +44,7 @@ def test_status_tells_how_it_is(rig: Rig) -> None:
     assert status["firewall"]["devices"] == ["eth1"]
     assert status["counters"] == {"accepted": 1}
     assert (status["clients"], status["grants"]) == (1, 1)
-    assert status["replay"] == {"entries": 1}
+    assert status["replay"] == {"entries": 1, "limit": LIMIT, "full": False}
     assert status["clock"] == {"ok": True, "detail": ""}
     assert status["captures"] == [
         {
