@@ -262,3 +262,15 @@ def test_keys_are_not_sent_before_the_form_is(page: Page, site: Site) -> None:
     page.keyboard.press("Tab")
     expect(page.locator("#e-FW_ACCESS_TIMEOUT")).to_be_visible()
     assert not any("not" in each and "finished" in each for each in sent)
+
+
+def test_who_fills_in_a_way_to_choose_codes_chooses_it(page: Page, site: Site) -> None:
+    page.goto(site.url + "/sheet")
+    everybody = page.get_by_role("radio", name="All")
+    for label, way in (("Search", "found"), ("to number", "range")):
+        everybody.check()
+        page.get_by_label(label, exact=True).fill("1")
+        expect(page.locator(f"input[value={way}]")).to_be_checked()
+    everybody.check()
+    page.get_by_label("State", exact=True).select_option(index=1)
+    expect(page.locator("input[value=found]")).to_be_checked()

@@ -177,6 +177,28 @@ def test_a_row_that_is_none_is_said(visitor: Visitor, write_uci: Write) -> None:
         assert form_of(page).value("last") == last
 
 
+@pytest.mark.parametrize(
+    ("typed", "way", "said"),
+    [
+        ({"q": "client 3"}, "found", "Search: filled in"),
+        ({"state": "expired"}, "found", "State: filled in"),
+        ({"first": "2"}, "range", "From number, to number: filled in"),
+        ({"last": "2"}, "range", "From number, to number: filled in"),
+    ],
+    ids=["search", "state", "first", "last"],
+)
+def test_what_is_filled_in_and_not_chosen_is_asked_about(
+    visitor: Visitor, write_uci: Write, typed: dict[str, str], way: str, said: str
+) -> None:
+    write_uci(MANY)
+    page = sheet(visitor, "all", **typed)
+    assert (page.status, names(page)) == (422, [])
+    assert said in page.text
+    assert suggestion(page) == way
+    [(name, value)] = typed.items()
+    assert form_of(page).value(name) == value
+
+
 def test_those_that_were_imported_last(visitor: Visitor, write_uci: Write) -> None:
     write_uci(MANY)
     assert "imported last" not in visitor.get("/clients").text

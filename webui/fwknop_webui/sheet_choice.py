@@ -82,6 +82,29 @@ def suggested(choice: SheetChoice, imported: int) -> Which:
     return Which.IMPORTED if imported else Which.ALL
 
 
+def filled_elsewhere(choice: SheetChoice, count: int) -> Which:
+    """The way to choose a few of which something is filled in, where many are chosen; or UNSAID.
+
+    A page without scripts chooses no way when its fields are filled in. Whoever came with clients
+    ticked may have searched for them before.
+    """
+    if choice.after or choice.which not in (Which.ALL, Which.IMPORTED):
+        return Which.UNSAID
+    if choice.search or choice.state:
+        return Which.FOUND
+    is_range = choice.first not in ("", "1") or choice.last not in ("", str(count))
+    return Which.RANGE if is_range else Which.UNSAID
+
+
+def filled_text(filled: Which, choice: SheetChoice) -> str:
+    """What to ask of who has filled in fields of the way ``filled``, and chosen another one."""
+    names = [_("Search")] * bool(choice.search) + [_("State")] * bool(choice.state)
+    if filled is Which.RANGE:
+        names = [_("From number"), _("to number")]
+    text = _("{fields}: filled in, but not chosen. It is chosen now: is that what you want?")
+    return text.format(fields=", ".join(names))
+
+
 def ticked_rows(rows: Sequence[ClientRow], choice: SheetChoice) -> list[ClientRow]:
     """In the order of the list, whatever was ticked first."""
     ticked = set(choice.ticked)

@@ -403,6 +403,16 @@
 
 	// ---- small things ----
 
+	// Whoever fills in what belongs to a way to choose, chooses it.
+	const startWays = () => {
+		for (const way of all("[data-way]")) {
+			const choose = (event) => {
+				if (event.target.type !== "radio") way.querySelector("input[type=radio]").checked = true;
+			};
+			for (const type of ["input", "change"]) way.addEventListener(type, choose);
+		}
+	};
+
 	// Rows of a table, or fields by group: hidden while they don't have what was typed in them.
 	const startSearch = () => {
 		for (const input of all("[data-filter]")) {
@@ -498,6 +508,7 @@
 	startCopyButtons();
 	startHiding();
 	startSearch();
+	startWays();
 	startMenus();
 	startTicking();
 	startServerName();

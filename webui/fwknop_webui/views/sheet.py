@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from flask import abort, request, url_for
@@ -32,6 +32,8 @@ from fwknop_webui.sheet_choice import (
     SheetChoice,
     Which,
     chosen_rows,
+    filled_elsewhere,
+    filled_text,
     imported_rows,
     suggested,
     ticked_rows,
@@ -115,6 +117,9 @@ def show_sheet() -> ResponseReturnValue:
     if choice.which is Which.UNSAID:
         return _choose(draft, choice)
     rows = _rows(draft)
+    if filled := filled_elsewhere(choice, len(rows)):
+        text = filled_text(filled, choice)
+        return _choose(draft, replace(choice, which=filled), text), 422
     try:
         chosen = chosen_rows(rows, choice, require_session().imported)
     except ValueError as error:
