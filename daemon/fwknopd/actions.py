@@ -14,7 +14,7 @@ from fwknopd.firewall import FirewallError
 from fwknopd.options import Options
 from fwknopd.run_paths import RunPaths, run_paths
 from fwknopd.server_only import server_settings
-from fwknopd.startup import idle_text, load_configuration
+from fwknopd.startup import idle_text, load_configuration, uci_is_gone
 
 
 def act(options: Options) -> int:
@@ -42,6 +42,9 @@ def _loaded(options: Options) -> Configuration | None:
 
 
 def _check(options: Options, configuration: Configuration | None) -> int:
+    if configuration is None and uci_is_gone(options):
+        # The daemon runs all the same, but whoever named it has most likely mistyped it.
+        return 1
     if configuration is not None and any(stanza.gpg for stanza in configuration.stanzas):
         # Loaded only for those who knock with GPG.
         from fwknopd.gpg_clients import rings_checked

@@ -14,6 +14,9 @@ from pathlib import Path
 from fwknopd import __version__
 from fwknopd.options import DEFAULT_UCI, Options, UnknownOption, UsageError, parse_options
 
+OPENWRT = Path("/etc/openwrt_release")
+"""What every router with OpenWrt has, and no other system."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run fwknopd; returns the exit code: 0 done, 1 any error."""
@@ -36,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _with_uci(options: Options) -> Options:
-    """On OpenWrt a command line that names no file means what the service runs from."""
-    if options.names_files or not Path(DEFAULT_UCI).exists():
+    """On OpenWrt a command line that names no file means what the service runs from.
+
+    Also when that is gone: then nobody is let in, whoever is in old classic files.
+    """
+    if options.names_files or not (Path(DEFAULT_UCI).exists() or OPENWRT.exists()):
         return options
     return replace(options, uci=DEFAULT_UCI)
 

@@ -217,11 +217,11 @@ def test_the_configuration_is_checked(fwknopd: Fwknopd) -> None:
     assert "UDPSERV_PORT" in done.stderr
 
 
-def test_a_uci_file_that_is_gone_is_told_and_no_error(fwknopd: Fwknopd) -> None:
+def test_a_uci_file_that_does_not_exist_is_no_configuration(fwknopd: Fwknopd) -> None:
     """Nor is it asked what the classic files say."""
     fwknopd.write(fwknopd.config, "UDPSERV_PORT 99999999;\n")
     done = fwknopd.run("--exit-parse-config", "--uci", f"{fwknopd.config}.gone")
-    assert (done.returncode, done.stdout) == (0, "Configs parsed, exiting.\n")
+    assert (done.returncode, done.stdout) == (1, "")
     assert f"{fwknopd.config}.gone does not exist, so nobody can knock" in done.stderr
 
 

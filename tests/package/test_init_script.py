@@ -146,6 +146,16 @@ def test_a_configuration_that_cannot_be_used_is_told_once(router: Router) -> Non
     ]
 
 
+def test_without_its_file_it_runs_and_lets_nobody_in(router: Router) -> None:
+    """OpenWISP's agent deletes one in which nothing is left. The next one comes by a reload."""
+    router.path(UCI).unlink()
+    router.program("/usr/sbin/fwknopd", BROKEN)
+    assert "procd_open_instance" in names(told(router, "start"))
+    running(router)
+    assert "procd_open_instance" in names(told(router, "reload"))
+    assert router.read("/tmp/log") == ""
+
+
 def test_a_running_daemon_judges_a_broken_configuration_itself(router: Router) -> None:
     running(router)
     router.program("/usr/sbin/fwknopd", BROKEN)

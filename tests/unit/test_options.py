@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from fwknopd import cli
 from fwknopd.option_table import OPTIONS
 from fwknopd.options import DEFAULT_UCI, Options, UsageError, absolute, parse_options, usage
 
@@ -146,3 +149,19 @@ def test_help_names_every_option() -> None:
         assert f"--{option.long} " in usage()
         assert f" -{option.short}, " in usage() or not option.short
     assert max(map(len, usage().splitlines())) < 120
+
+
+def test_on_a_router_a_file_that_is_gone_does_not_lead_to_the_classic_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release, uci = tmp_path / "openwrt_release", str(tmp_path / "fwknopd")
+    monkeypatch.setattr(cli, "OPENWRT", release)
+    monkeypatch.setattr(cli, "DEFAULT_UCI", uci)
+    assert cli._with_uci(Options()).uci is None
+    release.touch()
+    assert cli._with_uci(Options()).uci == uci
+    assert cli.main(["--exit-parse-config"]) == 1
+    assert f"{uci} does not exist, so nobody can knock" in capsys.readouterr().err
+    # Who names files is believed.
+    assert cli.main(["--exit-parse-config", "-c", f"{tmp_path}/named.conf"]) == 1
+    assert "named.conf does not exist" in capsys.readouterr().err
