@@ -302,9 +302,11 @@ def test_from_installation_to_removal(packages: Packages, site: Site, tmp_path: 
         over_ubus = openwrt.run("/usr/libexec/rpcd/fwknopd", "call", "grants", given="{}")
         assert [grant["client"] for grant in json.loads(over_ubus.output)["grants"]] == ["phone"]
         assert_page_is_served(site.router, openwrt, page)
-    # Flash wears out: nothing was written there but the knock, which was honoured.
+    # Flash wears out: nothing was written there but the knock, which was honoured, and that it was
+    # the first one.
     changed = dict(openwrt.on_flash().items() ^ before.items())
-    assert changed.keys() <= {"etc/fwknop", "etc/fwknop/state", USED.removeprefix("/")}
+    state = "etc/fwknop/state"
+    assert changed.keys() <= {"etc/fwknop", state, f"{state}/knocked", USED.removeprefix("/")}
     used = openwrt.read(USED)
     assert len(used.splitlines()) > 1
 
