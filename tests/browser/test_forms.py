@@ -247,8 +247,10 @@ def test_field_says_what_the_server_would_as_soon_as_it_is_left(page: Page, site
     expect(error).to_have_count(0)
     expect(ports).not_to_have_attribute("aria-invalid", "true")
     expect(ports).to_have_attribute("aria-describedby", "h-OPEN_PORTS")
+    # Who hurries on through the next fields is told, too.
     page.locator("#f-FW_ACCESS_TIMEOUT").fill("soon")
-    page.locator("#f-note").focus()
+    for_each = "['note', 'name', 'enabled'].forEach((name) => document.getElementById(`f-${name}`)"
+    page.evaluate(f"{for_each}.focus())")
     expect(page.locator("#e-FW_ACCESS_TIMEOUT")).to_be_visible()
 
 

@@ -346,7 +346,7 @@
 	const startChecking = () => {
 		const url = document.body.dataset.checkUrl;
 		const asked = new WeakMap();
-		let timer = 0;
+		const timers = new WeakMap();
 		const check = async (input) => {
 			const value = input.value;
 			if (value === (asked.get(input) ?? input.defaultValue)) return;
@@ -365,8 +365,8 @@
 			const input = event.target;
 			// While it is typed anew, a fault goes as soon as it is none any more.
 			if (!input.dataset.check || (event.type === "input" && !input.ariaInvalid)) return;
-			clearTimeout(timer);
-			timer = setTimeout(check, CHECK_MS, input);
+			clearTimeout(timers.get(input));
+			timers.set(input, setTimeout(check, CHECK_MS, input));
 		};
 		if (url) for (const type of ["focusout", "input"]) document.addEventListener(type, soon);
 	};
