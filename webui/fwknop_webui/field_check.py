@@ -26,14 +26,15 @@ _SCOPES = {
 def fault(form: str, option: str, text: str) -> str:
     """The error beside ``option`` of this form; "" for none, and for a field nobody knows."""
     typed = text.strip()
+    if form == CLIENT and option == "OPEN_PORTS":
+        # Blanks of any kind part them, so the form sees none.
+        typed = ports.joined((), typed, "")
     if form == SETTINGS:
         found = field_fault(option, typed)
     else:
         found = unacceptable({option: typed}).get(option, "")
     if found:
         return found
-    if form == CLIENT and option == "OPEN_PORTS":
-        typed = ports.joined((), typed, "")
     return _daemons_fault(form, option, typed)
 
 
