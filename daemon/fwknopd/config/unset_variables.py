@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fwknopd.config.variables import is_secret
+from fwknopd.config.variable import Kind
+from fwknopd.config.variables import ACCESS_VARIABLES, is_secret
 from fwknopd.keys import is_placeholder
 
 REMEDY = (
@@ -18,6 +19,8 @@ REMEDY = (
     "none, write this without {{ and }}."
 )
 FREE_TEXTS = frozenset({"name", "note"})
+COMMANDS = frozenset(row.name for row in ACCESS_VARIABLES if row.kind is Kind.COMMAND)
+"""Braces are at home in these: ``docker inspect --format '{{ .State.Running }}'``."""
 MARK = "{{"
 """Without it there is none."""
 
@@ -37,9 +40,11 @@ def is_no_key(text: str) -> bool:
 
 
 def missing_value(option: str, items: Iterable[str]) -> str:
-    """What to say of an option in which a variable is left, or "". Free texts may have any."""
+    """What to say of an option in which a variable is left, or "". Some may have any."""
+    if option in FREE_TEXTS or option in COMMANDS:
+        return ""
     for item in items:
-        if MARK in item and option not in FREE_TEXTS and (found := _VARIABLE.search(item)):
+        if MARK in item and (found := _VARIABLE.search(item)):
             return _told(option, item, found[1])
     return ""
 

@@ -153,6 +153,14 @@ def test_so_does_one_in_a_part_of_a_value_whatever_else_is_wrong(line: str, told
     assert "my" not in str(problem)
 
 
+def test_a_command_may_have_braces_of_its_own() -> None:
+    command = "docker inspect --format {{.State}} web"
+    lines = "".join(f"\toption CMD_CYCLE_{when} '{command}'\n" for when in ("OPEN", "CLOSE"))
+    found = load(f"{CLIENT}{lines}\toption CMD_CYCLE_TIMER '30'\n")
+    [stanza] = found.stanzas
+    assert (stanza.cmd_cycle_open, stanza.cmd_cycle_close) == (command, command)
+
+
 def test_braces_of_two_items_are_no_variable() -> None:
     with pytest.raises(ConfigError, match="SOURCE"):
         load("config access\n\tlist SOURCE 'ANY {{'\n\tlist SOURCE '}} ANY'\n" + KEYS)
