@@ -9,7 +9,8 @@ The loop waits for others in these places only, each with a limit:
 - making nftables rules runs nft: at a start, when the devices change, when somebody deleted
   the rules, for the first door of a kind, and for a diagnosis. With iptables every door runs
   a program. That takes milliseconds, and at the very worst the time limit of
-  `firewall/process.py`; after a program that needed all of it none is run for as long;
+  `firewall/process.py`; after a program that needed all of it none is run for as long, and
+  after a look at others' rules no other look;
 - a start or reload that names a new logical network waits a second for its device;
 - a reload waits up to a second for a UCI file that another program has locked;
 - counting the connections of doors takes half a second at most, cutting them two

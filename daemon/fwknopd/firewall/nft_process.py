@@ -39,6 +39,7 @@ def run_nft(
     *,
     time_limit: float = TIME_LIMIT,
     output_limit: int = OUTPUT_LIMIT,
+    only_looks: bool = False,
 ) -> NftAnswer:
     """Run nft with ``script`` as its standard input, for ``time_limit`` seconds at most.
 
@@ -46,13 +47,18 @@ def run_nft(
     Raises FirewallError if nft is missing, can't be started, or takes too long.
     """
     return run_program(
-        find_nft(), arguments, script, time_limit=time_limit, output_limit=output_limit
+        find_nft(),
+        arguments,
+        script,
+        time_limit=time_limit,
+        output_limit=output_limit,
+        only_looks=only_looks,
     )
 
 
 def list_rules() -> str:
     """All rules of this network namespace, without what is in sets. Raises FirewallError."""
-    answer = run_nft(["-t", "list", "ruleset"], output_limit=LISTING_LIMIT)
+    answer = run_nft(["-t", "list", "ruleset"], output_limit=LISTING_LIMIT, only_looks=True)
     if answer.status == 0:
         return answer.output
     if is_forbidden(answer):

@@ -25,14 +25,21 @@ watchers: list[Callable[[str], None]] = []
 
 @dataclass(slots=True)
 class Bar:
-    """Until when no program is run, for one did not finish (monotonic seconds); what was said."""
+    """Until when no program is run, for one did not finish (monotonic seconds); what was said.
+
+    ``owed`` are seconds that others have waited for something beside it.
+    """
 
     until: float = 0.0
     why: str = ""
+    owed: float = 0.0
 
 
 _bar = Bar()
 """One for all: iptables is four programs, which wait for the same lock and the same kernel."""
+
+_looks = Bar()
+"""For looks at others' rules: because of one that can't be had, no door is to stay shut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +65,24 @@ def run_program(
     *,
     time_limit: float = TIME_LIMIT,
     output_limit: int = OUTPUT_LIMIT,
+    only_looks: bool = False,
 ) -> Answer:
     """Run ``program`` (a path) with ``script`` as its standard input, for seconds at most.
 
     Of what it prints, ``output_limit`` bytes are read. Raises FirewallError if it can't
     be started or takes too long. After one that took too long none is run for as long as it
-    took: everybody waits for it, and half of the time is to be theirs.
+    took: everybody waits for it, and half of the time is to be theirs. Where it ``only_looks``
+    at others' rules, it keeps the next look away alone.
     """
-    if monotonic() < _bar.until:
-        raise FirewallBarred(_bar.why)
+    for bar in (_bar, _looks) if only_looks else (_bar,):
+        if monotonic() < bar.until:
+            raise FirewallBarred(bar.why)
+    began = monotonic()
     try:
         answer = _answer(program, arguments, script, time_limit, output_limit)
+    except FirewallStuck as error:
+        _rest(monotonic() - began, str(error), only_looks=only_looks)
+        raise
     except ChildLost as error:
         raise FirewallStuck(f"can't tell what became of {program}: {error.strerror}") from error
     except OSError as error:
@@ -77,6 +91,16 @@ def run_program(
     for say in watchers:
         _tell(say, [program, *arguments], script, answer)
     return answer
+
+
+def _rest(took: float, why: str, *, only_looks: bool) -> None:
+    now = monotonic()
+    if only_looks:
+        _looks.until, _looks.why = now + took, why
+        _bar.owed = took
+    else:
+        _bar.until, _bar.why = now + took + _bar.owed, why
+        _bar.owed = 0.0
 
 
 def _tell(say: Callable[[str], None], command: Sequence[str], script: str, answer: Answer) -> None:
@@ -99,7 +123,7 @@ def _answer(
 
 
 def _status(program: str, child: Child, time_limit: float) -> int:
-    ended, began = False, monotonic()
+    ended = False
     try:
         ended = child.has_ended(time_limit)
     finally:
@@ -107,17 +131,14 @@ def _status(program: str, child: Child, time_limit: float) -> int:
             child.kill()
         status = child.reap()
     if not ended:
-        why = (
+        raise FirewallStuck(
             f"{program.rpartition('/')[2]} did not finish within {time_limit:g} seconds and was "
             f"stopped; for as long it is not tried again. Is the router overloaded, or another "
             "program changing rules in a loop?"
         )
-        now = monotonic()
-        _bar.until, _bar.why = now + max(time_limit, now - began), why
-        raise FirewallStuck(why)
     return status
 
 
 def run_anew() -> None:
     """Run programs again, for there will be no later time for it."""
-    _bar.until = 0.0
+    _bar.until = _looks.until = _bar.owed = 0.0
