@@ -595,3 +595,49 @@ def test_who_reads_only_the_head_of_what_was_done_gets_no_error(
         assert done.returncode == code, done.stderr
     assert f"300 clients added. {router.uci} is written." in done.stderr
     assert router.client("client 299")
+
+
+# The same keys
+
+
+def problems_of(router: Router, *clients: dict[str, Any]) -> list[str]:
+    answer = router.apply({"clients": list(clients)})
+    return [item["message"] for item in answer["problems"] if "same keys" in item["message"]]
+
+
+@pytest.mark.parametrize(
+    ("rules", "are_told_apart"),
+    [
+        ({}, False),
+        ({"DESTINATION": "192.0.2.1"}, False),
+        ({"SOURCE": "192.0.2.0/24", "of": {"SOURCE": "192.0.2.7, 198.51.100.1"}}, False),
+        ({"SOURCE": "192.0.2.0/24", "of": {"SOURCE": "198.51.100.0/24"}}, True),
+        ({"DESTINATION": "192.0.2.1", "of": {"DESTINATION": "192.0.2.2"}}, True),
+    ],
+    ids=["nothing", "one", "overlapping", "sources", "destinations"],
+)
+def test_clients_that_share_their_keys_are_told(
+    router: Router, rules: dict[str, Any], are_told_apart: bool
+) -> None:
+    own = {name: value for name, value in rules.items() if name != "of"}
+    anna = {**ANNA, "options": rules.get("of", {})}
+    told = problems_of(router, anna, {"name": "lost", "options": own, "keys": KEYS})
+    expected = "lost and anna have the same keys: whoever has them gets in while one of the two may"
+    assert told == ([] if are_told_apart else [expected])
+
+
+def test_a_revoked_twin_is_told_too_and_old_keys_of_one_client_are_not(router: Router) -> None:
+    lost = {"name": "lost", "keys": KEYS}
+    assert len(problems_of(router, ANNA, lost)) == 1
+    assert len(problems_of(router, ANNA, {**lost, "state": "revoked"})) == 1
+    assert problems_of(router, ANNA, {"name": "lost", "state": "absent"}) == []
+    router.apply({"clients": [{**ANNA, "keys": NEW_KEYS, "overlap_hours": 2}]})
+    router.uci.write_text(router.uci.read_text().replace(OTHER_KEY, KEY_BASE64))
+    assert problems_of(router) == []
+
+
+def test_a_variable_in_a_name_is_told(router: Router) -> None:
+    router.uci.write_text(FILE.replace("'bob'", "'{{ owner }}'"))
+    loaded = load_uci(router.uci) if router.apply({"enabled": True}) else None
+    assert loaded is not None and [stanza.name for stanza in loaded.stanzas] == ["{{ owner }}"]
+    assert any("its variable owner" in problem.message for problem in loaded.problems)

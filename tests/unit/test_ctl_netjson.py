@@ -222,6 +222,28 @@ def test_a_configuration_is_not_replaced_by_mistake(files: Files, capsys: Capsys
     assert "config access 'access_1'" in files.other.read_text()
 
 
+def test_all_variables_that_are_missing_are_told_and_where_to_put_them(
+    files: Files, capsys: Capsys
+) -> None:
+    ports = ["tcp/{{ ssh }}", "{{ known }}"]
+    client = {**SECTION, "KEY": "{{ key }}", "OPEN_PORTS": ports, ".note": "{{ none }}"}
+    files.put(files.document, json.dumps({"fwknopd": [client]}))
+    files.put(files.variables, json.dumps({"known": "tcp/80"}))
+    assert files.import_("--variables", str(files.variables)) == 1
+    told = capsys.readouterr().err
+    for name in ("ssh", "key"):
+        assert f"the variable {name} is not known" in told
+        assert f"Put {name} into {files.variables}" in told
+    assert "known is not" not in told and "none" not in told
+
+
+def test_a_setting_says_which_variable_it_lacks(files: Files, capsys: Capsys) -> None:
+    settings = {"config_name": "config", "MAX_SPA_PACKET_AGE": "{{ max-age }}"}
+    files.put(files.document, json.dumps({"fwknopd": [settings]}))
+    assert files.import_() == 1
+    assert "OpenWISP had no value for its variable max-age" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("value", ["a\\1", "a\nb", "{{ x }}", ["x"], True, None])
 def test_variables_the_library_would_spoil_are_refused(
     files: Files, capsys: Capsys, value: object

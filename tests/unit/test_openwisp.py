@@ -24,6 +24,7 @@ from tests.interop.openwisp_agent import Agent, Order
 TEMPLATES = Path(__file__).parents[2] / "package/openwisp"
 SERVICE = TEMPLATES.parent / "fwknop-wrt/files/etc/init.d/fwknopd"
 OTHER_KEY = "Sz80RjpXOlhH2olGuKBUamHKcqyMBsS9BTgLaMugUsg="
+PHONE_KEY = "a2V5IG9mIHRoZSByb3V0ZXIncyBvd24gcGhvbmUgMzI="
 ROUTER = parse_uci(
     f"""
 config global
@@ -34,7 +35,7 @@ config network
 config access
 \toption SOURCE 'ANY'
 \toption name 'phone'
-\toption KEY_BASE64 '{KEY_BASE64}'
+\toption KEY_BASE64 '{PHONE_KEY}'
 \toption HMAC_KEY_BASE64 '{HMAC_KEY_BASE64}'
 
 config config

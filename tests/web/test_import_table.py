@@ -142,6 +142,22 @@ def test_each_row_is_told_what_becomes_of_it(visitor: Visitor, uci: Path) -> Non
     assert (uci.read_text(), page.staged) == (FILE, 0)
 
 
+def test_a_row_tells_what_may_not_be_meant_and_can_be_had(visitor: Visitor) -> None:
+    twins = f"Al,tcp/22,{KEY},\nBo,,{KEY},\nCy,tcp/22,,\n"
+    text = f"name,OPEN_PORTS,KEY_BASE64,HMAC_KEY_BASE64\n{twins}"
+    page = look(visitor, text.replace(",\n", f",{HMAC}\n", 2))
+    al, bo, cy = (row[4] for row in rows(page))
+    assert (al, cy) == ("will add", "will add")
+    assert "client Bo may open every port" in bo
+    assert "Bo and Al have the same keys" in bo
+    assert ticked(page) == {"take-2", "take-3", "take-4"}
+
+
+def test_a_heading_alone_offers_nothing_to_import(visitor: Visitor) -> None:
+    page = look(visitor, "name,OPEN_PORTS\n")
+    assert "Import what is ticked" not in page.text
+
+
 def test_what_is_ticked_is_staged_applied_and_printed(visitor: Visitor, uci: Path) -> None:
     page = confirm(visitor, look(visitor, TABLE), 3)
     assert "2 clients are imported." in page.text

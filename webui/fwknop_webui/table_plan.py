@@ -11,11 +11,13 @@ from werkzeug.datastructures import FileStorage
 
 from fwknopd.config.package_parts import Parts
 from fwknopd.config.problems import ConfigError, Problem, printable
+from fwknopd.config.uci_config import configuration_from_uci
 from fwknopd.config.uci_format import UciPackage, UciSection, UciValue
 from fwknopd.config.values import says_off
 from fwknopd.config.wanted_csv import Refused, Row, rows_from_csv
 from fwknopd.config.wanted_package import Moment, as_wanted, find
 from fwknopd.config.wanted_table import Beside, wanted_of
+from fwknopd.config.wanted_warnings import wanted_warnings
 
 MAX_ROWS = 1000
 """More than this nobody looks over in a browser."""
@@ -90,10 +92,14 @@ def sent_table(upload: FileStorage | None, pasted: str) -> Table | None:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """The package with all rows that can be had, and why the others can't."""
+    """The package with all rows that can be had, and why the others can't.
+
+    ``warnings`` and ``refused`` are by line.
+    """
 
     package: UciPackage
     found: tuple[Beside, ...]
+    warnings: dict[int, tuple[Problem, ...]]
     refused: dict[int, tuple[Problem, ...]]
     problems: tuple[Problem, ...]
 
@@ -125,15 +131,37 @@ def _made(table: Table, package: UciPackage, file: str, now: float) -> _Made:
     found, refused = _beside(table.rows, package, file)
     while found:
         try:
-            return _Made(_with(package, found, file, now), tuple(found), refused, ())
+            grown = _with(package, found, file, now)
+            warnings = _warnings(package, grown, found, file)
+            return _Made(grown, tuple(found), warnings, refused, ())
         except ConfigError as error:
             new = _by_line(error.problems, table.source, found)
             if not new:
                 # No row's fault: nothing can be told of any.
-                return _Made(package, (), refused, error.problems)
+                return _Made(package, (), {}, refused, error.problems)
             refused |= new
             found = [item for item in found if item.row.line not in new]
-    return _Made(package, (), refused, ())
+    return _Made(package, (), {}, refused, ())
+
+
+def _warnings(
+    before: UciPackage, after: UciPackage, found: Sequence[Beside], file: str
+) -> dict[int, tuple[Problem, ...]]:
+    """What to look at in rows that can be had: what is empty there, and what the daemon says."""
+    by_line: dict[int, tuple[Problem, ...]] = {}
+    for problem in wanted_warnings(before, after, wanted_of(found)):
+        if problem.line is not None:
+            by_line[problem.line] = (*by_line.get(problem.line, ()), problem)
+    parts = Parts(after)
+    told: dict[str, list[Problem]] = {}
+    for problem in configuration_from_uci(after, file).problems:
+        told.setdefault(problem.section, []).append(replace(problem, line=None, section=""))
+    for item in found:
+        section = find(parts.part(item.row.client.name), item.row.client.name, file)
+        if section is not None and section.id in told:
+            line = item.row.line
+            by_line[line] = (*by_line.get(line, ()), *told[section.id])
+    return by_line
 
 
 def _beside(
@@ -182,11 +210,19 @@ def _shown(table: Table, made: _Made, chosen: frozenset[int] | None) -> Iterator
             yield TableRow(row.line, name, State.REFUSED, problems=problems)
         else:
             yield _row(
-                item, find(after.part(item.row.client.name), item.row.client.name, ""), chosen
+                item,
+                find(after.part(item.row.client.name), item.row.client.name, ""),
+                chosen,
+                made.warnings.get(row.line, ()),
             )
 
 
-def _row(item: Beside, after: UciSection | None, chosen: frozenset[int] | None) -> TableRow:
+def _row(
+    item: Beside,
+    after: UciSection | None,
+    chosen: frozenset[int] | None,
+    warnings: tuple[Problem, ...],
+) -> TableRow:
     row, client = item.row, item.row.client
     differs = _differences(item.section, after)
     state = State.CHANGE if differs else State.SAME
@@ -200,6 +236,7 @@ def _row(item: Beside, after: UciSection | None, chosen: frozenset[int] | None) 
         rules=tuple((name, _text(value)) for name, value in (client.options or {}).items()),
         keys=len(client.keys),
         differs=differs,
+        problems=warnings,
         is_off=item.section is not None and says_off(item.section.get("enabled")),
         taken=ticked and state in (State.ADD, State.CHANGE),
     )

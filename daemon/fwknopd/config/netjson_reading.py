@@ -33,14 +33,48 @@ _INSIDE = re.compile(r"(?:[^']|'\\''|'')*")
 _NO_LIST = "Write a list of sections, such as the one that fwknopctl export --netjson writes."
 
 
-def uci_from_netjson(text: str, file: str, variables: Mapping[str, str]) -> UciPackage:
+def uci_from_netjson(
+    text: str, file: str, variables: Mapping[str, str], variables_file: str = ""
+) -> UciPackage:
     """The package ``fwknopd`` of the document; other packages in it are none of ours.
 
-    ``file`` is only named in errors. ``variables`` are what OpenWISP knows of the device.
-    Raises ConfigError where the document has no such package, where the back end would write a
-    file that is not UCI, and where a variable is not known.
+    ``file`` is only named in errors, and so is ``variables_file``. ``variables`` are what OpenWISP
+    knows of the device. Raises ConfigError where the document has no such package, where the back
+    end would write a file that is not UCI, and with each variable that is not known.
     """
-    return _Reader(file, variables).package(_parsed(text, file))
+    document = _parsed(text, file)
+    if missing := _unknown(document.get(PACKAGE), variables):
+        raise ConfigError(_not_known(missing, file, variables_file))
+    return _Reader(file, variables).package(document)
+
+
+def _unknown(found: object, known: Mapping[str, str]) -> dict[str, str]:
+    """Variables that are not ``known``, with the option each is in first."""
+    missing: dict[str, str] = {}
+    for block in found if isinstance(found, list) else ():
+        for option, value in block.items() if isinstance(block, dict) else ():
+            if option.startswith("."):
+                continue
+            for item in value if isinstance(value, list) else (value,):
+                for name in _VARIABLE.findall(item) if isinstance(item, str) else ():
+                    if name not in known:
+                        missing.setdefault(name, option)
+    return missing
+
+
+def _not_known(missing: Mapping[str, str], file: str, variables_file: str) -> list[Problem]:
+    remedy = "Name a file with the device's variables: --variables FILE"
+    return [
+        Problem(
+            Severity.ERROR,
+            file,
+            None,
+            printable(option),
+            f"the variable {name} is not known",
+            f"Put {name} into {variables_file}." if variables_file else remedy,
+        )
+        for name, option in missing.items()
+    ]
 
 
 def variables_from_json(text: str, file: str) -> dict[str, str]:
@@ -103,7 +137,7 @@ class _Reader:
         return UciSection(section_type, name, name, tuple(self._options(block)))
 
     def _name(self, found: object) -> str:
-        name = self._resolved(NAME, found) if isinstance(found, str) else ""
+        name = self._resolved(found) if isinstance(found, str) else ""
         # The back end does just this, to names it was given and to those it makes.
         name = name.replace(".", "_").replace("-", "_")
         if not is_name(name):
@@ -130,16 +164,9 @@ class _Reader:
     def _text(self, name: str, found: object) -> str:
         if not isinstance(found, str | int | float):
             self._refuse(name, "this is no value of an option", "Write text or a list of texts.")
-        return self._read(name, self._resolved(name, str(found)))
+        return self._read(name, self._resolved(str(found)))
 
-    def _resolved(self, name: str, text: str) -> str:
-        for variable in _VARIABLE.findall(text):
-            if variable not in self._variables:
-                self._refuse(
-                    name,
-                    f"the variable {variable} is not known",
-                    "Name a file with the device's variables: --variables FILE",
-                )
+    def _resolved(self, text: str) -> str:
         return _VARIABLE.sub(lambda match: self._variables[match[1]], text)
 
     def _read(self, name: str, text: str) -> str:

@@ -15,6 +15,7 @@ from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.old_keys import OPTION, follow_clients
 from fwknopd.config.server_settings import build_settings
 from fwknopd.config.settings import Configuration, ServerSettings
+from fwknopd.config.shared_keys import check_shared_keys
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
 from fwknopd.config.unset_variables import MARK, REMEDY, in_one_word, missing_value
 from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS, says_off
@@ -26,6 +27,8 @@ DEFAULT_NETWORK = "wan"
 DROPPED_OPTIONS = frozenset({"keytype", "hkeytype"})
 _LIST_KINDS = frozenset({Kind.NETWORKS, Kind.PORTS, Kind.INTERFACE, Kind.HOURS, Kind.DAYS})
 _LIST_KINDS |= {Kind.COMMANDS, Kind.GPG_IDS}
+_STRICT_KINDS = frozenset({Kind.INTEGER, Kind.MARK, Kind.ADDRESS, Kind.DIGEST, Kind.ENDPOINT})
+"""Settings of these would be refused anyway, for what a variable in them looks like."""
 
 
 def uci_enabled(package: UciPackage) -> bool:
@@ -53,6 +56,7 @@ def configuration_from_uci(
     found = tuple(_stanzas(package, file, settings, findings, accounts))
     stanzas = follow_clients(found, package, file, findings)
     _check_names(package, file, findings)
+    check_shared_keys(stanzas, package, file, findings)
     problems, unusable = findings.result(), _unusable(package, found)
     return Configuration(settings, stanzas, network, "uci", problems, unusable=unusable)
 
@@ -116,11 +120,16 @@ def _check_enabled(package: UciPackage, file: str, findings: Findings) -> None:
 
 
 def _server_directives(package: UciPackage, file: str, findings: Findings) -> list[Directive]:
-    return [
-        directive
-        for section in package.of_type("config")
-        for directive in option_directives(section, Scope.SERVER, file, findings)
-    ]
+    directives = []
+    for section in package.of_type("config"):
+        for directive in option_directives(section, Scope.SERVER, file, findings):
+            variable = lookup(Scope.SERVER, directive.name)
+            missing = missing_value(directive.name, (directive.value,))
+            if missing and variable is not None and variable.kind in _STRICT_KINDS:
+                findings.error(directive, missing, REMEDY)
+            else:
+                directives.append(directive)
+    return directives
 
 
 def _network(
@@ -208,6 +217,9 @@ def _check_names(package: UciPackage, file: str, findings: Findings) -> None:
         option = section.option("name")
         if option is None:
             continue
+        if missing := missing_value("", option.items):
+            place = Directive(option.name, option.text, file, option.line, section.id)
+            findings.warn(place, f"{missing}: the client is called by what stands there", REMEDY)
         if option.text in seen:
             findings.warn(
                 Directive(option.name, option.text, file, option.line, section.id),

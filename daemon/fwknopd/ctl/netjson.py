@@ -79,7 +79,9 @@ def _tell(exported: ExportedNetjson, options: Namespace) -> None:
 def import_document(options: Namespace) -> int:
     """Show what would change, or write it. Raises CtlError, ConfigError and FileError."""
     file = options.netjson
-    package = uci_from_netjson(_read(file), file, _variables(options.variables))
+    package = uci_from_netjson(
+        _read(file), file, _variables(options.variables), options.variables or ""
+    )
     problems = configuration_from_uci(package, file).problems
     store = UciStore(Path(options.uci))
     old = store.load().package if store.path.exists() else UciPackage()
