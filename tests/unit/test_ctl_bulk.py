@@ -94,6 +94,13 @@ def test_a_table_that_tells_its_separator(router: Router, first: str, separator:
         clients_from_csv(f"{first}\nname{separator}OPEN_PORTS\nx{separator}y{separator}z\n", "t")
 
 
+def test_a_table_copied_out_of_a_spreadsheet_has_tabs(router: Router) -> None:
+    table = "name\tOPEN_PORTS\tnote\ncarl\ttcp/80,udp/53\ta; b\n"
+    assert router.run("import", "--csv", "-", "--apply", said=table)[0] == 0
+    carl = router.client("carl")
+    assert carl and (carl.get("OPEN_PORTS"), carl.get("note")) == ("tcp/80,udp/53", "a; b")
+
+
 def test_a_cell_without_ports_is_told_and_that_of_a_key_is_filled(router: Router) -> None:
     table = f"name,OPEN_PORTS,KEY_BASE64,HMAC_KEY_BASE64\nanna,,{KEY_BASE64},\nJo,tcp/22,,\n"
     code, told = router.run("import", "--csv", "-", "--apply", said=table)

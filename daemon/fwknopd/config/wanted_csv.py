@@ -111,8 +111,11 @@ def _rows(text: str, source: str, most: int) -> Iterator[tuple[int, Sequence[str
 
 
 def _usual_separator(head: str) -> str:
-    """Where a comma is part of numbers, spreadsheets put semicolons between cells."""
-    return ";" if ";" in head and "," not in head else ","
+    """Where a comma is part of numbers, spreadsheets put semicolons between cells.
+
+    What is copied out of one has tabs.
+    """
+    return next((mark for mark in ",;\t" if mark in head), ",")
 
 
 def _check(columns: Sequence[str], line: int, source: str) -> None:
