@@ -27,8 +27,6 @@ DEFAULT_NETWORK = "wan"
 DROPPED_OPTIONS = frozenset({"keytype", "hkeytype"})
 _LIST_KINDS = frozenset({Kind.NETWORKS, Kind.PORTS, Kind.INTERFACE, Kind.HOURS, Kind.DAYS})
 _LIST_KINDS |= {Kind.COMMANDS, Kind.GPG_IDS}
-_STRICT_KINDS = frozenset({Kind.INTEGER, Kind.MARK, Kind.ADDRESS, Kind.DIGEST, Kind.ENDPOINT})
-"""Settings of these would be refused anyway, for what a variable in them looks like."""
 
 
 def uci_enabled(package: UciPackage) -> bool:
@@ -120,16 +118,11 @@ def _check_enabled(package: UciPackage, file: str, findings: Findings) -> None:
 
 
 def _server_directives(package: UciPackage, file: str, findings: Findings) -> list[Directive]:
-    directives = []
-    for section in package.of_type("config"):
-        for directive in option_directives(section, Scope.SERVER, file, findings):
-            variable = lookup(Scope.SERVER, directive.name)
-            missing = missing_value(directive.name, (directive.value,))
-            if missing and variable is not None and variable.kind in _STRICT_KINDS:
-                findings.error(directive, missing, REMEDY)
-            else:
-                directives.append(directive)
-    return directives
+    return [
+        directive
+        for section in package.of_type("config")
+        for directive in option_directives(section, Scope.SERVER, file, findings)
+    ]
 
 
 def _network(
