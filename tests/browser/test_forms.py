@@ -22,6 +22,8 @@ ANNA = "cfg03ea17"
 def show_qr(page: Page, site: Site) -> None:
     page.goto(site.url + "/clients")
     page.get_by_role("button", name="QR Anna").click()
+    # With its scripts, which run when all of the page is there.
+    page.wait_for_url("**/qr")
 
 
 def scan(picture: Path) -> str:
