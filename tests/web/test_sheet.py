@@ -301,16 +301,21 @@ def test_whatever_fails_the_next_one_may_have_a_sheet(
     assert len(drawn(sheet(visitor))) == COUNT
 
 
-def test_a_slow_router_gives_what_it_can_in_time_and_then_the_rest(
-    config: WebConfig, write_uci: Write, hands: HandClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """uhttpd would cut the document off, and nobody would know who is missing."""
+@pytest.fixture
+def slow_drawing(hands: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each code takes a quarter of a minute."""
 
     def slowly(text: str) -> QrPicture:
         hands.forward(15)
         return draw(text)
 
     monkeypatch.setattr("fwknop_webui.qr.draw", slowly)
+
+
+def test_a_slow_router_gives_what_it_can_in_time_and_then_the_rest(
+    config: WebConfig, write_uci: Write, slow_drawing: None
+) -> None:
+    """uhttpd would cut the document off, and nobody would know who is missing."""
     write_uci(MANY)
     behind = Visitor(create_app(replace(config, is_behind=True)), PASSWORD)
     behind.log_in()
@@ -327,13 +332,8 @@ def test_a_slow_router_gives_what_it_can_in_time_and_then_the_rest(
 
 
 def test_who_expires_between_the_parts_takes_no_page_from_others(
-    config: WebConfig, write_uci: Write, hands: HandClock, monkeypatch: pytest.MonkeyPatch
+    config: WebConfig, write_uci: Write, hands: HandClock, slow_drawing: None
 ) -> None:
-    def slowly(text: str) -> QrPicture:
-        hands.forward(15)
-        return draw(text)
-
-    monkeypatch.setattr("fwknop_webui.qr.draw", slowly)
     ends = f"\n\toption ACCESS_EXPIRE_EPOCH '{int(hands.wall() + 100)}'"
     text = MANY
     for number in (1, 2, 4):
