@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from typing import Self
 
 import pytest
 
+from fwknopd.firewall import TimedDoor
 from fwknopd.firewall.nftables import NftablesFirewall
 from tests.netns.conftest import CLIENT, CLIENT6, HOST, ROUTER6, STRANGER, Site
 from tests.netns.probes import Outcome, greeter, try_tcp
@@ -24,6 +27,7 @@ EARLIER_DOORS = {
     door(CLIENT, "tcp/4000", f"{HOST}:7000"),
     door(CLIENT6, "tcp/4000", f"{ROUTER6}:22", local=True),
 }
+FW4_PRIORITIES = {"input": 0, "forward": 0, "prerouting": -100}
 
 
 @contextmanager
@@ -87,6 +91,35 @@ def test_no_door_is_shut_for_a_moment_by_an_upgrade(site: Site) -> None:
                 firewall.start(["eth1"])
             firewall.stop()
             assert plain.seen | forwarded.seen == {Outcome.CONNECTED}
+
+
+def test_a_packet_meets_the_chains_of_an_upgrade_after_the_earlier_ones(site: Site) -> None:
+    """Only so no packet can pass between the two tables."""
+    site.router.nft(EARLIER)
+    earlier = priorities(site)
+    with started(site):
+        now = priorities(site)
+    assert len(now) == len(earlier) == 3
+    assert all(earlier[chain] < now[chain] < theirs for chain, theirs in FW4_PRIORITIES.items())
+
+
+def test_a_table_with_chains_of_another_priority_keeps_its_doors(site: Site) -> None:
+    with started(site) as firewall:
+        firewall.open([TimedDoor(door(CLIENT, "tcp/22"), 30)])
+        text = site.router.run("nft", "list", "table", "inet", "fwknopd")
+        site.router.nft(
+            "delete table inet fwknopd\n" + re.sub(r"filter - \d+", "filter - 10", text)
+        )
+        with started(site) as again:
+            assert [timed.door for timed in again.read()] == [door(CLIENT, "tcp/22")]
+            assert site.tcp(22) is Outcome.CONNECTED
+
+
+def priorities(site: Site) -> dict[str, int]:
+    """Those of our chains by name, as the kernel has them."""
+    listing = json.loads(site.router.run("nft", "-j", "list", "table", "inet", "fwknopd"))
+    chains = [item["chain"] for item in listing["nftables"] if "chain" in item]
+    return {chain["name"]: chain["prio"] for chain in chains if "prio" in chain}
 
 
 def test_a_table_that_cant_be_renewed_keeps_its_doors(site: Site) -> None:

@@ -27,7 +27,11 @@ DEFAULT_TABLE = "fwknopd"
 # Above the bits that mwan3 and policy routing use.
 DEFAULT_MARK = 0x40000000
 # Just before fw4's chains of the same hooks, whose priority is 0: they must find the mark.
-PRIORITY = -10
+# And after those of the table before there was a set for each kind of door, at -10. A packet
+# can be between two chains of a hook at the moment a new table takes the old one's place:
+# coming from the new chain, which had no rules yet, to the old one, which has none any more,
+# it would meet a shut door. So a table whose sets differ needs chains one later than these.
+PRIORITY = -9
 # libpcap's word for a capture on every device.
 EVERY_DEVICE = "any"
 
