@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from fwknopd.accounts import group, user_and_group
+from fwknopd.children import Outcome
 from fwknopd.policy.command import Command, Ended
 from fwknopd.spawning import SYSTEM_FOLDERS
-from fwknopd.workers import Outcome, Workers
+from fwknopd.workers import Workers
 
 ENVIRONMENT = {"PATH": os.pathsep.join(SYSTEM_FOLDERS)}
 

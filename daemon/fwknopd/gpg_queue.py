@@ -14,13 +14,14 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
+from fwknopd.children import Outcome
 from fwknopd.gpg_home import clear, new_folder
 from fwknopd.gpg_rings import GpgRings
 from fwknopd.policy.gpg import GpgHome
 from fwknopd.policy.gpg_questions import GpgAnswer, GpgFailure, GpgQuestion, NeedsGpg
 from fwknopd.policy.packet import Address
 from fwknopd.spa.gpg_report import read_report, unpacked
-from fwknopd.workers import Outcome, Workers
+from fwknopd.workers import Workers
 
 GPG_SECONDS = 10.0
 """A slow router needs one or two seconds for a long key with a passphrase."""

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
+from fwknopd.children import Outcome
 from fwknopd.gpg_home import clear, clear_abandoned, new_folder
 from fwknopd.policy.gpg import GpgHome
 from fwknopd.spa.gpg_report import unpacked
 from fwknopd.spa.gpg_ring import KeyRing, read_ring
-from fwknopd.workers import Outcome, Workers
+from fwknopd.workers import Workers
 
 RING_SECONDS = 20.0
 """More than a packet gets: gpg may have to check a large ring first."""

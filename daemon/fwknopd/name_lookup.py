@@ -6,7 +6,8 @@ import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from fwknopd.workers import Outcome, Workers
+from fwknopd.children import Outcome
+from fwknopd.workers import Workers
 
 LOOKUP_SECONDS = 5.0
 """Longer than a resolver's first retry, and no longer than somebody waits for a door."""

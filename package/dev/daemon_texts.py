@@ -27,6 +27,7 @@ _NAMES = """
     policy/replay_check policy/rules spa/base64 spa/cipher spa/digest spa/fields
     spa/gpg_packet spa/gpg_report spa/http spa/message spa/openpgp spa/packet spa/request
     gpg_queue gpg_jobs name_lookup engine command_queue judging undecided rehearsal workers
+    children
     firewall/conntrack firewall/iptables_diagnosis firewall/iptables_overruled
     firewall/iptables_process firewall/log_only firewall/nft_elements firewall/nft_judging
     firewall/nft_process firewall/nft_table firewall/nftables firewall/process firewall/unused

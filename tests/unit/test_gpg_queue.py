@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from fwknopd import gpg_queue
+from fwknopd.children import Outcome
 from fwknopd.gpg_queue import (
     CLIENT_LIMIT,
     PATIENCE,
@@ -28,7 +29,7 @@ from fwknopd.policy.stanza import Stanza
 from fwknopd.replay import ReplayCache
 from fwknopd.spa.gpg_report import PREFIX, Report, failed, packed
 from fwknopd.spa.gpg_ring import KeyRing
-from fwknopd.workers import Outcome, Workers
+from fwknopd.workers import Workers
 from tests.unit.policy.gpg_knocks import HOME, gpg_client, gpg_packet
 from tests.unit.policy.knocks import NOW, packet
 

@@ -59,7 +59,7 @@ ADAPTERS = (
     ("gpg_home", "gpg_jobs", "gpg_queue", "gpg_rings"),
 )
 # What edges share: starting a program or a job, and nothing that is one edge's business.
-SHARED = ("spawning", "workers", "loop", "accounts")
+SHARED = ("spawning", "children", "workers", "loop", "accounts")
 # The engine sees of the edges only what a backend promises and what an event is.
 ENGINE_MODULES = (
     *("engine", "engine_edges", "open_doors", "adopting", "endings", "door_list", "reporting"),

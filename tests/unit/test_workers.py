@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from fwknopd import workers
+from fwknopd import children
+from fwknopd.children import RESULT_LIMIT, Outcome, run_apart
 from fwknopd.loop import Loop
-from fwknopd.workers import RESULT_LIMIT, Outcome, Workers, run_apart
+from fwknopd.workers import Workers
 from tests.unit.signal_state import ignored_signals
 
 SOON = 20.0
@@ -199,7 +200,7 @@ def test_a_child_that_can_not_be_prepared_says_so(
     def fail(output: int) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(workers, "_leave_daemon", fail)
+    monkeypatch.setattr(children, "_leave_daemon", fail)
     desk.start(sleep)
     (outcome,) = desk.finish()
     assert outcome.result == b"its process could not be prepared"

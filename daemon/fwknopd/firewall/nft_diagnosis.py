@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from fwknopd.children import run_apart
 from fwknopd.firewall import Diagnosis, FirewallError
 from fwknopd.firewall.nft_process import list_rules
-from fwknopd.workers import run_apart
 
 TIME_LIMIT = 10.0
 """Seconds for the answer of a child."""
