@@ -14,7 +14,7 @@ from fwknopd.firewall import FirewallError
 from fwknopd.options import Options
 from fwknopd.run_paths import RunPaths, run_paths
 from fwknopd.server_only import server_settings
-from fwknopd.startup import idle_text, load_configuration, uci_is_gone
+from fwknopd.startup import idle_problem, load_configuration, uci_is_gone
 
 
 def act(options: Options) -> int:
@@ -37,7 +37,7 @@ def _loaded(options: Options) -> Configuration | None:
     for problem in configuration.problems if configuration else ():
         print(f"fwknopd: {problem}", file=sys.stderr)
     if configuration is None:
-        print(f"fwknopd: {idle_text(options)}", file=sys.stderr)
+        print(f"fwknopd: {idle_problem(options)}", file=sys.stderr)
     return configuration
 
 

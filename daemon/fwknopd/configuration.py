@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fwknopd.accounts import SystemAccounts
@@ -21,15 +21,41 @@ LOCK_SECONDS = 1.0
 libuci milliseconds, and whoever may read the file could lock it for ever."""
 
 
+@dataclass(frozen=True, slots=True)
+class UciOff:
+    """``uci_enabled`` is not on in a UCI file; ``problems`` are what to say of that.
+
+    ``unsaid``: a variable stands there for which OpenWISP had no value, so nobody can tell
+    whether the classic files are to count.
+    """
+
+    problems: tuple[Problem, ...]
+    unsaid: bool
+
+
 def load_uci(path: Path, savedir: Path | None = None) -> Configuration | None:
-    """The configuration in a UCI file, or None when ``uci_enabled`` is off there.
+    """The configuration in a UCI file, or None when ``uci_enabled`` is not on there.
+
+    As `read_uci` for the rest.
+    """
+    found = read_uci(path, savedir)
+    return None if isinstance(found, UciOff) else found
+
+
+def read_uci(path: Path, savedir: Path | None = None) -> Configuration | UciOff:
+    """The configuration in a UCI file, or why that is none to run from.
 
     Pending changes of the uci command are in effect, as they are for every UCI reader.
     ``savedir`` is where they are, None for libuci's own place. Raises ConfigError with all
     problems.
     """
     # Not for who runs from the classic files.
-    from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
+    from fwknopd.config.uci_config import (
+        configuration_from_uci,
+        is_unsaid,
+        switch_problems,
+        uci_enabled,
+    )
     from fwknopd.uci_store import DEFAULT_SAVEDIR, UciStore
 
     try:
@@ -37,7 +63,7 @@ def load_uci(path: Path, savedir: Path | None = None) -> Configuration | None:
     except FileError as error:
         raise config_error(path, error) from error
     if not uci_enabled(loaded.package):
-        return None
+        return UciOff(switch_problems(loaded.package, str(path)), is_unsaid(loaded.package))
     configuration = configuration_from_uci(loaded.package, str(path), SystemAccounts())
     if loaded.exposed:
         configuration = without_commands(configuration, str(path))

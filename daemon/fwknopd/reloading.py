@@ -25,7 +25,7 @@ from fwknopd.startup import (
     capture_request,
     engine_settings,
     errors_of,
-    idle_text,
+    idle_problem,
     load_configuration,
     needs_firewall,
 )
@@ -56,8 +56,8 @@ class Reloading:
     ) -> None:
         self.configuration = configuration
         self.loaded_at = clock.now()
-        self.idle = "" if configuration else idle_text(options)
-        """Why there is no configuration, "" when there is one."""
+        self.idle = None if configuration else idle_problem(options)
+        """Why there is no configuration, None when there is one."""
         self.errors: tuple[Problem, ...] = ()
         """What was wrong at the last reload; empty when it succeeded."""
         self.rights_missing: Callable[[Configuration, str], tuple[Problem, ...]] = _nothing
@@ -111,7 +111,7 @@ class Reloading:
             raise
         # From here on nothing fails.
         self.configuration, self.loaded_at = warned, self._clock.now()
-        self.idle = "" if configuration else idle_text(self._options)
+        self.idle = None if configuration else idle_problem(self._options)
         self._intake.adopt(prepared)
 
     def _with_warnings(self, configuration: Configuration | None) -> Configuration | None:
@@ -208,7 +208,7 @@ class Reloading:
     def tell_of_idleness(self) -> None:
         """Say why nobody can knock, if there is no configuration."""
         if self.idle:
-            self._warn(self.idle)
+            self._warn(str(self.idle))
 
     def _warn(self, text: str) -> None:
         self._engine.events.record(EventKind.RELOAD, detail=text, reason=Severity.WARNING)

@@ -15,7 +15,7 @@ from fwknopd.config.invalid import shown
 from fwknopd.config.ipt_chain import parse_ipt_chain
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration, ServerSettings
-from fwknopd.configuration import load_files, load_uci
+from fwknopd.configuration import UciOff, load_files, read_uci
 from fwknopd.engine import EngineSettings
 from fwknopd.option_table import DEFAULT_ACCESS, OPTIONS
 from fwknopd.options import Options
@@ -42,8 +42,8 @@ def load_configuration(options: Options) -> Configuration | None:
 
     None when UCI is asked for but not enabled there, and there are no classic files:
     a router whose owner has yet to tick "Enable config overwrite". None also when there is no
-    UCI file, whatever else there is: `idle_text` has the words for both. ConfigError
-    with every problem found, each naming file, line and remedy.
+    UCI file, or a variable where that is said, whatever else there is: `idle_problem` has the
+    words for all three. ConfigError with every problem found, each naming file, line and remedy.
     """
     _check_interface(options)
     loaded = _loaded(options)
@@ -123,10 +123,13 @@ def _loaded(options: Options) -> Configuration | None:
         # OpenWISP's agent deletes a file in which nothing is left: whoever was in it is out. Nor
         # may its going let in who is in old files, for which a file has to say so.
         return None
-    from_uci = load_uci(Path(options.uci))
-    if from_uci is not None:
-        return from_uci
-    return _load_files(options) if _has_classic_files(options) else None
+    found = read_uci(Path(options.uci))
+    if not isinstance(found, UciOff):
+        return found
+    if found.unsaid or not _has_classic_files(options):
+        return None
+    loaded = _load_files(options)
+    return replace(loaded, problems=(*found.problems, *loaded.problems))
 
 
 def uci_is_gone(options: Options) -> bool:
@@ -141,22 +144,44 @@ def uci_is_gone(options: Options) -> bool:
     return False
 
 
-def idle_text(options: Options) -> str:
-    """Why there is no configuration, and what to do; to be asked when `load_configuration` says so.
+def idle_problem(options: Options) -> Problem:
+    """Why there is no configuration, and what to do; to ask when `load_configuration` says so.
 
     For a file that comes later it is another one.
     """
+    file = options.uci or options.config_file
     if uci_is_gone(options):
-        return (
-            f"Nothing to guard: {options.uci} does not exist, so nobody can knock. Bring it back "
-            "from a backup, or have it made anew on the web page, under Backup. Then: fwknopctl "
-            "reload"
+        return _idle(
+            file,
+            f"Nothing to guard: {options.uci} does not exist, so nobody can knock",
+            "Bring it back from a backup, or have it made anew on the web page, under Backup. "
+            "Then: fwknopctl reload",
         )
-    return (
+    if _is_unsaid(options):
+        return _idle(
+            file,
+            f"Nothing to guard: OpenWISP had no value for uci_enabled in {options.uci}, so nobody "
+            "can tell whether that file or the classic ones are to be used",
+            "Give the variable a value in OpenWISP, or write 1 or 0.",
+        )
+    return _idle(
+        file,
         f"Nothing to guard: Enable config overwrite is off in {options.uci}, and "
-        f"{options.access_file or options.config_file} does not exist. "
-        "Tick Enable config overwrite, or write the classic files."
+        f"{options.access_file or options.config_file} does not exist",
+        "Tick Enable config overwrite, or write the classic files.",
     )
+
+
+def _idle(file: str, message: str, remedy: str) -> Problem:
+    return Problem(Severity.WARNING, file, None, "", message, remedy)
+
+
+def _is_unsaid(options: Options) -> bool:
+    try:
+        found = read_uci(Path(options.uci or ""))
+    except ConfigError:
+        return False
+    return isinstance(found, UciOff) and found.unsaid
 
 
 def _has_classic_files(options: Options) -> bool:

@@ -118,7 +118,7 @@ def _configuration(service: Service) -> Json:
         "outdated": service.reloading.is_outdated(),
         "problems": problems_json(problems),
         "last_error": "\n".join(map(str, service.reloading.errors)) or None,
-        "detail": service.reloading.idle,
+        "detail": str(service.reloading.idle or ""),
     }
 
 

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from fwknopd.command_queue import Asker
-from fwknopd.config.problems import Problem, Severity
+from fwknopd.config.problems import Problem
 from fwknopd.control.protocol import VerbError
 from fwknopd.cycle_table import OpenCycle
 from fwknopd.door_list import DoorLister, last_to_close
@@ -133,8 +133,7 @@ class Verbs:
         service = self._service
         if service.configuration is not None:
             return service.configuration.problems
-        file = service.options.uci or service.options.config_file
-        return (Problem(Severity.WARNING, file, None, "", service.reloading.idle, ""),)
+        return (service.reloading.idle,) if service.reloading.idle else ()
 
     def explain(self, arguments: Json) -> Json:
         """What would become of a packet, and why. Raises VerbError when it can't be read."""

@@ -279,6 +279,7 @@ def test_the_other_of_two_keys_is_made_and_that_is_told(
     assert anna.get(given) == KEY_BASE64
     assert anna.get(fresh) not in ("", KEY_BASE64)
     assert "1 of the clients had one key in the table" in told
+    assert f"fwknopctl qr --uci={router.uci} --client NAME" in told
 
 
 @pytest.mark.parametrize(

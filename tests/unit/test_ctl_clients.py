@@ -257,6 +257,12 @@ def test_what_is_not_wanted_any_more_is_taken_away(router: Router) -> None:
     router.apply({"enabled": False})
     assert not uci_enabled(router.package)
     assert not router.apply({"enabled": False})["changed"]
+    # What says neither on nor off is no off yet.
+    router.uci.write_text(
+        router.uci.read_text().replace("uci_enabled '0'", "uci_enabled '{{ x }}'")
+    )
+    assert router.apply({"enabled": False})["changed"]
+    assert router.package.of_type("global")[0].get("uci_enabled") == "0"
 
 
 @pytest.mark.parametrize(
@@ -490,8 +496,11 @@ def test_nobody_to_revoke_is_told_and_is_no_error(router: Router) -> None:
 def test_ports_without_a_value_open_every_port_and_that_is_told(
     router: Router, empty: object
 ) -> None:
-    [told] = told_of(router, {**ANNA, "options": {"OPEN_PORTS": empty}})
+    every_port = {**ANNA, "options": {"OPEN_PORTS": empty}}
+    [told] = told_of(router, every_port)
     assert told == "client anna may open every port, as OPEN_PORTS is given without a value"
+    # By the run that makes it so, and not day by day.
+    assert told_of(router, every_port) == []
     assert told_of(router, {**ANNA, "options": {}}) == []
     assert told_of(router, ANNA) == []
 
@@ -500,6 +509,7 @@ def test_a_key_without_a_value_is_told_where_there_is_none(router: Router) -> No
     keys = {"KEY_BASE64": KEY_BASE64, "HMAC_KEY_BASE64": ""}
     [told] = told_of(router, {**ANNA, "keys": keys})
     assert told == "client anna has no HMAC key, as HMAC_KEY_BASE64 is given without a value"
+    assert told_of(router, {**ANNA, "keys": keys}) == []
     assert told_of(router, {"name": "bob", "keys": {"HMAC_KEY": ""}}) == []
 
 

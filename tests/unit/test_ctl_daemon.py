@@ -65,7 +65,7 @@ STATUS: Json = {
     ],
     "firewall": {"backend": "nftables", "ready": True, "detail": ""},
     "clients": 3,
-    "replay": {"entries": 17},
+    "replay": {"entries": 1700, "limit": 100_000},
     "counters": {"replay": 2, "accepted": 41},
     "grants": 2,
     "clock": {"ok": False, "detail": "no time from the network yet"},
@@ -224,7 +224,7 @@ def test_status_at_one_glance(capsys: Capsys) -> None:
         "  Firewall        nftables: ready",
         "  Clock           not believable yet: no time from the network yet",
         "  Open doors      2",
-        "  Replay memory   17 packets",
+        "  Replay memory   1,700 packets, 1 % full",
         "  Packets         accepted 41, replay 2",
     ]
 
@@ -239,6 +239,29 @@ def test_status_of_an_idle_daemon(
     assert "  Configuration   none: tick Enable config overwrite\n" in text
     assert "not loaded: a:1: bad" in text
     assert "  Capture         none: no knock can arrive\n" in text
+
+
+@pytest.mark.parametrize(
+    ("entries", "limit", "full", "told"),
+    [
+        (0, 100, False, "0 packets, 0 % full"),
+        (1, 1000, False, "1 packet, <1 % full"),
+        (100, 100, True, "100 packets, 100 % full: no room for another"),
+        (17, 0, False, "17 packets"),
+    ],
+)
+def test_status_says_how_full_the_replay_memory_is(
+    running: RunningServer,
+    capsys: Capsys,
+    monkeypatch: pytest.MonkeyPatch,
+    entries: int,
+    limit: int,
+    full: bool,
+    told: str,
+) -> None:
+    replay = {"entries": entries, "limit": limit, "full": full}
+    monkeypatch.setitem(STATUS, "replay", replay)
+    assert f"  Replay memory   {told}\n" in shown(capsys, "status", code=4)
 
 
 def test_status_of_a_daemon_whose_file_was_changed(

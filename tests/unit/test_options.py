@@ -165,3 +165,20 @@ def test_on_a_router_a_file_that_is_gone_does_not_lead_to_the_classic_ones(
     # Who names files is believed.
     assert cli.main(["--exit-parse-config", "-c", f"{tmp_path}/named.conf"]) == 1
     assert "named.conf does not exist" in capsys.readouterr().err
+
+
+def test_a_check_tells_of_a_switch_that_says_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uci, conf, access = (tmp_path / name for name in ("fwknopd", "fwknopd.conf", "access.conf"))
+    conf.touch()
+    access.write_text("SOURCE ANY\nKEY a\nHMAC_KEY b\n")
+    files = ["--uci", str(uci), "-c", str(conf), "-a", str(access)]
+    for written, told in (
+        ("perhaps", f"{uci}:2: uci_enabled: it is neither on nor off and counts as off."),
+        ("{{ x }}", f"Nothing to guard: OpenWISP had no value for uci_enabled in {uci}"),
+    ):
+        uci.write_text(f"config global\n\toption uci_enabled '{written}'\n")
+        assert cli.main([*files, "--exit-parse-config"]) == 0
+        said = capsys.readouterr().err
+        assert told in said and ".." not in said

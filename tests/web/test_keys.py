@@ -52,6 +52,20 @@ def test_code_holds_exactly_the_keys_of_the_client(visitor: Visitor, uci: Path) 
     assert drawn(page) == draw("KEY_BASE64:YSBwYXNzcGhyYXNl").path
 
 
+def test_button_of_an_old_list_shows_the_list_of_now(
+    visitor: Visitor, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    anna = clients(uci)[0].id
+    form = visitor.get("/clients").row_form(f"/clients/{anna}/qr")
+    write_uci(ANNA.replace("'Anna'", "'Else'"))
+    page = visitor.press(form, form.buttons[0][0])
+    assert page.status == 409
+    assert "Nothing was done: the clients were changed since this page was opened" in page.text
+    assert "Else" in page.text and not [tag for tag, _ in page.tags if tag == "svg"]
+    again = page.row_form(f"/clients/{anna}/qr")
+    assert visitor.press(again, again.buttons[0][0]).status == 200
+
+
 def test_code_is_drawn_for_scanners(visitor: Visitor, uci: Path) -> None:
     page = show(visitor, clients(uci)[0].id)
     (svg,) = [a for t, a in page.tags if t == "svg"]

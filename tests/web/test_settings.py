@@ -51,6 +51,18 @@ def test_overwrite_is_off_in_a_stock_file_and_the_page_says_what_that_means(
     assert page.form("/settings").values("uci_enabled") == []
 
 
+def test_a_variable_in_the_switch_is_told(
+    visitor: Visitor, write_uci: Callable[[str], None]
+) -> None:
+    write_uci("config global\n\toption uci_enabled '{{ spa_uci }}'\n")
+    page = visitor.get("/settings")
+    assert "Not in use: OpenWISP had no value for “Enable config overwrite”" in page.text
+    assert "neither this nor the files in /etc/fwknop: nobody can knock" in page.text
+    assert "OpenWISP had no value for its variable spa_uci" in page.text
+    page = save(visitor, "Save", uci_enabled="1")
+    assert "OpenWISP" not in page.text
+
+
 def test_overwrite_can_be_switched_on_and_off(
     visitor: Visitor, daemon: StubDaemon, uci: Path
 ) -> None:

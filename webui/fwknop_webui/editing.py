@@ -21,7 +21,12 @@ from fwknop_webui.settings_form import overwrites
 from fwknop_webui.snapshot import named
 from fwknop_webui.staging import Draft
 from fwknopd.config.problems import Problem, Severity
+from fwknopd.config.uci_config import is_unsaid
 from fwknopd.config.uci_format import UciPackage
+
+
+class ListChanged(Exception):
+    """A button of the list of clients was pressed on a page that shows another list."""
 
 
 def base_seal(draft: Draft) -> str:
@@ -146,8 +151,12 @@ def problem_notices(draft: Draft, checked: Checked) -> list[Notice]:
 
 def _not_in_use(package: UciPackage, problems: Sequence[Problem]) -> Notice:
     """One message with what else there is to say, so that the page begins before the fold."""
-    text = _("The daemon goes by the files in /etc/fwknop, if there are any.") + " " + remedy()
+    text = _("The daemon goes by the files in /etc/fwknop, if there are any.")
     title = _("Not in use: “Enable config overwrite” is off")
+    if is_unsaid(package):
+        text = _("The daemon uses neither this nor the files in /etc/fwknop: nobody can knock.")
+        title = _("Not in use: OpenWISP had no value for “Enable config overwrite”")
+    text = f"{text} {remedy()}"
     if not problems:
         return Notice(Level.WARNING, title, text)
     found = _found(package, problems)

@@ -9,12 +9,14 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from fwknop_webui.daemon_words import in_words
+from fwknop_webui.editing import ListChanged
 from fwknop_webui.i18n import _
 from fwknop_webui.i18n import noop as N_
 from fwknop_webui.pages import render
 from fwknop_webui.security import login_again
 from fwknop_webui.services import current_session
 from fwknop_webui.store import REPLACEABLE, NotAllowed, SessionOver, Unreadable
+from fwknop_webui.views.clients import changed_list
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import ChangeError
 from fwknopd.uci_store import MissingFile, StoreError
@@ -35,6 +37,13 @@ _TEXTS: dict[int, tuple[str, str]] = {
         N_("There is no such page, or what it showed has been deleted meanwhile."),
     ),
     405: (N_("Not found"), N_("This address can't be opened like that. Use the menu above.")),
+    409: (
+        N_("The configuration has changed"),
+        N_(
+            "This page was opened before it changed, so nothing was done. Open the page again "
+            "from the menu."
+        ),
+    ),
     413: (N_("Too much data"), N_("The form was too large. Nothing was changed.")),
     421: (
         N_("Unknown host name"),
@@ -67,6 +76,7 @@ def set_up_errors(app: Flask) -> None:
     app.register_error_handler(SessionOver, lambda _error: login_again())
     app.register_error_handler(NotAllowed, _not_allowed)
     app.register_error_handler(ChangeError, _change)
+    app.register_error_handler(ListChanged, changed_list)
     app.register_error_handler(Exception, _unexpected)
 
 

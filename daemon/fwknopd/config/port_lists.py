@@ -29,7 +29,7 @@ def read_ports(variable: Variable, text: str, leniencies: Leniencies) -> frozens
     if len(wrong) > 1:
         named = ", ".join(map(shown, wrong[:MOST_NAMED]))
         raise InvalidValue(
-            f"{named} are no ports; expected tcp/ or udp/ and numbers from 1 to {MAX_PORT}",
+            f"{named} are no ports; expected tcp/ or udp/ and numbers up to {MAX_PORT}",
             f"Write one entry for each port, for example {variable.example}.",
         )
     return _shared(frozenset(_port(item, variable, strict, leniencies) for item in items))
@@ -53,7 +53,7 @@ def _port(item: str, variable: Variable, strict: bool, leniencies: Leniencies) -
     if found is None or not _is_port(item, strict):
         raise InvalidValue(
             # 0 is let through, as the C daemon does; nobody can knock for it.
-            f"{shown(item)} is no port; expected tcp/ or udp/ and a number from 1 to {MAX_PORT}",
+            f"{shown(item)} is no port; expected tcp/ or udp/ and a number up to {MAX_PORT}",
             f"Write one entry for each port, for example {variable.example}.",
         )
     port = PortSpec(Protocol(found["protocol"].lower()), int(found["port"]))

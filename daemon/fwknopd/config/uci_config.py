@@ -13,6 +13,7 @@ from fwknopd.config.access_stanza import StanzaText, build_stanza
 from fwknopd.config.command_values import ANY_ACCOUNT, SEPARATOR, Accounts
 from fwknopd.config.directive import Directive, Findings
 from fwknopd.config.old_keys import OPTION, follow_clients
+from fwknopd.config.problems import Problem
 from fwknopd.config.server_settings import build_settings
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.config.shared_keys import check_shared_keys
@@ -24,6 +25,7 @@ from fwknopd.config.variables import lookup
 from fwknopd.policy.stanza import Stanza
 
 DEFAULT_NETWORK = "wan"
+SWITCH = "uci_enabled"
 DROPPED_OPTIONS = frozenset({"keytype", "hkeytype"})
 _LIST_KINDS = frozenset({Kind.NETWORKS, Kind.PORTS, Kind.INTERFACE, Kind.HOURS, Kind.DAYS})
 _LIST_KINDS |= {Kind.COMMANDS, Kind.GPG_IDS}
@@ -31,12 +33,28 @@ _LIST_KINDS |= {Kind.COMMANDS, Kind.GPG_IDS}
 
 def uci_enabled(package: UciPackage) -> bool:
     """Is the daemon to run from UCI ("Enable config overwrite")?"""
-    return any(enables(section.get("uci_enabled")) for section in package.of_type("global"))
+    return any(enables(section.get(SWITCH)) for section in package.of_type("global"))
 
 
 def enables(text: str) -> bool:
     """Whether ``uci_enabled`` with this value is on, as the init script's config_get_bool says."""
     return text.strip() in TRUE_WORDS
+
+
+def is_unsaid(package: UciPackage) -> bool:
+    """Is a variable of OpenWISP's left where it should say whether the daemon runs from UCI?
+
+    That is no word for the classic files: whoever is in old ones must not get in by it.
+    """
+    left = any(missing_value(SWITCH, (s.get(SWITCH),)) for s in package.of_type("global"))
+    return left and not uci_enabled(package)
+
+
+def switch_problems(package: UciPackage, file: str) -> tuple[Problem, ...]:
+    """What to say of ``uci_enabled``, for those who go by other files because of it."""
+    findings = Findings()
+    _check_enabled(package, file, findings)
+    return findings.problems()
 
 
 def configuration_from_uci(
@@ -108,13 +126,16 @@ def _is_stray_list(option: UciOption, scope: Scope) -> bool:
 
 def _check_enabled(package: UciPackage, file: str, findings: Findings) -> None:
     for section in package.of_type("global"):
-        option = section.option("uci_enabled")
-        if option is not None and option.text.strip() not in TRUE_WORDS | FALSE_WORDS:
-            findings.warn(
-                Directive(option.name, option.text, file, option.line, section.id),
-                "it is neither on nor off and counts as off",
-                "Write 1 or 0.",
-            )
+        option = section.option(SWITCH)
+        if option is None or option.text.strip() in TRUE_WORDS | FALSE_WORDS:
+            continue
+        place = Directive(option.name, option.text, file, option.line, section.id)
+        if not (missing := missing_value(SWITCH, option.items)):
+            findings.warn(place, "it is neither on nor off and counts as off", "Write 1 or 0.")
+        elif uci_enabled(package):
+            findings.warn(place, f"{missing}: another section says that it is on", REMEDY)
+        else:
+            findings.warn(place, f"{missing}: nobody can knock until it says 1 or 0", REMEDY)
 
 
 def _server_directives(package: UciPackage, file: str, findings: Findings) -> list[Directive]:

@@ -9,7 +9,7 @@ from fwknopd.config import old_key_sections as old_keys
 from fwknopd.config.package_parts import Parts
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.stanza_keys import ENCRYPTION_NAMES, HMAC_NAMES, KEY_NAMES
-from fwknopd.config.uci_config import uci_enabled
+from fwknopd.config.uci_config import is_unsaid, uci_enabled
 from fwknopd.config.uci_edit import new_section_id
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection, UciValue
 from fwknopd.config.values import says_off
@@ -76,7 +76,7 @@ def _with_switch(package: UciPackage, enabled: bool | None) -> UciPackage:
     """Any section that says so switches it on, so all have to say no."""
     sections = package.of_type("global")
     is_on = uci_enabled(package)
-    if enabled is None or enabled == is_on:
+    if enabled is None or (enabled == is_on and not is_unsaid(package)):
         return package
     if not sections:
         return _with_option(package, "global", "uci_enabled", "1")

@@ -17,7 +17,8 @@ def wanted_warnings(old: UciPackage, new: UciPackage, wanted: Wanted) -> tuple[P
     """Warnings of each client that is wanted, where ``old`` became ``new``.
 
     Nothing of it is a fault. But what is empty may have lost its value on the way, and a client
-    without OPEN_PORTS may ask for every port; and nobody looks for who is revoked already.
+    without OPEN_PORTS may ask for every port; and nobody looks for who is revoked already. That
+    something is empty is told by the run that makes it so, and not by each one after it.
     """
     before, after = _by_name(old), _by_name(new)
     return tuple(
@@ -42,11 +43,12 @@ def _of_client(
         return
     if after is None:
         return
-    if PORTS in client.emptied and not after.get(PORTS):
+    if PORTS in client.emptied and not after.get(PORTS) and (not before or before.get(PORTS)):
         message = f"client {client.name} may open every port, as {PORTS} is given without a value"
         yield _warning(client, PORTS, message, "Write its ports, such as tcp/22.")
     emptied = [name for name in HMAC_NAMES if name in client.emptied]
-    if emptied and not any(map(after.get, HMAC_NAMES)):
+    had_one = before is None or any(map(before.get, HMAC_NAMES))
+    if emptied and had_one and not any(map(after.get, HMAC_NAMES)):
         message = f"client {client.name} has no HMAC key, as {emptied[0]} is given without a value"
         yield _warning(client, emptied[0], message, "Give it one, such as fwknopctl keygen makes.")
 

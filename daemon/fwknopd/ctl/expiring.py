@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fwknopd.config.problems import ConfigError
+from fwknopd.config.settings import Configuration
 from fwknopd.control.client import NOT_RUNNING
 from fwknopd.ctl.answers import Json, children, flag, number, text
 from fwknopd.ctl.daemon import ask
@@ -66,16 +67,17 @@ def _is_old(client: Json) -> bool:
 def _of_files() -> list[End]:
     """Of UCI, unless that is off there and the classic files are what counts."""
     # Not for who asks the daemon.
-    from fwknopd.configuration import load_files, load_uci
+    from fwknopd.configuration import UciOff, load_files, read_uci
     from fwknopd.ctl.problems import config_error
 
     try:
-        found = load_uci(Path(DEFAULT_UCI)) if _is_there(DEFAULT_UCI) else None
-        if found is None and _is_there(DEFAULT_CONFIG):
+        found = read_uci(Path(DEFAULT_UCI)) if _is_there(DEFAULT_UCI) else None
+        is_said = not (isinstance(found, UciOff) and found.unsaid)
+        if not isinstance(found, Configuration) and is_said and _is_there(DEFAULT_CONFIG):
             found = load_files(Path(DEFAULT_CONFIG))
     except ConfigError as error:
         raise config_error(error) from None
-    return _of_uci(DEFAULT_UCI) if found is None else list(_ends(found.stanzas))
+    return list(_ends(found.stanzas)) if isinstance(found, Configuration) else _of_uci(DEFAULT_UCI)
 
 
 def _is_there(file: str) -> bool:

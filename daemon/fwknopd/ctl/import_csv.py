@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from fwknopd.ctl.client import RELOAD
 from fwknopd.ctl.errors import CtlError
 from fwknopd.ctl.output import print_note
 from fwknopd.ctl.problems import config_error
+from fwknopd.ctl.verb import DEFAULT_UCI
 from fwknopd.uci_store import MAX_FILE_SIZE
 
 FEW = 5
@@ -38,7 +40,7 @@ def import_table(options: Namespace) -> int:
     if not options.force:
         _refuse_known([item.row.client.name for item in found if item.section is not None])
     wanted = wanted_of(found)
-    _note_halves(rows, wanted.clients)
+    _note_halves(rows, wanted.clients, options.uci)
     options.check = not options.apply
     return make(wanted, options, loaded, RELOAD)
 
@@ -68,11 +70,12 @@ def _refuse_known(names: list[str]) -> None:
         )
 
 
-def _note_halves(rows: Iterable[Row], clients: Iterable[WantedClient]) -> None:
+def _note_halves(rows: Iterable[Row], clients: Iterable[WantedClient], uci: str) -> None:
     pairs = zip(rows, clients, strict=True)
     halves = sum(1 for row, client in pairs if 0 < len(row.client.keys) < len(client.keys))
     if halves:
+        place = "" if uci == DEFAULT_UCI else f"{shlex.quote(f'--uci={uci}')} "
         print_note(
             f"{halves} of the clients had one key in the table, and get the other one fresh; "
-            "fwknopctl qr --client NAME shows both"
+            f"fwknopctl qr {place}--client NAME shows both"
         )

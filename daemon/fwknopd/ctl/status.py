@@ -96,7 +96,7 @@ def _lines(status: Json) -> Iterator[tuple[str, str]]:
     if connections and not flag(connections, "known"):
         yield "Connections", _health(connections, "known", "unknown")
     yield from _log(status)
-    yield "Replay memory", f"{clean(text(child(status, 'replay'), 'entries'))} packets"
+    yield "Replay memory", _replay(child(status, "replay"))
     yield "Packets", _counters(child(status, "counters"))
     if flag(status, "test"):
         yield "Mode", colour("test: nothing is opened", YELLOW)
@@ -148,6 +148,15 @@ def _capture(capture: Json, now: float) -> str:
     lost = colour(f"{dropped:,.0f} lost", YELLOW) if dropped else "none lost"
     said = f", {detail}" if detail else ""
     return f"{name}: {colour('capturing', GREEN)}, {received:,.0f} packets, {lost}{said}"
+
+
+def _replay(replay: Json) -> str:
+    entries, limit = number(replay, "entries"), number(replay, "limit")
+    told = "1 packet" if entries == 1 else f"{entries:,.0f} packets"
+    if limit > 0:
+        percent = int(min(100, 100 * entries / limit))
+        told += f", {percent if percent or not entries else '<1'} % full"
+    return f"{told}: {colour('no room for another', RED)}" if flag(replay, "full") else told
 
 
 def _log(status: Json) -> Iterator[tuple[str, str]]:

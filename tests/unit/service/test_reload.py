@@ -307,6 +307,35 @@ def test_a_network_is_followed_from_the_reload_on(
     assert uci_rig.devices.on("eth1") == []
 
 
+@pytest.mark.parametrize(
+    ("switch", "source", "said"),
+    [
+        ("0", "files", ""),
+        ("perhaps", "files", "it is neither on nor off and counts as off. Write 1 or 0."),
+        ("{{ spa_uci }}", "none", "OpenWISP had no value for uci_enabled in "),
+    ],
+)
+def test_a_variable_is_no_word_for_the_classic_files(
+    rig: Rig, switch: str, source: str, said: str
+) -> None:
+    # Who was revoked since the move to UCI may still be in the old files.
+    rig.options = replace(rig.options, uci=str(rig.folder / "fwknopd"))
+    uci = "config global\n\toption uci_enabled '{}'\n" + DEVICE + uci_client("laptop", LAPTOP)
+    rig.write("fwknopd", uci.format("1"))
+    rig.start()
+    assert (rig.knock(keys=LAPTOP), len(rig.doors())) == ("accepted", 1)
+    rig.write("fwknopd", uci.replace("{}", switch))
+    answer = rig.ask("reload")
+    assert (answer["reloaded"], answer["source"], rig.doors()) == (True, source, [])
+    if source == "files":
+        assert rig.knock() == "accepted"
+    told = " ".join(f"{p['message']}. {p['remedy']}" for p in answer["problems"])
+    assert (said in told) if said else (told == "")
+    configuration = rig.ask("status")["configuration"]
+    shown = f"{configuration['detail']} {configuration['problems']}"
+    assert said.partition(".")[0] in shown
+
+
 def test_overwrite_off_without_classic_files_guards_nothing(uci_rig: Rig) -> None:
     uci_rig.uci("config config\n\toption PCAP_INTF 'eth1'\n", uci_client("phone"))
     uci_rig.start()
@@ -315,7 +344,10 @@ def test_overwrite_off_without_classic_files_guards_nothing(uci_rig: Rig) -> Non
     assert uci_rig.ask("reload")["source"] == "none"
     assert uci_rig.devices.on("eth1") == []
     assert uci_rig.doors() == []
-    assert any("Nothing to guard" in text for text in uci_rig.events("reload"))
+    [told] = [text for text in uci_rig.events("reload") if "Nothing to guard" in text]
+    assert told.endswith(
+        "does not exist. Tick Enable config overwrite, or write the classic files."
+    )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from fwknop_webui import old_keys
 from fwknop_webui.check import Checked
 from fwknop_webui.client_order import DOWN, UP, moved
 from fwknop_webui.client_rows import ENABLED, ClientRow, client_rows, find_row, page_of
-from fwknop_webui.editing import base_seal, is_current, stage
+from fwknop_webui.editing import ListChanged, base_seal, is_current, stage
 from fwknop_webui.i18n import _
 from fwknop_webui.notices import Level
 from fwknop_webui.pages import notify, render
@@ -22,12 +22,12 @@ from fwknopd.config.uci_format import UciPackage, UciSection
 
 
 def current_client(section: str) -> tuple[Draft, ClientRow, UciSection]:
-    """The client a button was pressed for; 404 or 409 when the list it stood in is outdated."""
+    """The client a button was pressed for. 404 or ListChanged when its list is outdated."""
     draft = current_draft()
     row = find_row(draft, section) or abort(404)
     stored = draft.package.section(section) or abort(404)
     if not is_current(draft, request.form.get("base", ""), section):
-        abort(409)
+        raise ListChanged
     return draft, row, stored
 
 
@@ -98,7 +98,7 @@ def end_old_keys(section: str) -> ResponseReturnValue:
     """Let the old keys go before their time."""
     draft, row, stored = current_client(section)
     if not row.old_keys:
-        abort(409)
+        raise ListChanged
     changed = old_keys.ended(draft.package, old_keys.name_of(stored))
     title = _("The old keys of {name} will end.").format(name=row.label)
     return _staged(draft, changed, section, title)

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from fwknop_webui.check import Checked, check
 from fwknop_webui.client_rows import ACCESS, ROWS_PER_PAGE, STATES, client_rows, shown_rows
-from fwknop_webui.editing import base_seal, problem_notices, stage, stage_and_go
+from fwknop_webui.editing import ListChanged, base_seal, problem_notices, stage, stage_and_go
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.live import ClientLife
 from fwknop_webui.notices import Level
@@ -26,6 +26,17 @@ FEW = 8
 
 def clients() -> ResponseReturnValue:
     """The list, or the part of it that was searched for."""
+    return _list()
+
+
+def changed_list(_error: ListChanged) -> ResponseReturnValue:
+    """The list as it is now, for who pressed a button of another one."""
+    title = _("Nothing was done: the clients were changed since this page was opened")
+    notify(Level.ERROR, title, _("Look for the client in the list as it is now, then press again."))
+    return _list(), 409
+
+
+def _list() -> str:
     draft = current_draft()
     checked = check(draft.package, services().store.file)
     rows = client_rows(draft, checked, services().clock.wall(), _lives())

@@ -11,7 +11,7 @@ from fwknop_webui import qr
 from fwknop_webui.auth import Right
 from fwknop_webui.client_rows import ClientRow, find_row
 from fwknop_webui.displayable import one_line
-from fwknop_webui.editing import base_seal, is_current
+from fwknop_webui.editing import ListChanged, base_seal, is_current
 from fwknop_webui.i18n import _
 from fwknop_webui.outside import Outside, outside
 from fwknop_webui.pages import render
@@ -32,7 +32,7 @@ def show_qr(section: str) -> ResponseReturnValue:
     draft = current_draft()
     find_row(draft, section) or abort(404)
     if not is_current(draft, request.form.get("base", "")):
-        abort(409)
+        raise ListChanged
     return shown_qr(draft, section)
 
 

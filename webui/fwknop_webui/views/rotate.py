@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from fwknop_webui import old_keys
 from fwknop_webui.client_rows import ClientRow, find_row
-from fwknop_webui.editing import base_seal, is_unchanged, stage
+from fwknop_webui.editing import ListChanged, base_seal, is_unchanged, stage
 from fwknop_webui.i18n import _
 from fwknop_webui.pages import render
 from fwknop_webui.rotation import DEFAULT_HOURS, Overlap, is_off, named, overlap_of, rotate
@@ -34,7 +34,7 @@ def rotate_keys_now(section: str) -> ResponseReturnValue:
     draft, row, stored = current_client(section)
     if not is_unchanged(draft, request.form.get("base", "")):
         # Sent once more, as by reloading the page of the QR code: that code would be void.
-        abort(409)
+        raise ListChanged
     if not row.can_rotate:
         abort(422)
     try:
