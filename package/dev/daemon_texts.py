@@ -19,8 +19,9 @@ _NAMES = """
     config/command_values config/dates config/directive config/fwknopd_conf
     config/gpg_ring_checks config/gpg_stanza config/hours config/includes config/ipt_chain
     config/old_keys config/restart config/server_settings config/stanza_commands
-    config/stanza_keys config/typed_values config/uci_config config/uci_edit config/uci_format
-    config/uci_scanner config/values uci_store uci_files regular_file classic_files keys
+    config/stanza_keys config/stock_values config/typed_values config/uci_config config/uci_edit
+    config/uci_format config/uci_scanner config/values uci_store uci_files regular_file
+    classic_files keys
     gpg_checks network netifd configuration accounts policy/addresses policy/authorizer
     policy/candidates policy/command_rules policy/doors policy/explanation
     policy/explanation_facts policy/explanation_reading policy/gpg_questions

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from fwknopd.config.stanza_keys import KEY_NAMES
+from fwknopd.config.stock_values import ends_early, until_end
 from fwknopd.config.uci_changes import (
     AddSection,
     DeleteOption,
@@ -29,6 +30,7 @@ FIRST_CLIENT = "phone"
 
 DEFAULT_NETWORK = "wan"
 
+_SCOPES = {"access": Scope.ACCESS, "config": Scope.SERVER}
 _STALE = ("keytype", "hkeytype")
 """Written by early versions of the LuCI page. Which key option is filled says the same."""
 
@@ -54,6 +56,7 @@ def migrate(
     steps: list[tuple[str, Callable[[UciPackage], list[UciChange]]]] = [
         ("options of old LuCI pages that mean nothing are removed", _stale_options),
         ("placeholders beside real keys are removed", _placeholders),
+        ("what the C server passed over, from a ; on, is removed", _ends),
         ("y and n are written as Y and N", _letters),
         (f"the network to watch is {network}", lambda current: _network(current, network)),
     ]
@@ -113,16 +116,28 @@ def _pairs() -> Iterator[tuple[str, str]]:
         yield f"{text}_BASE64", text
 
 
+def _ends(package: UciPackage) -> list[UciChange]:
+    """Nothing but ``;`` is a mistake that is left for a person to see."""
+    return [
+        SetOption(section.id, option.name, value)
+        for section in package.sections
+        if section.type in _SCOPES
+        for option in section.options
+        if isinstance(option.value, str)
+        and ends_early(lookup(_SCOPES[section.type], option.name), option.value)
+        and (value := until_end(option.value)).strip()
+    ]
+
+
 def _letters(package: UciPackage) -> list[UciChange]:
     """The 2015 page wrote ENABLE_IPT_FORWARDING 'y', which later pages show as off."""
-    scopes = {"access": Scope.ACCESS, "config": Scope.SERVER}
     return [
         SetOption(section.id, option.name, str(option.value).upper())
         for section in package.sections
-        if section.type in scopes
+        if section.type in _SCOPES
         for option in section.options
         if option.value in ("y", "n")
-        and (variable := lookup(scopes[section.type], option.name)) is not None
+        and (variable := lookup(_SCOPES[section.type], option.name)) is not None
         and variable.kind is Kind.BOOLEAN
     ]
 

@@ -17,6 +17,7 @@ from fwknopd.config.problems import Problem
 from fwknopd.config.server_settings import build_settings
 from fwknopd.config.settings import Configuration, ServerSettings
 from fwknopd.config.shared_keys import check_shared_keys
+from fwknopd.config.stock_values import as_stock
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
 from fwknopd.config.unset_variables import MARK, REMEDY, in_one_word, missing_value
 from fwknopd.config.values import FALSE_WORDS, TRUE_WORDS, says_off
@@ -98,8 +99,10 @@ def option_directives(
             continue
         if _is_stray_list(option, scope):
             findings.error(place, "it is a list", "Write it as one `option` instead of `list`.")
+        elif isinstance(option.value, str):
+            directives.append(as_stock(place, lookup(scope, option.name), findings))
         else:
-            directives.append(place)
+            directives.append(place)  # which the stock init script passed over
     return directives
 
 

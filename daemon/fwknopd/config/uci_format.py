@@ -139,7 +139,8 @@ class _Parser:
                 scanner.take_newline()
                 return
             self._read_command()
-            if scanner.take_newline():
+            # There libuci takes the newline for a command, and knows none of that name.
+            if not scanner.cut and scanner.take_newline():
                 return
             scanner.skip_blanks(" \t")
 
@@ -153,7 +154,12 @@ class _Parser:
 
     def _read_command(self) -> None:
         line = self._scanner.line
-        keyword = _KEYWORDS.get(self._scanner.keyword())
+        word = self._scanner.keyword()
+        if not word.strip():
+            raise ScanError(
+                line, "nothing follows the ; or empty quotes at its end", "Delete those at the end."
+            )
+        keyword = _KEYWORDS.get(word)
         if keyword is None:
             raise ScanError(
                 line,

@@ -38,6 +38,8 @@ class Scanner:
         self._at = 0
         self._line = 1
         self._line_at = 0
+        self.cut = False
+        """Whether the last word was a ``;``, or quotes with nothing in them and a blank."""
 
     @property
     def line(self) -> int:
@@ -102,10 +104,12 @@ class Scanner:
     def word(self) -> str:
         """The next word of the command with quotes and escapes resolved; "" if none is left.
 
-        A ``;`` between words counts as an empty word: it ends the command.
+        A ``;`` between words counts as an empty word: it ends the command. Of what follows
+        quotes with nothing in them one blank is gone, as it is to libuci.
         """
         self.skip_blanks()
-        if self.peek() == ";":
+        self.cut = self.peek() == ";"
+        if self.cut:
             self._at += 1
             return ""
         start = self._at
@@ -136,6 +140,8 @@ class Scanner:
             # libuci ends a word that needed no unquoting by overwriting the character after
             # it. When that is the ";", the rest of the line is lost.
             self.skip_line()
+        elif not word and self._at > start:
+            self.cut = bool(self.take(BLANKS))
         return word
 
     def _run(self, pattern: re.Pattern[str]) -> str:
