@@ -180,9 +180,13 @@ def test_a_door_closed_by_hand_stays_closed(site: IptablesSite, firewall: Router
     for table, chain, port in (("filter", "FWKNOP_INPUT", 22), ("nat", "FWKNOP_PREROUTING", 4000)):
         (rule,) = [r for r in site.rules(chain, table) if f"--dport {port} " in r]
         site.iptables("-t", table, *rule.replace("-A", "-D", 1).split())
+    # What is left of a door that was half closed goes too. The lock is the whole machine's:
+    # whoever holds it puts the look off.
+    end = time.monotonic() + PATIENCE
+    while site.rules("FWKNOP_FORWARD"):
+        assert time.monotonic() < end
+        assert not lost(firewall, within=0.5)
     assert not lost(firewall, within=1)
-    # What is left of a door that was half closed goes too.
-    assert site.rules("FWKNOP_FORWARD") == []
     assert [timed.door for timed in firewall.read()] == [WEB]
     site.iptables("-F", "INPUT")
     assert lost(firewall)
