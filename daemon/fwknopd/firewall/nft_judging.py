@@ -177,9 +177,9 @@ def _fault(guard: ListedChain, walk: Walk, ways: Ways) -> str:
             f"{guard.title} can accept it: give fwknopd a bit that it leaves alone (option "
             "mark), or let that rule keep other bits"
         )
-    if guard.table == FW4:
-        return _fault_of_fw4(guard, ways)
     late = next((rule for rule in guard.rules if _accepts(rule, ways.mark)), "")
+    if guard.table == FW4:
+        return _late_in_fw4(guard, walk, ways) if late else _fault_of_fw4(guard, ways)
     if late:
         return (
             f"the chain {guard.title} accepts mark {ways.mark:#010x} too late or not always "
@@ -203,6 +203,16 @@ def _fault_of_fw4(guard: ListedChain, ways: Ways) -> str:
     return (
         f"fw4's {guard.name} chain does not accept mark {ways.mark:#010x}: check that {file} "
         "is there and names this mark, then run `fw4 reload`"
+    )
+
+
+def _late_in_fw4(guard: ListedChain, walk: Walk, ways: Ways) -> str:
+    """fw4 reads the files of a folder by their names, and somebody's may come before ours."""
+    file = INCLUDES.get(guard.name, "")
+    return (
+        f"fw4's {guard.name} chain refuses packets (`{_short(walk.refused_by)}`) before it "
+        f"accepts mark {ways.mark:#010x}, or does not accept it always: {file} has to hold "
+        f"`{ways.rule}`, and what refuses has to come after it; then run `fw4 reload`"
     )
 
 

@@ -80,6 +80,36 @@ def test_another_mark_than_the_files_name_is_told_with_both_remedies() -> None:
     assert "write 0x20000000 into /usr/share/nftables.d/chain-pre/input" in diagnosis.detail
 
 
+OURS = '\t\tmeta mark & 0x40000000 != 0x00000000 accept comment "!fwknopd: opened by a knock"\n'
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ('iifname "eth1" drop', 'iifname "eth1" drop'),
+        ("ct state vmap { new : drop }", "ct state vmap { new : drop }"),
+        ("return", "policy drop"),
+        ("goto input_wan", "reject"),
+    ],
+)
+def test_an_include_behind_what_refuses_is_no_missing_one(rule: str, told: str) -> None:
+    """In a file of /usr/share/nftables.d/chain-pre/input whose name comes first."""
+    assert recorded("default-with-includes").count(OURS) == 2
+    text = recorded("default-with-includes").replace(OURS, f"\t\t{rule}\n{OURS}", 1)
+    diagnosis = judge(text, WAYS)
+    assert not diagnosis.ready
+    assert f"fw4's input chain refuses packets (`{told}" in diagnosis.detail
+    assert "chain-pre/input/20-fwknopd.nft has to hold `meta mark" in diagnosis.detail
+    assert "forward" not in diagnosis.detail
+    assert "is there" not in diagnosis.detail
+
+
+def test_an_include_for_other_devices_is_told_as_such() -> None:
+    ours = OURS.replace("meta mark &", 'iifname "eth2" meta mark &')
+    diagnosis = judge(recorded("default-with-includes").replace(OURS, ours, 1), WAYS)
+    assert "or does not accept it always" in diagnosis.detail
+
+
 def test_a_device_outside_all_zones_needs_the_mark_too() -> None:
     ways = Ways(MARK, ["wg7"])
     assert not judge(recorded("default"), ways).ready
