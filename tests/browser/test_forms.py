@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from fwknop_webui.sessions import FRESH_SECONDS
 from tests.browser.conftest import LOOKS, PASSWORD, Look, Site, log_in
+from tests.browser.watching import barriers
 from tests.web.classic import HMAC, KEY
 
 pytestmark = pytest.mark.browser
@@ -233,27 +234,81 @@ def test_menu_of_a_row_closes_by_itself(page: Page, site: Site) -> None:
 
 
 def test_field_says_what_the_server_would_as_soon_as_it_is_left(page: Page, site: Site) -> None:
-    page.goto(f"{site.url}/clients/{ANNA}")
-    ports, error = page.locator("#f-OPEN_PORTS"), page.locator("#e-OPEN_PORTS")
-    ports.fill("tcp/99999")
+    page.goto(f"{site.url}/clients/{ANNA}#tab-time")
+    most, error = page.locator("#f-MAX_FW_TIMEOUT"), page.locator("#e-MAX_FW_TIMEOUT")
+    most.fill("soon")
     expect(error).to_have_count(0)
     page.keyboard.press("Tab")
-    expect(error).to_contain_text("99999")
-    expect(ports).to_have_attribute("aria-invalid", "true")
-    expect(ports).to_have_attribute("aria-describedby", "e-OPEN_PORTS h-OPEN_PORTS")
+    expect(error).to_contain_text("soon")
+    expect(most).to_have_attribute("aria-invalid", "true")
+    expect(most).to_have_attribute("aria-describedby", "e-MAX_FW_TIMEOUT h-MAX_FW_TIMEOUT")
+    # The tab says so at once, not only when the form is sent.
+    expect(page.get_by_role("tab", name="Time 1")).to_be_visible()
     said = error.inner_text()
     page.get_by_role("button", name="Save", exact=True).click()
     assert error.inner_text() == said
     # Typing it right is enough; the server is asked again all the same.
-    ports.fill("tcp/8443")
+    most.fill("120")
     expect(error).to_have_count(0)
-    expect(ports).not_to_have_attribute("aria-invalid", "true")
-    expect(ports).to_have_attribute("aria-describedby", "h-OPEN_PORTS")
+    expect(most).not_to_have_attribute("aria-invalid", "true")
+    expect(most).to_have_attribute("aria-describedby", "h-MAX_FW_TIMEOUT")
+    expect(page.get_by_role("tab", name="Time", exact=True)).to_be_visible()
+    # Who comes back to a field is told while he types.
+    page.keyboard.press("Tab")
+    most.fill("120x")
+    expect(error).to_contain_text("120x")
     # Who hurries on through the next fields is told, too.
+    page.get_by_role("tab", name="General").click()
     page.locator("#f-FW_ACCESS_TIMEOUT").fill("soon")
     for_each = "['note', 'name', 'enabled'].forEach((name) => document.getElementById(`f-${name}`)"
     page.evaluate(f"{for_each}.focus())")
     expect(page.locator("#e-FW_ACCESS_TIMEOUT")).to_be_visible()
+
+
+def chips(page: Page, option: str) -> Locator:
+    return page.locator(f".cbi-dynlist:has(#f-{option}) li span")
+
+
+def test_list_is_chips_with_a_row_to_add(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/clients/{ANNA}")
+    field, error = page.get_by_label("Other ports"), page.locator("#e-OPEN_PORTS")
+    expect(chips(page, "OPEN_PORTS")).to_have_text(["tcp/8443"])
+    field.fill("udp/53")
+    page.keyboard.press("Enter")
+    field.fill("tcp/99999 tcp/25")
+    field.locator("..").get_by_role("button", name="Add").click()
+    expect(field).to_be_focused()
+    expect(chips(page, "OPEN_PORTS")).to_have_text(["tcp/8443", "udp/53", "tcp/99999", "tcp/25"])
+    expect(error).to_contain_text("'tcp/99999' is no port")
+    expect(page.locator(".cbi-dynlist .bad span")).to_have_text("tcp/99999")
+    expect(page.get_by_role("tab", name="General 1")).to_be_visible()
+    page.get_by_role("button", name="Remove tcp/99999").click()
+    expect(page.get_by_role("button", name="Remove tcp/25")).to_be_focused()
+    expect(error).to_have_count(0)
+    page.get_by_role("tab", name="Network").click()
+    expect(chips(page, "SOURCE")).to_have_text(["ANY"])
+    page.get_by_label("May knock from").fill("192.0.2.7,")
+    # Beside ANY it would count for nothing.
+    expect(chips(page, "SOURCE")).to_have_text(["192.0.2.7"])
+    # What was typed and not added is meant, too.
+    page.get_by_label("May knock from").press_sequentially("198.51.100.0/24")
+    assert not barriers(page)
+    page.get_by_role("button", name="Save & Apply").click()
+    expect(page.get_by_text("2 changes applied")).to_be_visible()
+    text = site.uci.read_text()
+    assert "OPEN_PORTS 'tcp/22, tcp/8443, udp/53, tcp/25'" in text
+    assert "SOURCE '192.0.2.7, 198.51.100.0/24'" in text
+
+
+def test_list_that_is_as_it_was_is_no_change(page: Page, site: Site) -> None:
+    site.uci.write_text(site.uci.read_text().replace("'192.0.2.0/24'", "'192.0.2.0/24,10.0.0.1'"))
+    page.goto(f"{site.url}/clients/cfg04ea17#tab-network")
+    expect(chips(page, "SOURCE")).to_have_text(["192.0.2.0/24", "10.0.0.1"])
+    page.get_by_role("button", name="Remove 10.0.0.1").click()
+    page.get_by_label("May knock from").fill("10.0.0.1")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url(site.url + "/clients")
+    expect(page.locator("#staged")).to_have_count(0)
 
 
 def test_keys_are_not_sent_before_the_form_is(page: Page, site: Site) -> None:

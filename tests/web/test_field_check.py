@@ -109,4 +109,9 @@ def test_page_answers_in_its_reader_s_language(visitor: Visitor, daemon: StubDae
     german = {"Accept-Language": "de"}
     answer = visitor.client.post("/api/check", data=typed, headers=german)
     assert json.loads(answer.data)["error"].startswith("Erwartet")
+    several = {**typed, "value": ["192.0.2.7", "<nowhere>", "10.1"]}
+    answer = visitor.client.post("/api/check", data=several, headers=german)
+    told = json.loads(answer.data)
+    assert [bool(fault) for fault in told["faults"]] == [False, True, False]
+    assert told["error"] == told["faults"][1]
     assert visitor.client.post("/api/check", data={**typed, "csrf": "x"}).status_code == 403

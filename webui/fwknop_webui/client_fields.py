@@ -17,6 +17,7 @@ OPEN_PORTS = _field(
     N_("May open"),
     text=N_("Ports as protocol/number, with commas between. Nothing at all: any port it asks for."),
     placeholder="tcp/8080, udp/53",
+    parted_by=", ",
 )
 
 EXPIRE_EPOCH = _field("ACCESS_EXPIRE_EPOCH", N_("Access ends at"), Widget.NUMBER)

@@ -15,6 +15,7 @@ from fwknop_webui import days
 from fwknop_webui.dates import fwknop_date, is_iso_date, iso_date
 from fwknop_webui.displayable import displayable
 from fwknop_webui.i18n import _
+from fwknopd.config.command_values import SEPARATOR
 from fwknopd.config.uci_changes import DeleteOption, SetOption, UciChange
 from fwknopd.config.uci_config import joined
 from fwknopd.config.uci_format import UciSection
@@ -22,6 +23,12 @@ from fwknopd.config.values import says_on, says_yes
 from fwknopd.config.variables import Kind, Scope, Variable, lookup
 
 MAX_LENGTH = 1000
+_SEPARATORS = {
+    **dict.fromkeys((Kind.NETWORKS, Kind.PORTS, Kind.NAT_RANGES, Kind.GPG_IDS), ","),
+    **dict.fromkeys((Kind.HOURS, Kind.INTERFACE), ", "),
+    Kind.COMMANDS: SEPARATOR,
+}
+"""What parts the items of a list, as the daemon's readers have it."""
 
 
 class Widget(StrEnum):
@@ -48,11 +55,23 @@ class Field:
     suggestions: str = ""
     placeholder: str = ""
     unit: str = ""
+    parted_by: str = ""
+    """Characters between the items of a list, where others do than the daemon takes."""
+
+    @property
+    def separators(self) -> str:
+        """Characters between its items, the usual one first; "" where there is one value."""
+        return self.parted_by or (_SEPARATORS.get(self.variable.kind, "") if self.variable else "")
 
     @property
     def variable(self) -> Variable | None:
         """The table's entry; None for fields that are no configuration variable."""
         return lookup(self.scope, self.option)
+
+    @property
+    def takes_any(self) -> bool:
+        """Whether the word ANY in it means everything, whatever stands beside it."""
+        return self.variable is not None and self.variable.kind is Kind.NETWORKS
 
     @property
     def default(self) -> str:

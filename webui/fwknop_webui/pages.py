@@ -151,6 +151,8 @@ def _words() -> str:
             "copied": _("Copied"),
             "copyByHand": _("Press Ctrl+C"),
             "faults": _("{n} invalid field(s)"),
+            "add": _("Add"),
+            "remove": _("Remove {item}"),
         },
         ensure_ascii=False,
     )

@@ -4,6 +4,7 @@
 
 (() => {
 	const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+	const make = (tag, css, text = "") => Object.assign(document.createElement(tag), { className: css, textContent: text });
 	const live = document.getElementById("live");
 	const words = JSON.parse(document.body.dataset.words);
 	let serverAhead = 0;
@@ -237,16 +238,19 @@
 		button.setAttribute("aria-controls", tab.id);
 		button.textContent = tab.dataset.tab;
 		tab.setAttribute("role", "tabpanel");
-		if (tab.dataset.faults) {
-			const bubble = document.createElement("span");
-			bubble.className = "bubble";
-			bubble.textContent = tab.dataset.faults;
-			bubble.title = words.faults.replace("{n}", tab.dataset.faults);
-			button.append(bubble);
-		}
 		item.append(button);
 		menu.append(item);
+		countFaults(tab, button);
 		return button;
+	};
+
+	const countFaults = (tab, button = document.querySelector(`[aria-controls=${tab.id}]`)) => {
+		const count = all(".cbi-value-error", tab).length;
+		button.querySelector(".bubble")?.remove();
+		if (!count) return;
+		const bubble = make("span", "bubble", count);
+		bubble.title = words.faults.replace("{n}", count);
+		button.append(bubble);
 	};
 
 	// ---- dialogs: the focus goes in, stays in, and returns to what opened them ----
@@ -319,10 +323,93 @@
 		document.addEventListener("input", touched);
 	};
 
-	// ---- a field that was left: what the server will say of it; it is judged again when sent ----
+	// ---- lists: a chip for each item, and a row to add one; what is sent is the field they stand for ----
+
+	const lists = new WeakMap();
 
 	// Longer than a click takes: what stands below must not move away from under it.
 	const CHECK_MS = 250;
+
+	const makeList = (field) => {
+		const marks = field.dataset.list;
+		const split = (text) => text.split(new RegExp(`[${marks}]`)).map((item) => item.trim()).filter(Boolean);
+		const original = field.value;
+		const [first, told] = [split(original), document.getElementById(`e-${field.name}`)?.textContent ?? ""];
+		const input = field.cloneNode();
+		const [place, row, chips] = [make("div", "cbi-dynlist"), make("div", "add"), make("ul", "")];
+		const adder = make("button", "btn cbi-button-add", "+");
+		input.removeAttribute("name");
+		for (const name of ["id", "list", "data-list", "data-check", "aria-describedby", "aria-invalid"]) field.removeAttribute(name);
+		field.type = "hidden";
+		adder.type = "button";
+		adder.setAttribute("aria-label", words.add);
+
+		const items = () => [...chips.children].map((chip) => chip.firstChild.textContent);
+		const isAny = (text) => "any" in field.dataset && text.toUpperCase() === "ANY";
+		// Whoever names a network beside ANY means that one, and no longer everywhere.
+		const texts = () => {
+			const typed = split(input.value);
+			if (!typed[0]) return items();
+			return typed.some(isAny) ? ["ANY"] : [...new Set([...items().filter((text) => !isAny(text)), ...typed])];
+		};
+		const sync = () => {
+			const now = texts();
+			field.value = now.join() === first.join() ? original : now.join(`${marks[0]} `);
+			input.placeholder = chips.firstChild ? "" : field.placeholder;
+		};
+		const changed = () => {
+			sync();
+			input.dispatchEvent(new Event("listed", { bubbles: true }));
+		};
+		const makeChip = (text) => {
+			const [chip, remove] = [make("li", told.includes(`'${text}'`) ? "bad" : ""), make("button", "", "×")];
+			remove.type = "button";
+			remove.setAttribute("aria-label", words.remove.replace("{item}", text));
+			remove.addEventListener("click", () => {
+				const next = chip.nextSibling ?? chip.previousSibling;
+				chip.remove();
+				(next?.lastChild ?? input).focus();
+				changed();
+			});
+			chip.append(make("span", "", text), remove);
+			chips.append(chip);
+		};
+		const take = () => {
+			const now = texts();
+			input.value = "";
+			chips.replaceChildren();
+			now.forEach(makeChip);
+			changed();
+		};
+		input.addEventListener("input", () => {
+			sync();
+			// Who types on behind a comma has more to say.
+			if (marks.includes(input.value.slice(-1)) && split(input.value)[0]) take();
+		});
+		input.addEventListener("keydown", (event) => {
+			if (event.key !== "Enter" || event.isComposing || !input.value.trim()) return;
+			event.preventDefault();
+			take();
+		});
+		input.addEventListener("focusout", () => setTimeout(() => { if (input.value) take(); }, CHECK_MS));
+		adder.addEventListener("click", () => {
+			take();
+			input.focus();
+		});
+		field.before(place);
+		row.append(input, adder);
+		place.append(chips, row, field);
+		input.value = "";
+		first.forEach(makeChip);
+		sync();
+		lists.set(input, {
+			texts,
+			first: first.join("\n"),
+			mark: (faults) => [...chips.children].forEach((chip, i) => chip.classList.toggle("bad", Boolean(faults[i]))),
+		});
+	};
+
+	// ---- a field that was left: what the server will say of it; it is judged again when sent ----
 
 	const markField = (input, error) => {
 		const name = input.id.slice(2);
@@ -334,41 +421,51 @@
 			note.id = `e-${name}`;
 			note.setAttribute("role", "alert");
 			note.textContent = error;
-			(document.getElementById(`h-${name}`) ?? input.parentElement.lastChild).before(note);
+			(document.getElementById(`h-${name}`) ?? input.closest(".cbi-value-field").lastChild).before(note);
 		}
 		if (known && !error) known.remove();
 		const ids = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== `e-${name}`);
 		input.setAttribute("aria-describedby", (error ? [`e-${name}`, ...ids] : ids).join(" "));
 		if (error) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid");
 		input.closest(".cbi-value")?.classList.toggle("cbi-value-error", error !== "");
+		const tab = input.closest("[data-tab]");
+		if (tab) countFaults(tab);
 	};
 
 	const startChecking = () => {
 		const url = document.body.dataset.checkUrl;
 		const asked = new WeakMap();
 		const timers = new WeakMap();
+		const left = new WeakSet();
+		const textsOf = (input) => lists.get(input)?.texts() ?? [input.value];
 		const check = async (input) => {
-			const value = input.value;
-			if (value === (asked.get(input) ?? input.defaultValue)) return;
+			const [list, texts] = [lists.get(input), textsOf(input)];
+			const value = texts.join("\n");
+			if (value === (asked.get(input) ?? list?.first ?? input.defaultValue)) return;
 			asked.set(input, value);
-			const body = new URLSearchParams({
-				csrf: input.form.elements.csrf.value, form: input.dataset.check, option: input.id.slice(2), value });
+			const body = new URLSearchParams([
+				["csrf", input.form.elements.csrf.value], ["form", input.dataset.check], ["option", input.id.slice(2)],
+				...texts.map((text) => ["value", text])]);
 			try {
 				const answer = await fetch(url, { method: "POST", body, redirect: "error" });
-				const { error } = answer.ok ? await answer.json() : {};
-				if (error !== undefined && input.value === value) markField(input, error);
+				const { error, faults } = answer.ok ? await answer.json() : {};
+				if (error === undefined || textsOf(input).join("\n") !== value) return;
+				list?.mark(faults);
+				markField(input, error);
 			} catch {
 				// It is said when the form is sent.
 			}
 		};
 		const soon = (event) => {
 			const input = event.target;
-			// While it is typed anew, a fault goes as soon as it is none any more.
-			if (!input.dataset.check || (event.type === "input" && !input.ariaInvalid)) return;
+			if (!input.dataset.check) return;
+			// Nobody is told before he has finished; who comes back is told as he types.
+			if (event.type !== "input") left.add(input);
+			else if (!left.has(input) && !input.ariaInvalid) return;
 			clearTimeout(timers.get(input));
 			timers.set(input, setTimeout(check, CHECK_MS, input));
 		};
-		if (url) for (const type of ["focusout", "input"]) document.addEventListener(type, soon);
+		if (url) for (const type of ["focusout", "input", "listed"]) document.addEventListener(type, soon);
 	};
 
 	// ---- after Save & Apply: a request that gets through is the confirmation ----
@@ -504,6 +601,7 @@
 
 	startDialog();
 	startReturning();
+	all("[data-list]").forEach(makeList);
 	startTabs();
 	startCopyButtons();
 	startHiding();
