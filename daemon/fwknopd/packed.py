@@ -1,8 +1,10 @@
-"""Imports out of packs: on a router, byte code takes a quarter of its room that way.
+"""Imports out of packs: on a router, byte code takes a fifth of its room that way.
 
-A pack is a file of few compressed pieces with the byte code of many modules. Those a program
-needs anyway are one piece, which is read faster than a file for each; the others have pieces
-of their own. package/dev/packing.py makes them, and has the packages on a router call `serve`.
+A pack is a file of few pieces with the byte code of many modules. Those a program needs anyway
+are one piece, which is read faster than a file for each; the others are pieces of what is
+imported together. The streams of a pack hold what is of one kind, as instructions and texts are,
+of all its pieces, and are compressed one by one. package/dev/packing.py makes packs, and has the
+packages on a router call `serve`.
 
 A program goes on with the packs it began with: they stay open, for an upgrade puts others in
 their place. What was written over instead, or is gone, is told and not taken for byte code.
@@ -17,10 +19,11 @@ import os
 import sys
 import zlib
 from importlib.machinery import ModuleSpec
+from operator import add
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from types import CodeType, ModuleType
     from typing import Any
 
@@ -38,21 +41,47 @@ def serve(folders: Iterable[str]) -> None:
 class Pack:
     """An open file of pieces, as it was when it was opened. Raises OSError."""
 
-    __slots__ = ("_descriptor", "_was", "path")
+    __slots__ = ("_descriptor", "_lengths", "_marks", "_was", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._marks: tuple[bytes, ...] = ()
+        self._lengths: tuple[int, ...] = ()
         self._descriptor = os.open(path, os.O_RDONLY)
         self._was = _identity(self._descriptor)
 
     def parts(self) -> tuple[bytes, bytes]:
-        """Its list of pieces, and those, compressed. Raises ImportError if it isn't the same."""
+        """What is in it, and that, compressed. Raises ImportError if it isn't the same."""
         content = self._content(self._descriptor)
         if content is None:
             # In a child of the program, which closes what it was left.
             content = self._anew()
         listed = 4 + int.from_bytes(content[:4], "little")
         return content[4:listed], content[listed:]
+
+    def pieces(self) -> Iterator[Piece]:
+        """Its pieces. Raises ImportError."""
+        head = zlib.decompress(self.parts()[0])
+        self._marks, self._lengths, listed = marshal.loads(head)  # noqa: S302
+        starts = [0] * len(self._marks)
+        for lengths, names in listed:
+            ends = list(map(add, starts, lengths))
+            yield Piece(self, names, starts, ends)
+            starts = ends
+
+    def unpacked(self) -> list[bytes]:
+        """Its streams. Raises ImportError."""
+        content, streams, start = self.parts()[1], [], 0
+        for length in self._lengths:
+            streams.append(zlib.decompress(content[start : start + length]))
+            start += length
+        return streams
+
+    def codes(self, streams: list[bytes]) -> tuple[CodeType, ...]:
+        """The byte code of one piece, of which these are the streams."""
+        # As trustworthy as the byte code beside it: root's, from a package.
+        found: tuple[CodeType, ...] = marshal.loads(joined(streams, self._marks))  # noqa: S302
+        return found
 
     def _anew(self) -> bytes:
         try:
@@ -80,16 +109,31 @@ def _identity(descriptor: int) -> tuple[int, int, int, int]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def joined(streams: list[bytes], marks: Sequence[bytes]) -> bytes:
+    """Put together what was parted by kind.
+
+    Each stream's mark stands in those before it, wherever something of the stream belongs, and in
+    the stream itself after each of these.
+    """
+    whole = streams[0]
+    for stream, mark in zip(streams[1:], marks[1:], strict=True):
+        around, between = whole.split(mark), stream.split(mark)
+        both = [b""] * (2 * len(around))
+        both[::2], both[1::2] = around, between
+        whole = b"".join(both)
+    return whole
+
+
 class Piece:
-    """Modules that are read together, and where in the unpacked file their byte code is."""
+    """Modules that are read together, and where in the unpacked streams their byte code is."""
 
-    __slots__ = ("end", "names", "pack", "start")
+    __slots__ = ("ends", "names", "pack", "starts")
 
-    def __init__(self, pack: Pack, names: tuple[str, ...], start: int, end: int) -> None:
+    def __init__(self, pack: Pack, names: tuple[str, ...], starts: list[int], ends: list[int]):
         self.pack = pack
         self.names = names
-        self.start = start
-        self.end = end
+        self.starts = starts
+        self.ends = ends
 
 
 class Packs:
@@ -98,12 +142,12 @@ class Packs:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._pieces: dict[str, Piece] = {}
-        self._unpacked: dict[str, bytes] = {}
+        self._unpacked: dict[str, list[bytes]] = {}
         self._waiting: dict[str, CodeType] = {}
         self._depth = 0
         for name in sorted(os.listdir(folder)):  # noqa: PTH208 (pathlib takes longer than all this)
             if name.endswith(SUFFIX):
-                for piece in _pieces(Pack(f"{folder}/{name}")):
+                for piece in Pack(f"{folder}/{name}").pieces():
                     self._pieces.update(dict.fromkeys(map(_plain, piece.names), piece))
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -142,20 +186,13 @@ class Packs:
 
     def _read(self, piece: Piece) -> None:
         path = piece.pack.path
-        unpacked = self._unpacked.get(path)
-        if unpacked is None:
-            unpacked = self._unpacked[path] = zlib.decompress(piece.pack.parts()[1])
-        # As trustworthy as the byte code beside it: root's, from a package.
-        codes = marshal.loads(unpacked[piece.start : piece.end])  # noqa: S302
+        streams = self._unpacked.get(path)
+        if streams is None:
+            streams = self._unpacked[path] = piece.pack.unpacked()
+        places = zip(streams, piece.starts, piece.ends, strict=True)
+        codes = piece.pack.codes([stream[start:end] for stream, start, end in places])
         self._waiting.update(zip(map(_plain, piece.names), codes, strict=True))
 
 
 def _plain(name: str) -> str:
     return name.removesuffix(PACKAGE)
-
-
-def _pieces(pack: Pack) -> Iterator[Piece]:
-    start = 0
-    for length, names in marshal.loads(zlib.decompress(pack.parts()[0])):  # noqa: S302
-        yield Piece(pack, names, start, start + length)
-        start += length

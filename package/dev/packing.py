@@ -1,11 +1,9 @@
 """Pack a Python package for a router: byte code in few files that take a quarter of the room.
 
-Usage: python packing.py PACKAGE TARGET
+Usage: python -m package.dev.packing PACKAGE TARGET
 
 PACKAGE is the folder of its sources, TARGET the folder of the same name that a router gets:
-`__init__.pyc`, packs with all other modules, and one archive with whatever is no module. Left
-out is what no program looks at: documentation, annotations (but those of classes, which
-dataclasses read) and places in the source. A traceback names functions and their first lines.
+`__init__.pyc`, packs with all other modules, and one archive with whatever is no module.
 
 Needs the standard library alone, and writes for the minor version of Python it is run by.
 """
@@ -15,16 +13,16 @@ from __future__ import annotations
 import ast
 import io
 import marshal
-import py_compile
 import sys
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
-from types import CodeType
-from typing import TypeVar
+
+from package.dev.packing_code import byte_codes, stripped
+from package.dev.packing_streams import free_marks, parted
 
 SERVE = "\nfrom fwknopd.packed import serve as _serve\n_serve(__path__)\n"
 """The end of a package's own module on a router."""
@@ -48,19 +46,16 @@ TOGETHER: Mapping[str, Mapping[str, Sequence[str]]] = {
 }
 """Modules that are read at once, with all they import while they are loaded, by the pack's name."""
 
+COMMANDS = "fwknopd.ctl."
+
 WEBUI = Path(__file__).resolve().parents[2] / "webui/fwknop_webui"
 """The page's sources: what it imports of the daemon's is read at once for it."""
-
-_Function = TypeVar("_Function", ast.FunctionDef, ast.AsyncFunctionDef)
-_Node = TypeVar("_Node", ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_LONGEST = 8
-"""So many instructions fit one entry of a code object's table of lines."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit status: 0, or 2 for a wrong command line."""
     if len(arguments) != 2:
-        print("usage: packing.py PACKAGE TARGET", file=sys.stderr)
+        print("usage: packing PACKAGE TARGET", file=sys.stderr)
         return 2
     pack_package(Path(arguments[0]), Path(arguments[1]))
     return 0
@@ -74,7 +69,7 @@ def pack_package(source: Path, target: Path) -> None:
     for name in FILES:
         if (source / f"{name}.py").exists():
             _write_file(source / f"{name}.py", target / f"{name}.pyc")
-            modules.pop(f"{package}.{name}")
+            del modules[f"{package}.{name}"]
     for name, pieces in _packs(package, modules).items():
         (target / f"{name}.pack").write_bytes(pack(pieces, modules))
     if data := _data(source):
@@ -88,20 +83,16 @@ def _modules(source: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _write_file(source: Path, target: Path) -> None:
-    text = source.read_text()
-    if source.stem == "__init__":
-        text += SERVE
+    """A file as Python itself would write it."""
     with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder, source.name)
-        whole.write_text(text)
-        py_compile.compile(
-            str(whole),
-            str(target),
-            _label(source),
-            doraise=True,
-            optimize=2,
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
+        # Its folder has the package's name, for that is in the byte code.
+        whole = Path(folder, source.parent.name, source.name)
+        whole.parent.mkdir()
+        whole.write_text(source.read_text() + (SERVE if source.stem == "__init__" else ""))
+        (code,) = byte_codes([whole])
+    # Flags: it is not to be compared with a source. No source's hash.
+    head = MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
+    target.write_bytes(head + marshal.dumps(code))
 
 
 def _packs(package: str, modules: Mapping[str, Path]) -> dict[str, list[tuple[str, ...]]]:
@@ -116,7 +107,37 @@ def _packs(package: str, modules: Mapping[str, Path]) -> dict[str, list[tuple[st
         wanted = {"common": common, **{pack: names - common for pack, names in wanted.items()}}
     packs = {pack: [tuple(n for n in modules if n in names)] for pack, names in wanted.items()}
     packed = set.union(*wanted.values())
-    return {**packs, "others": [(name,) for name in modules if name not in packed]}
+    late = [name for name in modules if name not in packed]
+    return {**packs, "others": _bunches(late, known)}
+
+
+def _bunches(late: Sequence[str], modules: Mapping[str, Path]) -> list[tuple[str, ...]]:
+    """Those modules together of which none is imported without all the others.
+
+    And those of commands, which end before it matters what they have in memory.
+    """
+    firsts = _first_imported(late, modules)
+    bunches: dict[object, list[str]] = {}
+    for name in late:
+        wanted_by = tuple(name in found for found in firsts)
+        bunches.setdefault(name.startswith(COMMANDS) or wanted_by, []).append(name)
+    return [tuple(names) for names in bunches.values()]
+
+
+def _first_imported(late: Sequence[str], modules: Mapping[str, Path]) -> list[set[str]]:
+    """What comes with each module that functions import, or that nobody imports by its name."""
+    by_functions = {name for path in modules.values() for name in _late_imports(stripped(path))}
+    by_modules = {
+        part
+        for name in late
+        for found in _imports(stripped(modules[name]))
+        for part in _with_packages(found, modules)
+    }
+    return [
+        imported_with([name], modules)
+        for name in late
+        if name.removesuffix(".__init__") in by_functions or name not in by_modules
+    ]
 
 
 def imported_with(roots: Iterable[str], modules: Mapping[str, Path]) -> set[str]:
@@ -127,7 +148,7 @@ def imported_with(roots: Iterable[str], modules: Mapping[str, Path]) -> set[str]
         for name in _with_packages(waiting.pop(), modules):
             if name not in found:
                 found.add(name)
-                waiting += _imports(_stripped(modules[name]))
+                waiting += _imports(stripped(modules[name]))
     return found
 
 
@@ -138,110 +159,37 @@ def _with_packages(name: str, modules: Mapping[str, Path]) -> Iterator[str]:
         yield from (known for known in (part, f"{part}.__init__") if known in modules)
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
+def _imports(node: ast.AST) -> Iterator[str]:
     """What a module imports while it is loaded; of ``from a import b``, a and a.b."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield from _imports(node)
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        for inner in ast.iter_child_nodes(node):
+            yield from _imports(inner)
 
 
-def pack(pieces: Iterable[tuple[str, ...]], modules: Mapping[str, Path]) -> bytes:
-    """The file fwknopd.packed reads: a list of pieces, and their byte code."""
-    listed, codes = [], []
-    for names in pieces:
-        codes.append(marshal.dumps(tuple(byte_code(modules[name]) for name in names)))
-        listed.append((len(codes[-1]), names))
-    head = zlib.compress(marshal.dumps(listed), 9)
-    return len(head).to_bytes(4, "little") + head + zlib.compress(b"".join(codes), 9)
+def _late_imports(tree: ast.AST) -> Iterator[str]:
+    """What its functions import when they are called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for statement in node.body:
+                yield from _imports(statement)
 
 
-def byte_code(source: Path) -> CodeType:
-    """The byte code of a module without what no program looks at."""
-    code = compile(_stripped(source), _label(source), "exec", dont_inherit=True, optimize=1)
-    return _without_places(code)
-
-
-def _label(source: Path) -> str:
-    """What a traceback calls it: fwknopd/spa/packet.py."""
-    folders = source.parts
-    top = next(i for i, folder in enumerate(folders) if folder in TOGETHER)
-    return "/".join(folders[top:])
-
-
-@cache
-def _stripped(source: Path) -> ast.Module:
-    """The same program without documentation and annotations."""
-    tree = _Stripped().visit(ast.parse(source.read_bytes()))
-    stripped: ast.Module = ast.fix_missing_locations(tree)
-    return stripped
-
-
-class _Stripped(ast.NodeTransformer):
-    _in_class = False
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        return self._function(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
-        return self._function(node)
-
-    def _function(self, node: _Function) -> _Function:
-        node.returns = None
-        told: ast.arguments = node.args
-        rest: list[ast.arg] = [argument for argument in (told.vararg, told.kwarg) if argument]
-        for argument in (*told.posonlyargs, *told.args, *told.kwonlyargs, *rest):
-            argument.annotation = None
-        return self._body(node, in_class=False)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
-        documented = ast.get_docstring(node) is not None
-        self._body(node, in_class=True)
-        if documented and node.decorator_list:
-            # A dataclass without any makes up its own when it is defined, which takes long.
-            node.body.insert(0, ast.Expr(ast.Constant(".")))
-        return node
-
-    def _body(self, node: _Node, *, in_class: bool) -> _Node:
-        outer, self._in_class = self._in_class, in_class
-        self.generic_visit(node)
-        self._in_class = outer
-        node.body = node.body or [ast.Pass()]
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
-        if self._in_class:
-            return node
-        if node.value is None:
-            return ast.Pass()
-        return ast.Assign([node.target], node.value)
-
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(node.value, ast.Constant) else node
-
-    def visit_If(self, node: ast.If) -> ast.If | list[ast.stmt]:
-        self.generic_visit(node)
-        for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return node.orelse if for_types else node
-
-
-def _without_places(code: CodeType) -> CodeType:
-    """Every instruction of a function on its first line: the rest is a fifth of byte code."""
-    inner = tuple(_without_places(c) if isinstance(c, CodeType) else c for c in code.co_consts)
-    return code.replace(co_linetable=_one_line(len(code.co_code) // 2), co_consts=inner)
-
-
-def _one_line(instructions: int) -> bytes:
-    """A table of lines: entries without columns (kind 13), none of which leads to another line."""
-    table = bytearray()
-    while instructions > 0:
-        length = min(instructions, _LONGEST)
-        table += bytes((0x80 | 13 << 3 | length - 1, 0))
-        instructions -= length
-    return bytes(table)
+def pack(pieces: Sequence[tuple[str, ...]], modules: Mapping[str, Path]) -> bytes:
+    """The file fwknopd.packed reads: what is in it, and the byte code in compressed streams."""
+    names = [name for piece in pieces for name in piece]
+    codes = dict(zip(names, byte_codes(modules[name] for name in names), strict=True))
+    grouped = [[codes[name] for name in piece] for piece in pieces]
+    marks = free_marks(grouped)
+    parts = [parted(group, marks) for group in grouped]
+    streams = [zlib.compress(b"".join(stream), 9) for stream in zip(*parts, strict=True)]
+    listed = [(tuple(map(len, part)), piece) for part, piece in zip(parts, pieces, strict=True)]
+    told = marshal.dumps((tuple(marks), tuple(map(len, streams)), listed))
+    head = zlib.compress(told, 9)
+    return b"".join((len(head).to_bytes(4, "little"), head, *streams))
 
 
 def _data(source: Path) -> bytes:
