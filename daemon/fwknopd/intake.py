@@ -71,6 +71,7 @@ class Intake:
         self._twins = Twins(monotonic)
         self._swapped = -inf
         self._several = False
+        self._on_top: tuple[str, ...] = ()
         self._loop = loop
         self._monotonic = monotonic
         self._events = events
@@ -107,8 +108,27 @@ class Intake:
         """Devices whose traffic doors open for, those of lost captures included.
 
         A reconnect must find its doors open, so a name is kept until the request changes.
+        Connections to what is named come in by the bridge or the VLAN on top of it.
         """
-        return self.request.covered(self._resolved(self.request))
+        before, self._on_top = self._on_top, self._found_on_top()
+        if self._on_top and self._on_top != before:
+            names = " and ".join(self._on_top)
+            text = f"Doors open on {names} as well, by which connections come in"
+            self._events.record(EventKind.CAPTURE, detail=text)
+        covered = self.request.covered(self._resolved(self.request))
+        return tuple(sorted({*covered, *self._on_top}))
+
+    def _found_on_top(self) -> tuple[str, ...]:
+        """What lies on the named devices; netifd's are those packets come in by already."""
+        if not self.request.devices or ANY_DEVICE in self.request.devices:
+            return ()
+        # On a router they are rarely named.
+        from fwknopd.capture.stacking import devices_on_top
+
+        try:
+            return devices_on_top(self.request.devices)
+        except OSError:
+            return self._on_top
 
     def waiting_networks(self) -> tuple[WaitingNetwork, ...]:
         """The networks that have no device."""
@@ -190,7 +210,8 @@ class Intake:
         links = self._links.drain()
         for capture in self.captures:
             self._drain(capture)
-        if self.captures.hurry():
+        stacked_anew = links and self._found_on_top() != self._on_top
+        if self.captures.hurry() or stacked_anew:
             self._devices_changed()
         self.netifd.changed(links=links)
 

@@ -39,7 +39,8 @@ SERVER_REMARKS: Remarks = {
     "PCAP_INTF": (
         BETTER,
         "may list several, with commas; a device that is missing or goes away is waited for. "
-        "A packet seen on a bridge and its port, or twice by `any`, is no replay",
+        "A packet seen on a bridge and its port, or twice by `any`, is no replay; doors open on "
+        "the bridge or VLAN on top of the device as well",
     ),
     "PCAP_FILTER": (BETTER, "what can't be a knock is dropped by the kernel already"),
     "PCAP_FILE": (BETTER, "every packet gets a verdict, and the program ends with the file"),

@@ -96,3 +96,31 @@ def test_a_device_among_several_that_goes_and_comes(site: GuardedHost) -> None:
         states = {row["name"]: row["state"] for row in ask(site, "status")["captures"]}
         assert states == {"br0": "capturing", "eth1": "capturing", "later0": "waiting"}
         knock(site, daemon, f"-a {CLIENT}")
+
+
+def test_a_door_opens_on_what_the_watched_device_is_part_of(site: GuardedHost) -> None:
+    """Knocks are seen on the port as well, but connections come in by the bridge."""
+    with serving(site, "PCAP_INTF eth0;\n") as daemon:
+        assert try_tcp(site.outside.machine, CLIENT, ROUTER, 22) is Outcome.SILENT
+        knock(site, daemon, f"-a {CLIENT}")
+        assert try_tcp(site.outside.machine, CLIENT, ROUTER, 22) is Outcome.CONNECTED
+        assert ask(site, "status")["firewall"]["devices"] == ["br0", "eth0"]
+
+
+def test_and_on_what_it_becomes_part_of_later(site: GuardedHost) -> None:
+    host = site.host.machine
+    with serving(site, "PCAP_INTF eth1;\n") as daemon:
+        knock(site, daemon, f"-a {GUEST} -D {ROUTER_GUEST}")
+        host.ip("link", "add", "br1", "type", "bridge")
+        try:
+            host.ip("link", "set", "br1", "up")
+            host.ip("link", "set", "eth1", "master", "br1")
+            host.ip("address", "add", f"{ROUTER_GUEST}/24", "dev", "br1")
+            host.ip("address", "flush", "dev", "eth1")
+            daemon.wait_for("Doors open on br1 as well")
+            # The door that was open before.
+            assert try_tcp(site.outside.machine, GUEST, ROUTER_GUEST, 22) is Outcome.CONNECTED
+        finally:
+            host.ip("link", "delete", "br1")
+            host.ip("address", "replace", f"{ROUTER_GUEST}/24", "dev", "eth1")
+        assert ask(site, "status")["firewall"]["ready"]
