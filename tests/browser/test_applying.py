@@ -54,6 +54,9 @@ def test_router_that_is_not_reached_goes_back_by_itself(page: Page, site: Site) 
     expect(page.get_by_text(BACK)).to_be_visible()
     expect(page.get_by_text("Unsaved Changes: 1")).to_be_visible()
     assert site.uci.read_bytes() == before
+    expect(page.get_by_role("button", name="Apply unchecked")).to_be_visible()
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_text(BACK)).to_have_count(0)
 
 
 @pytest.mark.parametrize("look", WITHOUT_SCRIPTS, ids=lambda look: look.name)

@@ -106,6 +106,58 @@ def test_what_nobody_keeps_is_taken_back(
     assert "6 changes applied" in apply(careless).text
 
 
+def test_what_came_back_may_be_applied_unchecked(
+    careless: Visitor, uci: Path, hands: HandClock, daemon: StubDaemon
+) -> None:
+    add(careless, name="Carla")
+    hands.forward(90)
+    page = careless.get("/")
+    assert BACK in page.text and "apply them unchecked" in page.text
+    offered = page.form("/changes/apply")
+    assert [text for text, *_ in offered.buttons] == ["Revert changes", "Apply unchecked"]
+    page = careless.press(offered, "Apply unchecked")
+    assert "6 changes applied; the daemon is using them." in page.text
+    assert (page.staged, record(uci).exists()) == (0, False)
+    hands.forward(1000)
+    assert BACK not in careless.get("/clients").text
+    assert sections(uci)[-1].get("name") == "Carla"
+
+
+def test_what_came_back_may_be_reverted(
+    careless: Visitor, before: bytes, uci: Path, hands: HandClock
+) -> None:
+    add(careless, name="Carla")
+    hands.forward(90)
+    page = careless.press(careless.get("/").form("/changes/apply"), "Revert changes")
+    assert (page.staged, uci.read_bytes()) == (0, before)
+
+
+@pytest.mark.parametrize("path", ["/settings", "/advanced", "/clients/add", "/clients", "/changes"])
+def test_apply_unchecked_stands_beside_save_and_apply(
+    path: str, careless: Visitor, uci: Path, hands: HandClock
+) -> None:
+    add(careless, "Save", name="Carla")
+    page = careless.get(path)
+    [form] = [f for f in page.forms if "Apply unchecked" in [text for text, *_ in f.buttons]]
+    typed = {"name": "Dora"} if path == "/clients/add" else {}
+    page = careless.press(form, "Apply unchecked", **typed)
+    assert "applied; the daemon is using them." in page.text
+    assert "Not confirmed" not in page.text
+    hands.forward(1000)
+    assert BACK not in careless.get("/clients").text
+    assert "Carla" in uci.read_text()
+
+
+def test_what_the_daemon_refuses_waits_for_a_person_all_the_same(
+    careless: Visitor, before: bytes, uci: Path, daemon: StubDaemon
+) -> None:
+    daemon.reload_answer = refused(str(uci))
+    page = add(careless, "Apply unchecked", name="Carla")
+    assert "It goes on with the configuration it had" in page.text
+    careless.press(page.form("/changes/keep"), "Put the old file back")
+    assert uci.read_bytes() == before
+
+
 def test_whoever_comes_too_late_is_told(
     careless: Visitor, before: bytes, uci: Path, hands: HandClock
 ) -> None:

@@ -246,6 +246,18 @@ def test_what_is_applied_is_kept_when_it_is_confirmed(
     assert "option MAX_SPA_PACKET_AGE '77'" in rpcd.text
 
 
+def test_what_is_applied_unchecked_is_confirmed_at_once(
+    browser: RouterVisitor, rpcd: StandIn, using: StubDaemon
+) -> None:
+    browser.enter()
+    browser.keeps = False
+    form = browser.get("/settings").form("/settings")
+    page = browser.press(form, "Apply unchecked", MAX_SPA_PACKET_AGE="77")
+    assert page.response.request.path == "/settings"
+    assert not is_pending(rpcd)
+    assert "option MAX_SPA_PACKET_AGE '77'" in rpcd.text
+
+
 def test_what_nobody_confirms_is_taken_back_by_the_router(
     browser: RouterVisitor, rpcd: StandIn, using: StubDaemon, hands: HandClock
 ) -> None:

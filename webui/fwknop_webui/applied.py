@@ -56,14 +56,15 @@ def _failure(last: TakenBack) -> Notice:
 def _taken_back(last: TakenBack, *, mine: bool) -> Notice:
     if mine:
         text = _(
-            "Your changes are kept under Unsaved Changes: look them over before you try again."
+            "Your changes are kept under Unsaved Changes: look them over before you try again. "
+            "If you are sure of them, apply them unchecked: then nobody has to confirm them."
         )
     else:
         text = _("They were applied by {user}.").format(user=last.user)
     if last.trouble:
         text = f"{text} " + _("The daemon could not be told:") + f" {in_words(_(last.trouble))}"
     title = _("The old configuration is back: nobody confirmed the new one in time")
-    return Notice(Level.WARNING, title, text)
+    return Notice(Level.WARNING, title, text, is_again=mine)
 
 
 def stage_again(session: Session) -> None:

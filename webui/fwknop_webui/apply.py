@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 
 from fwknop_webui.check import check
 from fwknop_webui.daemon_words import in_words
@@ -34,11 +35,12 @@ class Ending(Enum):
     FAILED = 3
 
 
-def apply_staged(session: Session, parts: Services, target: str) -> Ending:
+def apply_staged(session: Session, parts: Services, target: str, *, checked: bool = True) -> Ending:
     """Apply what the session has staged, then go on to ``target``.
 
-    What came of it becomes the session's notice. Whatever goes wrong, the staged changes
-    stay, unless they are in the file.
+    Unless ``checked``, nobody has to confirm it: only what the daemon refuses waits. What came
+    of it becomes the session's notice. Whatever goes wrong, the staged changes stay, unless
+    they are in the file.
     """
     draft = session.staging.on(parts.store.load())
     if not draft.changes:
@@ -49,7 +51,9 @@ def apply_staged(session: Session, parts: Services, target: str) -> Ending:
         session.notices.append(written)
         return Ending.FAILED
     session.staging = Staging()
-    return _reload(session, draft, parts, lambda notice: Applied(written, draft, notice, target))
+    end = _wait if checked else _keep
+    made = partial(Applied, written, draft, target=target)
+    return _reload(session, draft, parts, made, end)
 
 
 def conflict() -> Notice:
@@ -115,7 +119,11 @@ def still_unconfirmed(here: bool) -> Notice:
 
 
 def _reload(
-    session: Session, draft: Draft, parts: Services, applied: Callable[[Notice], Applied]
+    session: Session,
+    draft: Draft,
+    parts: Services,
+    applied: Callable[[Notice], Applied],
+    end: Callable[[Session, Services, Applied], Ending],
 ) -> Ending:
     try:
         result = parts.live.reload()
@@ -125,13 +133,13 @@ def _reload(
         notice = Notice(Level.WARNING, title, trouble.text)
         if error.is_down:
             return _keep(session, parts, applied(notice))
-        return _wait(session, parts, applied(notice))
+        return end(session, parts, applied(notice))
     if not result.accepted and _concerned(draft):
         refused = replace(applied(kept_though_refused(result)), refused=True)
         return _wait(session, parts, refused)
     notice = outcome(draft, parts.store.file, result)
     if is_in_use(parts.store.file, result) or _concerned(draft):
-        return _wait(session, parts, applied(notice))
+        return end(session, parts, applied(notice))
     return _keep(session, parts, applied(notice))
 
 
@@ -141,7 +149,7 @@ def _concerned(draft: Draft) -> bool:
 
 
 def _keep(session: Session, parts: Services, applied: Applied) -> Ending:
-    """Nothing runs from it, so it can lock nobody out."""
+    """Nothing runs from it, so it can lock nobody out; or somebody takes that on himself."""
     session.applied = applied
     try:
         kept = parts.rollback.confirm()

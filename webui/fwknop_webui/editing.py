@@ -24,6 +24,9 @@ from fwknopd.config.problems import Problem, Severity
 from fwknopd.config.uci_config import is_unsaid
 from fwknopd.config.uci_format import UciPackage
 
+UNCHECKED = "unchecked"
+"""What the button "Apply unchecked" sends."""
+
 
 class ListChanged(Exception):
     """A button of the list of clients was pressed on a page that shows another list."""
@@ -82,7 +85,7 @@ def stage_and_go(
         title = _("The configuration was changed while you filled in the form")
         notify(Level.INFO, title, _("Your changes were put beside those; nothing was lost."))
     target = url_for(endpoint, section=section)
-    is_applied = request.form.get("do") == "apply"
+    is_applied = request.form.get("do") in ("apply", UNCHECKED)
     if news:
         title, text = news
         rest = "" if is_applied else _("It is not in use yet: press Save & Apply when done.")
@@ -94,7 +97,8 @@ def stage_and_go(
 
 def apply_and_go(target: str) -> ResponseReturnValue:
     """Apply what is staged, and show ``target``, by way of the confirmation if one is due."""
-    ending = apply_staged(require_session(), services(), target)
+    checked = request.form.get("do") != UNCHECKED
+    ending = apply_staged(require_session(), services(), target, checked=checked)
     endpoint = {Ending.WAITING: "applied", Ending.FAILED: "changes"}.get(ending)
     return redirect(url_for(endpoint) if endpoint else target, 303)
 

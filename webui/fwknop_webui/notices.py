@@ -23,6 +23,7 @@ class Notice:
 
     ``tells_use``: it says already that the daemon doesn't use these pages.
     ``is_applied``: it says that changes are in use, and what the daemon says to them.
+    ``is_again``: what it speaks of may be applied once more, or dropped.
     ``time``: epoch seconds of what the title says "{time}" for, which the browser knows best
     how to write.
     """
@@ -34,6 +35,7 @@ class Notice:
     tells_use: bool = False
     time: float = 0
     is_applied: bool = False
+    is_again: bool = False
 
     @property
     def around_time(self) -> tuple[str, str]:

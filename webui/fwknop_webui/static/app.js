@@ -557,6 +557,13 @@
 		});
 	};
 
+	const startDismissing = () => {
+		for (const button of all("[data-dismiss]")) {
+			button.hidden = false;
+			button.addEventListener("click", () => button.closest(".alert-message").remove());
+		}
+	};
+
 	// A box above a list ticks what is in sight of it.
 	const startTicking = () => {
 		for (const box of all("[data-ticks]")) {
@@ -608,6 +615,7 @@
 	startSearch();
 	startWays();
 	startMenus();
+	startDismissing();
 	startTicking();
 	startServerName();
 	startSubmitting();
