@@ -118,7 +118,8 @@ def test_and_on_what_it_becomes_part_of_later(site: GuardedHost) -> None:
             host.ip("address", "add", f"{ROUTER_GUEST}/24", "dev", "br1")
             host.ip("address", "flush", "dev", "eth1")
             daemon.wait_for("Doors open on br1 as well")
-            # The door that was open before.
+            # It answers when the rules are made. The door is the one that was open before.
+            assert ask(site, "status")["firewall"]["devices"] == ["br1", "eth1"]
             assert try_tcp(site.outside.machine, GUEST, ROUTER_GUEST, 22) is Outcome.CONNECTED
         finally:
             host.ip("link", "delete", "br1")
