@@ -11,11 +11,9 @@ Needs the standard library alone, and writes for the minor version of Python it 
 from __future__ import annotations
 
 import ast
-import io
 import marshal
 import sys
 import tempfile
-import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import MAGIC_NUMBER
@@ -73,7 +71,7 @@ def pack_package(source: Path, target: Path) -> None:
     for name, pieces in _packs(package, modules).items():
         (target / f"{name}.pack").write_bytes(pack(pieces, modules))
     if data := _data(source):
-        (target / DATA).write_bytes(zlib.compress(data, 9))
+        (target / DATA).write_bytes(data)
 
 
 def _modules(source: Path) -> Iterator[tuple[str, Path]]:
@@ -193,18 +191,14 @@ def pack(pieces: Sequence[tuple[str, ...]], modules: Mapping[str, Path]) -> byte
 
 
 def _data(source: Path) -> bytes:
-    """An archive, itself not compressed, of all files that are no modules; b"" for none."""
-    files = [path for path in sorted(source.rglob("*")) if _is_data(path)]
-    if not files:
-        return b""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        for path in files:
-            # The time is 1980 for all.
-            archive.writestr(
-                zipfile.ZipInfo(path.relative_to(source).as_posix()), path.read_bytes()
-            )
-    return content.getvalue()
+    """What fwknop_webui.data reads: the files that are no modules, by folder; b"" for none."""
+    folders: dict[str, dict[str, bytes]] = {}
+    for path in sorted(source.rglob("*")):
+        if _is_data(path):
+            folder = path.parent.relative_to(source).as_posix()
+            folders.setdefault(folder, {})[path.name] = path.read_bytes()
+    packed = {name: zlib.compress(marshal.dumps(files), 9) for name, files in folders.items()}
+    return marshal.dumps(packed) if packed else b""
 
 
 def _is_data(path: Path) -> bool:

@@ -57,7 +57,7 @@ _RENDER = """\
 import re
 from fwknop_webui import cli, i18n, serving
 from fwknop_webui.app import create_app
-app = create_app(serving._config(cli._parser().parse_args([]), "localhost"))
+app = create_app(serving._config(cli.parsed([]), "localhost"))
 page = app.test_client().get("/login")
 print(page.status_code, b"<form" in page.data)
 print(app.test_client().get(re.search(r'"([^"]*app[.]css)"', page.text)[1]).status_code)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import zipfile
-import zlib
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -164,14 +161,19 @@ def test_a_router_gets_few_files(site: Path) -> None:
 
 
 def test_templates_are_read_from_the_archive_or_their_folder(site: Path, tmp_path: Path) -> None:
-    packed = site / "fwknop_webui"
-    archive = zipfile.ZipFile(BytesIO(zlib.decompress((packed / "data.z").read_bytes())))
-    assert archive.namelist() == ["templates/a.html"]
-    assert data_of(packed).joinpath("templates", "a.html").read_text() == "<p>"
-    assert not data_of(packed).joinpath("templates", "b.html").is_file()
+    packed = data_of(site / "fwknop_webui")
+    assert list(packed.folders()) == ["templates"]
+    assert packed.files("templates") == {"a.html": b"<p>"}
+    assert not packed.files("nothing")
     # Sources that somebody installed beside it are what he wants to try.
-    (tmp_path / "templates").mkdir()
-    assert data_of(tmp_path) is tmp_path
+    (tmp_path / "templates/inner").mkdir(parents=True)
+    (tmp_path / "templates/b.html").write_text("<b>")
+    folder = data_of(tmp_path)
+    assert list(folder.folders()) == ["templates", "templates/inner"]
+    assert dict(folder.files("templates")) == {"b.html": b"<b>"}
+    assert len(folder.files("nothing")) == 0 == len(folder.files("templates/inner"))
+    with pytest.raises(KeyError):
+        folder.files("templates")["inner"]
 
 
 def test_what_is_imported_at_once_is_found_without_importing_it() -> None:

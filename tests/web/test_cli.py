@@ -200,7 +200,7 @@ def test_memory_stays_within_its_budget(
     password_file: Path,
     write_uci: Callable[[str], None],
 ) -> None:
-    # 40 MiB is what a router can spare, measured after every page was used once.
+    # 40 MiB is what a router can spare, after every page was used once; two of them are in hand.
     write_uci(ANNA)
     port = free_port()
     options = [f"--uci={uci}", f"--control={tmp_path / 'c.sock'}"]
@@ -236,7 +236,7 @@ def test_memory_stays_within_its_budget(
         assert "will add" in surfer.open("/import/table", csrf=token, table_text="name\nCarl\n")
         surfer.speak("de")
         assert "Abmelden" in surfer.open("/")
-        assert memory_of(process) < 40 * 1024
+        assert memory_of(process) < 38 * 1024
 
 
 def memory_of(process: subprocess.Popen[str]) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given
@@ -119,20 +117,3 @@ def test_port_that_is_taken_is_a_port(typed: str) -> None:
 
 def test_absurd_port_in_the_file_breaks_no_page() -> None:
     assert PortOptions("", LONG, True).port == 62201
-
-
-def test_what_is_left_out_is_there_for_who_asks_later() -> None:
-    program = (
-        "from fwknop_webui.hidden import left_out\n"
-        "with left_out('colorsys', 'rgb_to_hls'):\n"
-        "    from colorsys import rgb_to_hls as empty\n"
-        "import colorsys\n"
-        "print(empty(1, 2, 3), colorsys.rgb_to_hls(0, 0, 0))\n"
-        "with left_out('colorsys', 'rgb_to_hls'):\n"
-        "    from colorsys import rgb_to_hls\n"
-        "print(rgb_to_hls is colorsys.rgb_to_hls)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    first, second = done.stdout.splitlines()
-    assert first.startswith("None (0")
-    assert second == "True"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -148,14 +148,14 @@ def test_where_the_page_is_and_who_decides_that(
     ("host", "served"), [("127.0.0.1", False), ("0.0.0.0", True), ("::", True)]
 )
 def test_who_listens_everywhere_is_asked_for_by_any_address(host: str, served: bool) -> None:
-    assert serving._config(cli._parser().parse_args([]), host).any_address is served
+    assert serving._config(cli.parsed([]), host).any_address is served
 
 
 def test_the_program_listens_where_the_file_says(uci: Path) -> None:
     uci.write_text("config global\n\toption listen '127.0.0.1:4711'\n")
-    assert serving.configured_listen(Namespace(uci=uci)) == "127.0.0.1:4711"
+    assert serving.configured_listen(SimpleNamespace(uci=uci)) == "127.0.0.1:4711"
     for text in ("config global\n\toption listen 'nowhere'\n", "config 'broken"):
         uci.write_text(text)
-        assert serving.configured_listen(Namespace(uci=uci)) == defaults.LISTEN
-    missing = Namespace(uci=uci.with_name("missing"))
+        assert serving.configured_listen(SimpleNamespace(uci=uci)) == defaults.LISTEN
+    missing = SimpleNamespace(uci=uci.with_name("missing"))
     assert serving.configured_listen(missing) == defaults.LISTEN

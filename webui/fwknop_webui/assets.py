@@ -32,9 +32,7 @@ class Assets:
     """All files of ``static/``."""
 
     def __init__(self) -> None:
-        found = [
-            _asset(item.name, item.read_bytes()) for item in data().joinpath("static").iterdir()
-        ]
+        found = [_asset(name, body) for name, body in data().files("static").items()]
         self._by_hashed = {asset.name: asset for asset in found if asset}
         self._hashed = {asset.name.split("-", 1)[1]: asset.name for asset in found if asset}
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import getpass
 import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from fwknop_webui import defaults
-from fwknop_webui.hidden import hidden, left_out
+from fwknop_webui.hidden import for_now, hidden, left_out, put_off, takes_turns, when_called
 from fwknop_webui.listen_address import listen_address
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
 
 BEHIND = "127.0.0.1:0"
 """Behind the relay: any free port."""
@@ -24,14 +28,23 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. 0: ended well; 1: could not do it; 2: wrong command line."""
-    options = _parser().parse_args(arguments)
+    # What reads the command line takes half a megabyte, which what comes then can have.
+    with for_now("argparse"):
+        options = parsed(arguments)
     try:
         return _set_password(options) if options.command == "passwd" else _serve(options)
     except UsageError as error:
         return _complain(str(error), 2)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parsed(arguments: Sequence[str] | None) -> SimpleNamespace:
+    """The options. Raises SystemExit with a message on stderr for a wrong command line."""
+    return SimpleNamespace(**vars(_parser().parse_args(arguments)))
+
+
+def _parser() -> ArgumentParser:
+    import argparse
+
     parser = argparse.ArgumentParser("fwknop-webui", description="The web page of fwknop-wrt.")
     parser.add_argument("--uci", type=Path, default=defaults.UCI, metavar="FILE")
     parser.add_argument("--control", type=Path, default=defaults.CONTROL, metavar="SOCKET")
@@ -85,22 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _serve(options: SimpleNamespace) -> int:
     if options.rpcd and options.relay is None:
         raise UsageError("--rpcd needs --relay: rpcd is asked through the server in front")
     if options.listen is not None:
         _address(options.listen)
-    # TLS is the business of the server in front; without it we are a megabyte smaller. Of OpenSSL
-    # only password files need something; without it that is three megabytes and a half. Without
-    # Werkzeug's own server, with all of HTTP it brings, and its test client it is another one.
-    with (
-        hidden("ssl"),
-        hidden("bz2"),
-        hidden("lzma"),
-        hidden("_hashlib") if options.rpcd else nullcontext(),
-        left_out("werkzeug.serving", "run_simple", "is_running_from_reloader"),
-        left_out("werkzeug.test", "Client"),
-    ):
+    with ExitStack() as meanwhile:
+        _spare(meanwhile, rpcd=options.rpcd)
         from fwknop_webui import serving
     asked = BEHIND if options.relay else options.listen
     # On the page itself most people would mend what was set there wrongly.
@@ -114,6 +118,31 @@ def _serve(options: argparse.Namespace) -> int:
     except OSError as error:
         return _complain(f"can't go on: {error.filename}: {error.strerror}.", 1)
     return 0
+
+
+def _spare(meanwhile: ExitStack, *, rpcd: bool) -> None:
+    """Keep out of memory what others' code would import, and we never use."""
+    # TLS is the business of the server in front; without it we are a megabyte smaller. Of OpenSSL
+    # only password files need something; without it that is three megabytes and a half.
+    for name in ("ssl", "bz2", "lzma", *(("_hashlib",) if rpcd else ())):
+        meanwhile.enter_context(hidden(name))
+    # Werkzeug's own server, with all of HTTP it brings, and its test client are another one. So is
+    # Flask's command line, with Click and what tells the versions of all packages installed.
+    meanwhile.enter_context(left_out("werkzeug.serving", "run_simple", "is_running_from_reloader"))
+    meanwhile.enter_context(left_out("werkzeug.test", "Client"))
+    meanwhile.enter_context(left_out("flask.cli", "AppGroup"))
+    meanwhile.enter_context(left_out("click"))
+    # Half of one is what looks into Python's own objects. Documentation that nobody reads is not
+    # looked at, and all else loads it.
+    meanwhile.enter_context(
+        put_off(
+            "inspect",
+            cleandoc=str,
+            signature=str,
+            iscoroutinefunction=takes_turns,
+            getattr_static=when_called("inspect", "getattr_static"),
+        )
+    )
 
 
 def _first_open(
@@ -145,7 +174,7 @@ def _address(text: str) -> tuple[str, int]:
         raise UsageError(f"--listen: {expected}") from error
 
 
-def _set_password(options: argparse.Namespace) -> int:
+def _set_password(options: SimpleNamespace) -> int:
     from fwknop_webui.auth import PasswordRefused, set_password
 
     password = _read_password()

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from gettext import GNUTranslations
 
-from fwknop_webui.data import data
-from fwknop_webui.i18n import SOURCE_LANGUAGE, _, language
+from fwknop_webui.i18n import SOURCE_LANGUAGE, _, catalog, language
 from fwknop_webui.i18n import noop as N_
 
 log = logging.getLogger(__name__)
@@ -287,9 +286,9 @@ class _Catalog(GNUTranslations):
 
 @cache
 def _phrases(chosen: str) -> Phrases:
-    compiled = data().joinpath("translations", chosen, "LC_MESSAGES", f"{DOMAIN}.mo")
-    if not compiled.is_file():
-        log.warning("%s is missing: the daemon's sentences stay English. Install again", compiled)
+    compiled = catalog(chosen, DOMAIN)
+    if compiled is None:
+        path = f"{chosen}/LC_MESSAGES/{DOMAIN}.mo"
+        log.warning("%s is missing: the daemon's sentences stay English. Install again", path)
         return Phrases({})
-    with compiled.open("rb") as file:
-        return Phrases.of(_Catalog(file).texts())
+    return Phrases.of(_Catalog(compiled).texts())

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gettext as _gettext
 from functools import cache
+from io import BytesIO
+from typing import IO
 
 from flask import current_app, g, has_request_context, request
 
@@ -16,6 +18,7 @@ from fwknop_webui.data import data
 
 DOMAIN = "fwknop_webui"
 SOURCE_LANGUAGE = "en"
+_CATALOGS = "/LC_MESSAGES"
 CHOSEN = "fwknop_webui_language"
 """Name of the application's extension that says which language was chosen, "" for none."""
 
@@ -51,9 +54,14 @@ def language() -> str:
 @cache
 def languages() -> tuple[str, ...]:
     """The languages there are, English first: it also stands for those there are not."""
-    folder = data().joinpath("translations")
-    found = [item.name for item in folder.iterdir() if item.is_dir()] if folder.is_dir() else []
+    found = {folder.split("/")[1] for folder in data().folders() if folder.endswith(_CATALOGS)}
     return (SOURCE_LANGUAGE, *sorted(found))
+
+
+def catalog(name: str, domain: str) -> IO[bytes] | None:
+    """A language's compiled catalog, or None if it is missing."""
+    found = data().files(f"translations/{name}{_CATALOGS}").get(f"{domain}.mo")
+    return None if found is None else BytesIO(found)
 
 
 def _translations() -> _gettext.NullTranslations:
@@ -64,6 +72,7 @@ def _translations() -> _gettext.NullTranslations:
 def _catalog(name: str) -> _gettext.NullTranslations:
     if name == SOURCE_LANGUAGE:
         return _gettext.NullTranslations()
-    compiled = data().joinpath("translations", name, "LC_MESSAGES", f"{DOMAIN}.mo")
-    with compiled.open("rb") as file:
-        return _gettext.GNUTranslations(file)
+    compiled = catalog(name, DOMAIN)
+    if compiled is None:
+        return _gettext.NullTranslations()
+    return _gettext.GNUTranslations(compiled)

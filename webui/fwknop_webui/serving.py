@@ -7,9 +7,8 @@ import logging
 import signal
 import socket
 import sys
-from argparse import Namespace
 from contextlib import suppress
-from types import FrameType
+from types import FrameType, SimpleNamespace
 
 from flask import Flask
 
@@ -35,7 +34,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise OSError(errno.EINVAL, "this can be no name of a host") from error
 
 
-def configured_listen(options: Namespace) -> str:
+def configured_listen(options: SimpleNamespace) -> str:
     """Where to listen by the configuration. One that can't be read says nothing."""
     try:
         package = UciStore(options.uci).load().package
@@ -44,7 +43,7 @@ def configured_listen(options: Namespace) -> str:
     return web_settings(package).listen or defaults.LISTEN
 
 
-def serve(listener: socket.socket, host: str, options: Namespace) -> None:
+def serve(listener: socket.socket, host: str, options: SimpleNamespace) -> None:
     """Serve until somebody ends it. ``host`` is the name the page may be asked for by.
 
     Raises OSError when the relay can't be told where to come in.
@@ -64,7 +63,7 @@ def serve(listener: socket.socket, host: str, options: Namespace) -> None:
             run_behind(options.relay, listener, app)
 
 
-def _config(options: Namespace, host: str) -> WebConfig:
+def _config(options: SimpleNamespace, host: str) -> WebConfig:
     wanted = (*options.allowed_host, *options.public_name, host)
     names = [host_name(name) or name for name in wanted]
     return WebConfig(
