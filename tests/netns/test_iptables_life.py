@@ -266,8 +266,12 @@ def test_the_diagnosis_tells_whether_our_chain_is_asked(
 ) -> None:
     with site.router.entered():
         assert firewall.diagnose().detail == "FWKNOP_INPUT is rule 1 of INPUT"
+        site.iptables("-I", "INPUT", "1", "-j", "REJECT")
+        barred = firewall.diagnose()
         site.iptables("-F", "INPUT")
         lost = firewall.diagnose()
+    assert not barred.ready
+    assert barred.detail.startswith("rule 1 of INPUT, `-j REJECT --reject-with icmp-port-unr")
     assert not lost.ready
     assert "from INPUT to FWKNOP_INPUT was deleted" in lost.detail
 

@@ -202,7 +202,8 @@ def _fault_of_fw4(guard: ListedChain, ways: Ways) -> str:
         )
     return (
         f"fw4's {guard.name} chain does not accept mark {ways.mark:#010x}: check that {file} "
-        "is there and names this mark, then run `fw4 reload`"
+        "is there and names this mark, and that auto_includes in the section defaults of "
+        "/etc/config/firewall is not 0, then run `fw4 reload`"
     )
 
 
