@@ -30,6 +30,9 @@ PIECE = 64 << 10
 LEFT_SECONDS = 60.0
 """A file half written for so long is of a commit that was killed: under the lock there is none."""
 
+UCI_FOLDER, OVERRIDES = Path("/etc/config"), Path("/var/run/uci")
+"""Newer versions of libuci read a file of the second folder in place of one of the first."""
+
 _LOCK_POLL = 0.02
 SECRET_MODE = 0o600
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -141,6 +144,18 @@ class Locked:
         if self.delta is not None:
             delta = read_limited(self.delta, self.files.delta, MAX_FILE_SIZE)
         return Content(read_limited(self.file, self.files.path, MAX_FILE_SIZE), delta)
+
+    def override_problems(self) -> tuple[Problem, ...]:
+        """What is to be said of another file that others read in place of this one."""
+        other = OVERRIDES / self.files.path.name
+        if self.files.path.parent != UCI_FOLDER or not os.path.lexists(other):
+            return ()
+        return (
+            self._problem(
+                f"uci and LuCI read {other} in place of this file, which is in force here",
+                f"Move what is right into {self.files.path}, and delete the other.",
+            ),
+        )
 
     def delta_problems(self) -> tuple[Problem, ...]:
         """What is to be said of pending changes."""

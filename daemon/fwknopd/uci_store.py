@@ -129,9 +129,10 @@ class UciStore:
         """
         with self._files.locked(os.O_RDONLY) as locked:
             found = os.fstat(locked.file)
-            problems = (*privacy_problems(self.path, found), *locked.delta_problems())
+            problems = [*privacy_problems(self.path, found), *locked.override_problems()]
+            problems += locked.delta_problems()
             loaded = self.loaded(locked.read())
-            return replace(loaded, problems=problems, exposed=others_can_change(found))
+            return replace(loaded, problems=tuple(problems), exposed=others_can_change(found))
 
     def loaded(self, content: Content) -> Loaded:
         """What these bytes say. Raises UciSyntaxError."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from fwknopd import uci_store
+from fwknopd import uci_files, uci_store
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import (
     AddSection,
@@ -51,6 +51,25 @@ def store(tmp_path: Path) -> UciStore:
     path.write_text(TEXT)
     path.chmod(0o600)
     return UciStore(path, savedir)
+
+
+@pytest.mark.parametrize(("folder", "there"), [("config", True), ("config", False), ("c", True)])
+def test_a_file_that_uci_reads_in_place_of_this_one_is_told(
+    store: UciStore, monkeypatch: pytest.MonkeyPatch, folder: str, there: bool
+) -> None:
+    overrides = store.savedir.parent / "run"
+    overrides.mkdir()
+    monkeypatch.setattr(uci_files, "OVERRIDES", overrides)
+    monkeypatch.setattr(uci_files, "UCI_FOLDER", store.savedir.parent / folder)
+    if there:
+        (overrides / "fwknopd").touch()
+    told = [found.message for found in store.load().problems]
+    if there and folder == "config":
+        assert told == [
+            f"uci and LuCI read {overrides}/fwknopd in place of this file, which is in force here"
+        ]
+    else:
+        assert told == []
 
 
 def delta(store: UciStore) -> Path:
