@@ -250,7 +250,10 @@ def disagree(page: Page, site: Site, walker: Walker) -> None:
     page.get_by_role("button", name="Factory reset").click()
     walker.look_at("factory-reset-contested")
     site.uci.write_text(text + "".join(DORA.replace("Dora", f"Dora {n}") for n in range(120)))
-    page.goto(site.url + "/clients?page=2")
+    page.goto(site.url + "/clients")
+    page.get_by_role("checkbox", name="Tick Dora 7", exact=True).check()
+    page.get_by_role("button", name="Next »").first.click()
+    page.wait_for_url("**page=2*")
     walker.look_at("clients-page")
 
 

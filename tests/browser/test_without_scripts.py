@@ -80,6 +80,7 @@ def clients(walk: Walk) -> None:
     walk.press(f"/clients/{ANNA}/rotate", "End the old keys now")
     walk.press(f"/clients/{LAPTOP}/delete", "Delete")
     walk.press("/clients", "Reset")
+    walk.press("/clients?q=anna", "Show all")
     walk.press("/clients", "QR codes to print")
     walk.press("", "Show QR codes")
 

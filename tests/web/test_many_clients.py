@@ -85,9 +85,10 @@ def test_list_comes_in_pages_and_every_client_is_on_one(visitor: Visitor) -> Non
         assert f"page {number} of 10" in page.text
         found += names(page)
         # Above the list and below it.
-        following, below = [link for link in page.links if f"page={number + 1}" in link] or ["", ""]
-        assert following == below
-        page = visitor.get(following) if following else page
+        [form] = [form for form in page.forms if form.action == "/ticks"]
+        following = [value for text, _, value, _ in form.buttons if text == "Next »"]
+        assert following == ([str(number + 1)] * 2 if number < 10 else [])
+        page = visitor.press(form, "Next »") if following else page
     assert found == [f"Client {n}" for n in range(CLIENTS)]
     assert "Reset count for all clients, not only for those on this page" in page.text
 
@@ -106,7 +107,36 @@ def test_search_finds_any_of_them(visitor: Visitor) -> None:
         assert f"Client {n}" in names(visitor.get(f"/clients?q=client+{n}"))
     page = visitor.get("/clients?q=client&page=2")
     assert f"{CLIENTS} of {CLIENTS} clients" in page.text
-    assert any("page=3" in link and "q=client" in link for link in page.links)
+    page = visitor.press(page.form("/ticks"), "Next »")
+    assert page.response.request.full_path == "/clients?page=3&q=client"
+
+
+def ticked(page: Page) -> list[str]:
+    return page.row_form("/sheet").values("client")
+
+
+def test_ticks_last_from_page_to_page_and_through_searches(
+    visitor: Visitor, uci: Path, write_uci: Callable[[str], None]
+) -> None:
+    page = visitor.press(visitor.get("/clients").form("/ticks"), "Next »", client=["c3", "c4"])
+    assert "2 more clients are ticked that are not shown here." in page.text
+    page = visitor.press(page.form("/ticks"), "Filter", client="c60", q="client 7")
+    page = visitor.press(page.form("/ticks"), "Show all", client="c77")
+    assert ticked(page) == ["c3", "c4"]
+    assert "2 more clients are ticked" in page.text
+    page = visitor.press(page.form("/ticks"), "Next »", client=["c3"])
+    assert ticked(page) == ["c60", "c77"]
+    # They are who was ticked, whatever was changed meanwhile.
+    write_uci(uci.read_text() + "config access 'another'\n\toption name 'Another'\n")
+    page = visitor.press(page.form("/ticks"), "« Previous")
+    assert ticked(page) == ["c3"]
+    asked = visitor.press(page.row_form("/sheet"), "QR codes to print")
+    assert "3 clients, ticked on Clients" in asked.text
+    page = visitor.press(page.form("/ticks"), "Untick all")
+    assert (ticked(page), "more client" in page.text) == ([], False)
+    # Who comes anew finds none ticked.
+    visitor.press(page.form("/ticks"), "Next »", client="c3")
+    assert ticked(visitor.get("/clients")) == []
 
 
 def test_client_moves_from_one_page_to_the_other(visitor: Visitor, uci: Path) -> None:

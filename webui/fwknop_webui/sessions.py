@@ -97,6 +97,9 @@ class Session:
     imported: frozenset[str] = frozenset()
     """Names of the clients that came with the last import: their QR codes are wanted next."""
 
+    ticked: tuple[str, tuple[str, ...]] = ("", ())
+    """Which clients were ticked when the list was turned over, by their ids in which version."""
+
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def take_notices(self) -> list[Notice]:

@@ -518,9 +518,7 @@
 			const groups = all("[data-group]", place);
 			const folded = new Set(groups.filter((group) => group.open === false));
 			const texts = items.map((item) => item.textContent.toLowerCase());
-			const copy = document.getElementById(input.dataset.copied);
 			const search = () => {
-				if (copy) copy.value = input.value;
 				const words = input.value.toLowerCase().split(/\s+/);
 				items.forEach((item, i) => { item.hidden = !words.every((word) => texts[i].includes(word)); });
 				for (const group of groups) {

@@ -30,6 +30,7 @@ from fwknop_webui.views import (
     settings,
     sheet,
     static,
+    ticks,
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -40,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *awake.ROUTES,
     *revoke.ROUTES,
     *clients.ROUTES,
+    *ticks.ROUTES,
     *client.ROUTES,
     *client_actions.ROUTES,
     *rotate.ROUTES,

@@ -17,6 +17,7 @@ from fwknop_webui.routes import Route
 from fwknop_webui.services import current_draft, require_session, services
 from fwknop_webui.sheet_choice import imported_rows
 from fwknop_webui.staging import Draft
+from fwknop_webui.views.ticks import kept_ticks
 from fwknopd.config.uci_changes import Reorder, UciChange, apply
 from fwknopd.control.client import ControlError
 
@@ -43,10 +44,13 @@ def _list() -> str:
     search, state = request.args.get("q", "").strip(), request.args.get("state", "")
     found = shown_rows(rows, search, state)
     page, pages = _page(len(found))
+    shown, ticked = found[(page - 1) * ROWS_PER_PAGE : page * ROWS_PER_PAGE], kept_ticks(draft)
     return render(
         "clients.html",
         "clients",
-        rows=found[(page - 1) * ROWS_PER_PAGE : page * ROWS_PER_PAGE],
+        rows=shown,
+        ticked=ticked,
+        elsewhere=[each for each in ticked if each not in {row.section for row in shown}],
         found=len(found),
         page=page,
         pages=pages,
