@@ -20,6 +20,7 @@ from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
 from package.dev.packing_code import byte_codes, stripped
+from package.dev.packing_data import archive
 from package.dev.packing_streams import free_marks, parted
 
 SERVE = "\nfrom fwknopd.packed import serve as _serve\n_serve(__path__)\n"
@@ -30,7 +31,6 @@ FILES = ("__init__", "packed", "start")
 the third must not wait for a pack: it decides what becomes of signals."""
 
 DATA = "data.z"
-NO_DATA = (".py", ".pyc", ".po", ".pot", ".typed")
 
 DAEMON = (
     *("fwknopd.cli", "fwknopd.runner", "fwknopd.service"),
@@ -70,7 +70,7 @@ def pack_package(source: Path, target: Path) -> None:
             del modules[f"{package}.{name}"]
     for name, pieces in _packs(package, modules).items():
         (target / f"{name}.pack").write_bytes(pack(pieces, modules))
-    if data := _data(source):
+    if data := archive(source):
         (target / DATA).write_bytes(data)
 
 
@@ -188,21 +188,6 @@ def pack(pieces: Sequence[tuple[str, ...]], modules: Mapping[str, Path]) -> byte
     told = marshal.dumps((tuple(marks), tuple(map(len, streams)), listed))
     head = zlib.compress(told, 9)
     return b"".join((len(head).to_bytes(4, "little"), head, *streams))
-
-
-def _data(source: Path) -> bytes:
-    """What fwknop_webui.data reads: the files that are no modules, by folder; b"" for none."""
-    folders: dict[str, dict[str, bytes]] = {}
-    for path in sorted(source.rglob("*")):
-        if _is_data(path):
-            folder = path.parent.relative_to(source).as_posix()
-            folders.setdefault(folder, {})[path.name] = path.read_bytes()
-    packed = {name: zlib.compress(marshal.dumps(files), 9) for name, files in folders.items()}
-    return marshal.dumps(packed) if packed else b""
-
-
-def _is_data(path: Path) -> bool:
-    return path.is_file() and path.suffix not in NO_DATA and "__pycache__" not in path.parts
 
 
 if __name__ == "__main__":

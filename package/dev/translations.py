@@ -23,8 +23,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
-from fwknop_webui import daemon_words
-from fwknop_webui.i18n import DOMAIN
+from fwknop_webui.catalogs import DAEMON, PAGE
 from fwknopd.config.variables import ACCESS_VARIABLES, SERVER_VARIABLES, UCI_VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,13 +77,13 @@ def _of_variables() -> Iterator[str]:
 
 
 SOURCES: dict[str, Callable[[], Iterator[tuple[str, Text]]]] = {
-    DOMAIN: texts,
-    daemon_words.DOMAIN: runpy.run_path(str(Path(__file__).with_name("daemon_texts.py")))["texts"],
+    PAGE: texts,
+    DAEMON: runpy.run_path(str(Path(__file__).with_name("daemon_texts.py")))["texts"],
 }
 """Where the texts of each catalog come from."""
 
 
-def template(domain: str = DOMAIN) -> Catalog:
+def template(domain: str = PAGE) -> Catalog:
     """All texts, untranslated."""
     catalog = Catalog(project=domain, domain=domain, fuzzy=False)
     for place, text in SOURCES[domain]():

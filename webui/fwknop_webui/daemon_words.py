@@ -14,14 +14,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from gettext import GNUTranslations
 
-from fwknop_webui.i18n import SOURCE_LANGUAGE, _, catalog, language
+from fwknop_webui import catalogs
+from fwknop_webui.i18n import SOURCE_LANGUAGE, _, language
 from fwknop_webui.i18n import noop as N_
 
 log = logging.getLogger(__name__)
 
-DOMAIN = "fwknopd"
 MAX_LENGTH = 2000
 """Longer texts are lists of something, and looked at as they are."""
 
@@ -274,21 +273,10 @@ def _cuts(text: str) -> Iterator[tuple[str, str, str]]:
         yield text[:place], seam, text[place + len(seam) :]
 
 
-class _Catalog(GNUTranslations):
-    """A compiled catalog whose texts can be listed."""
-
-    _catalog: dict[str, str]
-
-    def texts(self) -> Iterator[tuple[str, str]]:
-        """Each text with its translation; the catalog's own header stands under ""."""
-        return ((text, string) for text, string in self._catalog.items() if text)
-
-
 @cache
 def _phrases(chosen: str) -> Phrases:
-    compiled = catalog(chosen, DOMAIN)
-    if compiled is None:
-        path = f"{chosen}/LC_MESSAGES/{DOMAIN}.mo"
-        log.warning("%s is missing: the daemon's sentences stay English. Install again", path)
-        return Phrases({})
-    return Phrases.of(_Catalog(compiled).texts())
+    found = catalogs.pairs(chosen)
+    if found is None:
+        missing = catalogs.path(chosen, catalogs.DAEMON)
+        log.warning("%s is missing: the daemon's sentences stay English. Install again", missing)
+    return Phrases.of(found or ())

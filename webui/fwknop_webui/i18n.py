@@ -7,18 +7,14 @@ for LuCI.
 
 from __future__ import annotations
 
-import gettext as _gettext
 from functools import cache
-from io import BytesIO
-from typing import IO
+from gettext import NullTranslations
 
 from flask import current_app, g, has_request_context, request
 
-from fwknop_webui.data import data
+from fwknop_webui import catalogs
 
-DOMAIN = "fwknop_webui"
 SOURCE_LANGUAGE = "en"
-_CATALOGS = "/LC_MESSAGES"
 CHOSEN = "fwknop_webui_language"
 """Name of the application's extension that says which language was chosen, "" for none."""
 
@@ -54,25 +50,14 @@ def language() -> str:
 @cache
 def languages() -> tuple[str, ...]:
     """The languages there are, English first: it also stands for those there are not."""
-    found = {folder.split("/")[1] for folder in data().folders() if folder.endswith(_CATALOGS)}
-    return (SOURCE_LANGUAGE, *sorted(found))
+    return (SOURCE_LANGUAGE, *sorted(catalogs.languages()))
 
 
-def catalog(name: str, domain: str) -> IO[bytes] | None:
-    """A language's compiled catalog, or None if it is missing."""
-    found = data().files(f"translations/{name}{_CATALOGS}").get(f"{domain}.mo")
-    return None if found is None else BytesIO(found)
-
-
-def _translations() -> _gettext.NullTranslations:
+def _translations() -> NullTranslations:
     return _catalog(language())
 
 
 @cache
-def _catalog(name: str) -> _gettext.NullTranslations:
-    if name == SOURCE_LANGUAGE:
-        return _gettext.NullTranslations()
-    compiled = catalog(name, DOMAIN)
-    if compiled is None:
-        return _gettext.NullTranslations()
-    return _gettext.GNUTranslations(compiled)
+def _catalog(name: str) -> NullTranslations:
+    found = None if name == SOURCE_LANGUAGE else catalogs.translations(name)
+    return found or NullTranslations()
