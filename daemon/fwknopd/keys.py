@@ -62,8 +62,12 @@ def generate_hmac_key(hmac_type: DigestType = DigestType.SHA256) -> bytes:
 
 
 def is_placeholder(text: str) -> bool:
-    """True for what stands in stock configurations where a key belongs."""
-    return text.strip() in PLACEHOLDERS
+    """True for what stands in stock configurations where a key belongs.
+
+    As in the C daemon ``__CHANGEME__`` is none in small letters either.
+    """
+    plain = text.strip()
+    return plain in PLACEHOLDERS or plain.upper() == "__CHANGEME__"
 
 
 def encode_key_base64(key: bytes) -> str:
@@ -72,20 +76,20 @@ def encode_key_base64(key: bytes) -> str:
 
 
 def decode_key_base64(text: str) -> bytes:
-    """The bytes of a KEY_BASE64 or HMAC_KEY_BASE64 value, padded or not.
+    """The bytes of a KEY_BASE64 or HMAC_KEY_BASE64 value, padded in any way or not at all.
 
+    How many ``=`` there are says nothing about the key, and the C programs don't count them.
     Raises `KeyTextError` for an empty value, a placeholder, and all that isn't
     standard base64.
     """
     _check_key_text(text)
     unpadded = text.rstrip("=")
-    wrong_padding = unpadded != text and len(text) % 4
     try:
         data = unpadded.encode("ascii") + b"=" * (-len(unpadded) % 4)
         key = a2b_base64(data, strict_mode=True)
     except (Base64Error, UnicodeEncodeError):
         key = b""
-    if not key or wrong_padding:
+    if not key:
         raise KeyTextError(
             "The key is not base64: a character is wrong, or the value was cut",
             "Copy it again in full, or generate a new one; a passphrase belongs in KEY or"

@@ -33,7 +33,21 @@ _SOURCE_NAT = (
 )
 _IPTABLES_ONLY = "with iptables; the nftables firewall has no such chains"
 _UNKNOWN_ACCOUNT = "in UCI one that is unknown costs only that client"
-_TOO_LONG = (BETTER, "one too long for any client is named; the C daemon refuses each packet")
+_KEY = (
+    BETTER,
+    "one too long for any client is named; the C daemon refuses each packet. CHANGEME, which "
+    "everybody knows from stock files, is no key, nor is an HMAC key in which no byte is left, as "
+    "in `HMAC_KEY_BASE64 =`: the C daemon takes packets without HMAC then",
+)
+_NETWORKS = (
+    "a mask with gaps or of 0.0.0.0, or two networks without a comma, is an error; empty entries "
+    "are passed over"
+)
+_CHAIN = (
+    "same",
+    f"{_IPTABLES_ONLY}. What iptables would refuse (a table it has not, position 0, a name of over "
+    "28 letters), or what lets nobody in, is an error",
+)
 
 SERVER_REMARKS: Remarks = {
     "PCAP_INTF": (
@@ -105,12 +119,12 @@ SERVER_REMARKS: Remarks = {
         "N unless set: open doors outlive a crash, and still close on time",
     ),
     "FLUSH_IPT_AT_EXIT": ("same", _IPTABLES_ONLY),
-    "IPT_INPUT_ACCESS": ("same", _IPTABLES_ONLY),
-    "IPT_OUTPUT_ACCESS": ("same", _IPTABLES_ONLY),
-    "IPT_FORWARD_ACCESS": ("same", _IPTABLES_ONLY),
-    "IPT_DNAT_ACCESS": ("same", _IPTABLES_ONLY),
-    "IPT_SNAT_ACCESS": ("same", _IPTABLES_ONLY),
-    "IPT_MASQUERADE_ACCESS": ("same", _IPTABLES_ONLY),
+    "IPT_INPUT_ACCESS": _CHAIN,
+    "IPT_OUTPUT_ACCESS": _CHAIN,
+    "IPT_FORWARD_ACCESS": _CHAIN,
+    "IPT_DNAT_ACCESS": _CHAIN,
+    "IPT_SNAT_ACCESS": _CHAIN,
+    "IPT_MASQUERADE_ACCESS": _CHAIN,
     "DIGEST_FILE": (
         BETTER,
         "the C daemon's file is taken over, and it can take ours; a torn line does no harm. "
@@ -118,29 +132,45 @@ SERVER_REMARKS: Remarks = {
     ),
     "CMD_EXEC_TIMEOUT": (
         BETTER,
-        "it acts, and 60 seconds unless set; the C daemon waits for a command as long as it takes",
+        "it acts, and 60 seconds unless set; the C daemon waits for a command as long as it takes. "
+        "So it has to be a time, from 1 to 86400",
     ),
     "ACCESS_FOLDER": (BETTER, "read in alphabetical order; `-a` on the command line wins"),
 }
 
 ACCESS_REMARKS: Remarks = {
-    "SOURCE": (BETTER, "IPv6 too; a mask with gaps is an error"),
-    "DESTINATION": (BETTER, "IPv6 too, and it works with the UDP server"),
+    "SOURCE": (BETTER, f"IPv6 too; {_NETWORKS}"),
+    "DESTINATION": (BETTER, f"IPv6 too, and it works with the UDP server; {_NETWORKS}"),
     "OPEN_PORTS": (
         BETTER,
         "each port asked for must be listed; the C daemon counts matches, so that one entry "
-        "written twice lets another port in. What `tcp/22-30` really means is said",
+        "written twice lets another port in. What `tcp/22-30` really means is said; `tcp/ssh`, for "
+        "the C daemon port 0, is an error; empty entries are passed over",
     ),
-    "KEY": _TOO_LONG,
-    "KEY_BASE64": _TOO_LONG,
-    "HMAC_KEY": _TOO_LONG,
-    "HMAC_KEY_BASE64": _TOO_LONG,
+    "RESTRICT_PORTS": (
+        BETTER,
+        "an entry of which only a part would count, such as `tcp/22-30`, is an error",
+    ),
+    "KEY": _KEY,
+    "KEY_BASE64": _KEY,
+    "HMAC_KEY": _KEY,
+    "HMAC_KEY_BASE64": _KEY,
     "MAX_FW_TIMEOUT": (
         BETTER,
         "if written, it caps FW_ACCESS_TIMEOUT as well, and a conflict is named",
     ),
-    "ACCESS_EXPIRE": (BETTER, "a month 31 is read in the same odd way, but named"),
-    "FORCE_NAT": (BETTER, "IPv6 too"),
+    "ACCESS_EXPIRE": (
+        BETTER,
+        "a month 31 is read in the same odd way, but named, as is what follows the day; a year of "
+        "one, three or five digits, or before 1970, is an error",
+    ),
+    "ACCESS_EXPIRE_EPOCH": ("same", "0 is never, and that is said"),
+    "FORCE_NAT": (
+        BETTER,
+        "IPv6 too. Port 0 keeps the port asked for; in the C daemon the rules name port 0. With "
+        "ENABLE_IPT_LOCAL_NAT alone it leads to this machine; in the C daemon to others only. An "
+        "address in octal, or more than a port behind it, is an error",
+    ),
     "FORCE_SNAT": (BETTER, "acts without ENABLE_IPT_SNAT; only connections of the client change"),
     "FORCE_MASQUERADE": (
         BETTER,
@@ -194,6 +224,10 @@ ACCESS_REMARKS: Remarks = {
         BETTER,
         "as in the C daemon every secret key of the ring opens packets; one that isn't there, or "
         "can't work, is named",
+    ),
+    "GPG_REQUIRE_SIG": (
+        "same",
+        "with GPG_DISABLE_SIG Y as well somebody who may sign has to be named",
     ),
     "GPG_IGNORE_SIG_VERIFY_ERROR": (
         BETTER,

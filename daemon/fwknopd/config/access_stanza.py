@@ -118,7 +118,7 @@ def _build(
         name=values["name"].value if "name" in values else text.name,
         enabled=values["enabled"].value if "enabled" in values else True,
         sources=values["SOURCE"].value if "SOURCE" in values else (),
-        access_expire=_expiry(values),
+        access_expire=_expiry(values, findings),
         force_snat=_source_nat(values),
         schedule=_schedule(values),
         **chosen,
@@ -190,14 +190,22 @@ def _source_nat(values: dict[str, TypedValue]) -> SourceNat | None:
     return SourceNat() if _is_set(values, "FORCE_MASQUERADE") else None
 
 
-def _expiry(values: dict[str, TypedValue]) -> int | None:
-    """Both directives mean the same; the last one counts."""
+def _expiry(values: dict[str, TypedValue], findings: Findings) -> int | None:
+    """Both directives mean the same; the last one counts. 0 is never, as in fwknopd."""
     found = [
-        typed.value
-        for name, typed in values.items()
-        if name in ("ACCESS_EXPIRE", "ACCESS_EXPIRE_EPOCH")
+        typed for name, typed in values.items() if name in ("ACCESS_EXPIRE", "ACCESS_EXPIRE_EPOCH")
     ]
-    return found[-1] if found else None
+    if not found:
+        return None
+    if found[-1].value == 0:
+        findings.warn(
+            found[-1].place,
+            "0, the first second of 1970, means that this client's access never ends",
+            "Delete the line, or write when it ends.",
+        )
+        return None
+    seconds: int = found[-1].value
+    return seconds
 
 
 def _schedule(values: dict[str, TypedValue]) -> Schedule | None:

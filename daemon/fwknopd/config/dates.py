@@ -7,7 +7,9 @@ import time
 
 from fwknopd.config.invalid import InvalidValue, Leniencies
 
-_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{2}|[0-9]{4})")
+_DATE = re.compile(
+    r"([0-9]{1,2})/\s*([0-9]{1,2})/\s*([0-9]{2}|[0-9]{4})(?P<rest>(?![0-9/]).*)", re.DOTALL
+)
 REMEDY = "Write month/day/year, for example 12/31/2030."
 
 
@@ -15,17 +17,20 @@ def parse_date(text: str, leniencies: Leniencies) -> int:
     """Seconds since 1970 of the local midnight that starts the day. Raises InvalidValue.
 
     Months and days beyond the calendar roll over, as in the C daemon: 31/12/2030 is
-    12 July 2032. That is recorded, for it is nearly always a day/month/year.
+    12 July 2032. That is recorded, for it is nearly always a day/month/year. Month 0 is
+    January there, and what follows the date, be it a time, does not count.
     """
     found = _DATE.fullmatch(text)
     if found is None:
         raise InvalidValue("it is not a date", REMEDY)
-    month, day, year = (int(group) for group in found.groups())
+    month, day, year = (int(group) for group in found.groups()[:3])
     if year < 100:
         year += 2000
     if not year >= 1970:
         raise InvalidValue(f"the year {year} is in the past", REMEDY)
-    seconds = _midnight(year, month, day)
+    if found["rest"].strip():
+        leniencies.add("only the day counts, from its first minute on", REMEDY)
+    seconds = _midnight(year, max(month, 1), day)
     actual = time.localtime(seconds)
     if (actual.tm_year, actual.tm_mon, actual.tm_mday) != (year, month, day):
         leniencies.add(

@@ -23,7 +23,7 @@ from fwknopd.config.uci_changes import (
 from fwknopd.config.uci_model import UciOption, UciPackage, UciSection
 from fwknopd.config.variable import Kind, Scope
 from fwknopd.config.variables import lookup
-from fwknopd.keys import PLACEHOLDERS
+from fwknopd.keys import is_placeholder
 
 FIRST_CLIENT = "phone"
 """What the client of a fresh installation is called."""
@@ -86,7 +86,7 @@ def has_key(section: UciSection) -> bool:
 
 def _is_real(option: UciOption | None) -> bool:
     text = option.text.strip() if option else ""
-    return bool(text) and text not in PLACEHOLDERS
+    return bool(text) and not is_placeholder(text)
 
 
 def _stale_options(package: UciPackage) -> list[UciChange]:
@@ -106,7 +106,7 @@ def _placeholders(package: UciPackage) -> list[UciChange]:
         for name, other in _pairs()
         if _is_real(section.option(other))
         and (option := section.option(name)) is not None
-        and option.text.strip() in PLACEHOLDERS
+        and is_placeholder(option.text)
     ]
 
 

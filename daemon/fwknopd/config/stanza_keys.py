@@ -131,7 +131,14 @@ def _aes_key(
     if mode is EncryptionMode.LEGACY:
         _check_legacy(encryption, findings)
         return key[:LEGACY_KEY_LENGTH]
-    _check_length(encryption, MAX_ENCRYPTION_KEY_LENGTH)
+    try:
+        _check_length(encryption, MAX_ENCRYPTION_KEY_LENGTH)
+    except Unusable as error:
+        if not gpg:
+            raise
+        # The client can still knock with GPG.
+        findings.warn(error.place, error.message, error.remedy)
+        return None
     return key
 
 

@@ -174,7 +174,7 @@ def _networks(variable: Variable, text: str, leniencies: Leniencies) -> Any:
 
 
 def _key_text(variable: Variable, text: str, leniencies: Leniencies) -> bytes:
-    if CONTROL.search(text):
+    if CONTROL.search(text.replace("\t", " ")):
         raise InvalidValue(
             "the key holds a line break or control character",
             f"Use {variable.name}_BASE64 for such a key.",

@@ -234,6 +234,20 @@ def test_the_last_of_equal_directives_wins() -> None:
 
 
 @pytest.mark.parametrize(
+    "line", ["ACCESS_EXPIRE_EPOCH 0", "ACCESS_EXPIRE 7/12/2032\nACCESS_EXPIRE_EPOCH 0"]
+)
+def test_an_end_of_0_is_none(line: str) -> None:
+    text = f"SOURCE ANY\n{KEY}{line}\n"
+    assert stanzas(text)[0].access_expire is None
+    [problem] = problems(text)
+    assert "never ends" in problem.message
+
+
+def test_a_key_may_hold_a_tab_inside() -> None:
+    assert stanzas("SOURCE ANY\nKEY \ta\tb\t\n")[0].keys.encryption_key == b"a\tb"
+
+
+@pytest.mark.parametrize(
     "keys", ["", "KEY __CHANGEME__\n", "KEY CHANGEME\n"], ids=["none", "stock", "old stock"]
 )
 def test_a_stanza_without_keys_is_an_error(keys: str) -> None:

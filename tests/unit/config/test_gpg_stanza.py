@@ -51,6 +51,13 @@ def test_a_client_with_a_gpg_key_alone() -> None:
     assert not problems
 
 
+def test_an_aes_key_no_client_can_use_costs_no_gpg_client() -> None:
+    stanza, [problem] = load(GOOD + f"KEY {'x' * 40}\n")
+    assert stanza.gpg is not None
+    assert stanza.keys.encryption_key is None
+    assert "no client can use more than 32" in problem.message
+
+
 def test_everything_a_client_may_say() -> None:
     text = (
         HEAD + "GPG_HOME_DIR /home/test/.gnupg\nGPG_EXE /opt/gpg\nGPG_DECRYPT_ID 11111111\n"

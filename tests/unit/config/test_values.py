@@ -212,12 +212,16 @@ def test_expiry_is_local_midnight(monkeypatch: pytest.MonkeyPatch) -> None:
         value, [(message, _)] = access("ACCESS_EXPIRE", "31/12/2030")
         assert value == 1973196000
         assert "7/12/2032" in message
+        value, [(message, _)] = access("ACCESS_EXPIRE", "7/12/2032 18:00")
+        assert (value, "first minute" in message) == (1973196000, True)
     finally:
         monkeypatch.undo()
         time.tzset()
 
 
-@pytest.mark.parametrize("text", ["2030-12-31", "12/31", "a/b/c", "12/31/030", "1/1/1900"])
+@pytest.mark.parametrize(
+    "text", ["2030-12-31", "12/31", "a/b/c", "12/31/030", "1/1/1900", "1/1/20300"]
+)
 def test_what_is_no_date(text: str) -> None:
     with pytest.raises(InvalidValue) as refused:
         access("ACCESS_EXPIRE", text)
