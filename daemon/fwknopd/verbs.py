@@ -21,6 +21,7 @@ from fwknopd.service import Service
 from fwknopd.status import client_json, cycle_json, grant_json, origin, problems_json, status
 
 if TYPE_CHECKING:
+    from fwknopd.exposed_ports import ExposedPorts
     from fwknopd.gpg_explaining import GpgExplaining
     from fwknopd.packet_watch import PacketWatch
 
@@ -40,6 +41,7 @@ class Verbs:
         self._gpg_explaining: GpgExplaining | None = None
         self._lister = DoorLister(service.engine.doors, service.clock)
         self._watch: PacketWatch | None = None
+        self._exposed: ExposedPorts | None = None
 
     def table(self) -> Mapping[str, Callable[[Json], Json]]:
         """The handlers by verb, as the control server wants them."""
@@ -56,6 +58,7 @@ class Verbs:
             "watched": self.watched,
             "metrics": self.metrics,
             "scrape": self.scrape,
+            "exposed": self.exposed,
         }
 
     def status(self, _: Json) -> Json:
@@ -183,6 +186,14 @@ class Verbs:
 
         check_token(self._service, arguments["token"])
         return self.metrics(arguments)
+
+    def exposed(self, arguments: Json) -> Json:
+        """Ports at which anybody gets in without a knock. Raises VerbError."""
+        if self._exposed is None:
+            from fwknopd.exposed_ports import ExposedPorts
+
+            self._exposed = ExposedPorts(self._service)
+        return self._exposed.told(arguments)
 
     def _explained(self, packet: Packet) -> Json:
         """``pending``: gpg is still at it, ask again."""

@@ -38,6 +38,7 @@ _NAMES = """
     ended_keys owner_journal cycle_journal replay_memory replay_journal gpg_rings sandbox verbs
     config/device_names config/port_lists config/unset_variables config/wanted config/wanted_csv
     config/wanted_check config/wanted_package config/wanted_warnings config/shared_keys key_handing
+    firewall/exposure exposed_ports
 """
 MODULES = tuple(_NAMES.split())
 """Where problems, verdicts, explanations and states get their words."""

@@ -18,7 +18,7 @@ from tests.browser.watching import (
     tall_header,
     unlabelled_fields,
 )
-from tests.web.daemon import NOW, door
+from tests.web.daemon import EXPOSED, NOW, door
 
 pytestmark = pytest.mark.browser
 
@@ -115,6 +115,7 @@ def test_all_pages(
     log_in(page, site)
     site.daemon.past = [door(id="p1", expires=NOW - 3700, connections=3)]
     site.daemon.uncounted = "one of two reasons"
+    site.daemon.exposed = EXPOSED
     for name, path in PAGES.items():
         page.goto(site.url + path)
         walker.look_at(name)
@@ -138,6 +139,7 @@ def test_german_fits_a_phone(browser: Browser, site: Site, artifacts: Path) -> N
     assert page.evaluate("document.documentElement.lang") == "de"
     walker.look_at("login")
     log_in(page, site)
+    site.daemon.exposed = EXPOSED
     for name, path in PAGES.items():
         page.goto(site.url + path)
         walker.look_at(name)

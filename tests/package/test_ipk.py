@@ -96,7 +96,7 @@ def test_python_comes_as_byte_code_for_one_version(packages: Packages, name: str
     assert not [path for path in built.files() if path.endswith((".po", ".pot"))]
 
 
-@pytest.mark.parametrize(("name", "kib"), [("fwknop-wrt", 440), ("fwknop-wrt-webui", 288)])
+@pytest.mark.parametrize(("name", "kib"), [("fwknop-wrt", 460), ("fwknop-wrt-webui", 296)])
 def test_it_fits_a_routers_flash(packages: Packages, name: str, kib: int) -> None:
     files = packages[name].files().values()
     assert sum(member.size for member in files) < kib * 1024

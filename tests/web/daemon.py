@@ -116,6 +116,28 @@ EXPLANATION: Json = {
 """What a daemon says of a knock for a port its client may not open."""
 
 
+EXPOSED: Json = {
+    "ports": [
+        {
+            "port": "tcp/22",
+            "device": "pppoe-wan",
+            "versions": [4, 6],
+            "reach": "open",
+            "how": "rule",
+            "name": "Allow-SSH",
+            "chain": "inet fw4 input_wan",
+            "leads_to": "",
+            "clients": ["Anna's phone"],
+        }
+    ],
+    "closed": ["udp/51820"],
+    "devices": ["pppoe-wan"],
+    "detail": "",
+    "more": 0,
+}
+"""What a daemon says of a port that a firewall rule opens to everybody."""
+
+
 class StubDaemon:
     """Canned answers on a real socket, in a thread of its own."""
 
@@ -129,10 +151,12 @@ class StubDaemon:
         self.clients: list[Json] = []
         self.metrics = "# EOF\n"
         self.explanation: Json = EXPLANATION
+        self.exposed: Json = {"ports": [], "closed": [], "devices": [], "detail": "", "more": 0}
         self.watched: Json = {"now": NOW, "until": 0, "packets": [], "more": 0}
         self.reload_answer: Json = {"reloaded": True, "problems": []}
         self.origin: Json = {"source": "uci", "file": "fwknopd"}
         self.refusal: VerbError | None = None
+        self.refused_verbs: dict[str, VerbError] = {}
         self.on_reload: Callable[[], None] = lambda: None
         self.asked: list[tuple[str, Json]] = []
         self._server = ControlServer(path, {verb: self._verb(verb) for verb in _VERBS})
@@ -167,8 +191,8 @@ class StubDaemon:
     def _verb(self, verb: str) -> Callable[[Json], Json]:
         def answer(arguments: Json) -> Json:
             self.asked.append((verb, arguments))
-            if self.refusal:
-                raise self.refusal
+            if refusal := self.refused_verbs.get(verb, self.refusal):
+                raise refusal
             return _VERBS[verb](self)
 
         return answer
@@ -206,5 +230,6 @@ _VERBS: dict[str, Callable[[StubDaemon], Json]] = {
     "rehearse": lambda daemon: daemon.explanation,
     "watch": lambda daemon: daemon.watched,
     "watched": lambda daemon: daemon.watched,
+    "exposed": lambda daemon: daemon.exposed,
     "scrape": lambda daemon: {"text": daemon.metrics},
 }

@@ -25,7 +25,7 @@ from fwknop_webui.views import ROUTES
 from tests.web import daemon as stub
 from tests.web.clock import HandClock
 from tests.web.conftest import PASSWORD, STOCK, web_config
-from tests.web.daemon import EXPLANATION, NOW, STATUS, StubDaemon, door, verdict
+from tests.web.daemon import EXPLANATION, EXPOSED, NOW, STATUS, StubDaemon, door, verdict
 from tests.web.test_escaping import PAYLOADS
 from tests.web.visitor import Visitor
 
@@ -95,7 +95,7 @@ def words_of(value: object) -> Iterator[str]:
             yield from words_of(each)
 
 
-WORDS = sorted({*words_of([STATUS, EXPLANATION, door(), verdict()]), *OTHER_WORDS})
+WORDS = sorted({*words_of([STATUS, EXPLANATION, EXPOSED, door(), verdict()]), *OTHER_WORDS})
 SCALARS = (
     st.none()
     | st.booleans()
@@ -136,6 +136,7 @@ ANSWERS = st.fixed_dictionaries(
             {"now": NOW, "until": NOW, "packets": [{**EXPLANATION, "time": NOW}], "more": 1}
         ),
         "rehearse": bent(EXPLANATION),
+        "exposed": bent(EXPOSED),
         "revoke": bent({"revoked": 1, "cut": 2, "spared": 0, "uncut": ""}),
         "reload": bent({"reloaded": True, "problems": [{"file": "x", "line": 3}], "source": "uci"}),
         "watch": OBJECTS,

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from fwknop_webui.client_keys import ENCRYPTION_OPTIONS, HMAC_OPTIONS, option_in_use, summarise
 from fwknop_webui.client_rows import ACCESS, ENABLED, label_of
+from fwknop_webui.daemon_words import in_words
+from fwknop_webui.exposed import Exposed
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.status import Status
 from fwknopd.config.problems import Problem, Severity
@@ -27,9 +29,10 @@ CAPTURING = "capturing"
 
 
 class Outcome(StrEnum):
-    """How a check ended."""
+    """How a check ended. INFO is worth knowing, and nothing to do about."""
 
     PASS = "pass"  # noqa: S105 - no password
+    INFO = "info"
     WARN = "warn"
     FAIL = "fail"
 
@@ -145,6 +148,23 @@ def _firewall(status: Status) -> Check:
         return Check(title, Outcome.PASS, detail)
     remedy = _("Mend what is named, then reload this page. The system log may say more.")
     return Check(title, Outcome.FAIL, detail, remedy)
+
+
+def exposure_checks(found: Exposed) -> Iterator[Check]:
+    """Whether ports of clients are really closed to who has not knocked."""
+    title = _("Clients' ports are closed without a knock")
+    if found.problem:
+        detail = _("This can't be told: {why}").format(why=in_words(found.problem))
+        yield Check(title, Outcome.INFO, detail)
+    for port in found.ports:
+        if port.is_open:
+            yield Check(title, Outcome.WARN, port.text, port.remedy)
+        else:
+            yield Check(title, Outcome.INFO, port.text)
+    if found.closed:
+        place = {"ports": ", ".join(found.closed), "devices": ", ".join(found.devices)}
+        detail = _("{ports}: nobody gets in on {devices}").format(**place)
+        yield Check(title, Outcome.PASS, detail)
 
 
 # What can be seen without the daemon

@@ -13,6 +13,7 @@ from pathlib import Path
 from flask import g, has_app_context
 
 from fwknop_webui.doors import Doors, Revoked, doors_of, revoked_of
+from fwknop_webui.exposed import Exposed, exposed_of
 from fwknop_webui.knocks import Knock, is_knock, knock_of
 from fwknop_webui.status import Status, problems_of, status_of
 from fwknop_webui.untyped import Json, child, children, flag, number, text
@@ -173,6 +174,17 @@ class LiveDaemon:
     def rehearse(self, **arguments: object) -> Json:
         """What would become of a knock made with a client's keys."""
         return self._call("rehearse", **arguments)
+
+    def exposed(self, ports: str = "", *, anew: bool = False) -> Exposed:
+        """At which ports anybody gets in: at ``ports``, or at those of clients; nothing of an
+        older daemon."""
+        asked = {"ports": ports} if ports else {}
+        try:
+            return exposed_of(self._call("exposed", anew=anew, **asked))
+        except ControlError as error:
+            if error.code in ("unknown-verb", "bad-argument"):
+                return Exposed()
+            raise
 
     def watch(self, seconds: int) -> None:
         """Have the next packets explained."""

@@ -15,6 +15,8 @@ COMMON = (
     (N_("WireGuard"), "udp/51820"),
     (N_("OpenVPN"), "udp/1194"),
 )
+MOST_ASKED = 20
+_PORT = re.compile(r"(?P<protocol>tcp|udp)/(?P<port>[0-9]{1,5})(?![0-9])", re.IGNORECASE)
 FOR_NEW_CLIENTS = "tcp/22"
 
 
@@ -30,6 +32,17 @@ class Service:
 def split(text: str) -> list[str]:
     """The entries of a list as people write it: lower case, once each."""
     return list(dict.fromkeys(item.lower() for item in re.split(r"[,\s]+", text) if item))
+
+
+def askable(items: Iterable[str]) -> list[str]:
+    """Those of the entries that are ports, as many as fit one question to the daemon."""
+    found = (_PORT.match(item.strip()) for item in items)
+    names = [f"{m['protocol'].lower()}/{int(m['port'])}" for m in found if m]
+    return [name for name in dict.fromkeys(names) if _is_port(name)][:MOST_ASKED]
+
+
+def _is_port(name: str) -> bool:
+    return 0 < int(name.partition("/")[2]) < 65536
 
 
 def services(text: str) -> tuple[Service, ...]:

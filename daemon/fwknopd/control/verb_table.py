@@ -118,6 +118,14 @@ VERBS = (
     ),
     Verb("watched", "The packets explained since watch, newest first"),
     Verb(
+        "exposed",
+        "Ports of clients at which anybody gets in without a knock, by others' firewall rules",
+        (
+            Argument("ports", Kind.TEXT, "Look at these ports, whosesoever they are: tcp/22"),
+            Argument("anew", Kind.FLAG, "Look again, whatever was found in the last half minute"),
+        ),
+    ),
+    Verb(
         "metrics",
         "How the daemon is and what it did, in numbers, as OpenMetrics text",
         (_BY_CLIENT,),

@@ -46,6 +46,19 @@ def _status_verbs(verbs: Verbs) -> None:
         "not to be believed yet, --test); 1 it could not be asked."
     )
     add_verb(verbs, "grants", "List the open doors", "doors:show_grants")
+    exposed = add_verb(
+        verbs,
+        "exposed",
+        "Tell at which ports of clients anybody gets in without a knock",
+        "exposed:show_exposed",
+    )
+    exposed.add_argument(
+        "--ports", metavar="LIST", help="look at these ports instead, such as tcp/22,udp/53"
+    )
+    exposed.epilog = (
+        "Judged by all firewall rules but fwknopd's own. Exit status: 0 at none, or it can't be "
+        "told, which is said; 5 at some; 1 the daemon could not be asked."
+    )
     add_verb(verbs, "reload", "Make the daemon read its configuration anew", "doors:reload")
     add_verb(
         verbs, "version", "Show the versions of this program and the daemon", "status:show_version"

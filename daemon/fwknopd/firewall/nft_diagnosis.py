@@ -34,7 +34,7 @@ def diagnosed(
     listing = list_rules()
     if not apart:
         return judged()
-    ready, detail, *warnings = _asked_apart(told)
+    ready, detail, *warnings = asked_apart(told)
     return Diagnosis(ready == _READY, detail, tuple(warnings))
 
 
@@ -47,10 +47,10 @@ def guards_input(mark: int) -> bool:
         return [_READY] if nft_judging.guards_input(listing, mark) else []
 
     listing = list_rules()
-    return _READY in _asked_apart(told)
+    return _READY in asked_apart(told)
 
 
-def _asked_apart(told: Callable[[], Sequence[str]]) -> list[str]:
+def asked_apart(told: Callable[[], Sequence[str]]) -> list[str]:
     """The texts that ``told`` returns in a child. Raises FirewallError."""
     try:
         outcome = run_apart(lambda: _END.join(told()).encode("utf-8", "replace"), TIME_LIMIT)

@@ -34,7 +34,10 @@ _BY_IPTABLES = re.compile(r"ip6? (?:filter|mangle|nat|raw|security)")
 
 @dataclass(frozen=True, slots=True)
 class ListedChain:
-    """One chain. ``hook`` is "" for one that packets only get to by a jump."""
+    """One chain. ``hook`` is "" for one that packets only get to by a jump.
+
+    ``kind`` is its type: "filter", "nat" or "route".
+    """
 
     table: str
     name: str
@@ -42,6 +45,7 @@ class ListedChain:
     priority: int
     policy: str
     rules: tuple[str, ...]
+    kind: str = "filter"
 
     @property
     def title(self) -> str:
@@ -104,9 +108,8 @@ def _chain(table: str, found: re.Match[str]) -> ListedChain:
     if base is None:
         return ListedChain(table, found["name"], "", 0, "", rules)
     policy = base["policy"] or "accept"
-    return ListedChain(
-        table, found["name"], base["hook"], _priority(base["priority"]), policy, rules
-    )
+    priority = _priority(base["priority"])
+    return ListedChain(table, found["name"], base["hook"], priority, policy, rules, base["type"])
 
 
 def _priority(text: str) -> int:

@@ -18,7 +18,7 @@ from fwknopd.firewall.nft_marks import SETS, TEST, Effect, effect_on_mark, is_me
 # As deep as the kernel lets chains jump, and more rules than any packet should have to pass.
 _DEPTH = 16
 _LONGEST_WAY = 20_000
-_NEUTRAL = re.compile(
+NEUTRAL = re.compile(
     r'counter packets \d+ bytes \d+|counter(?: name "[^"]*")?(?= |$)|comment "[^"]*"'
     r'|log(?: prefix "[^"]*"| level \w+| flags [\w ,]+?(?= |$)| group \d+| snaplen \d+'
     r"| queue-threshold \d+)*(?= |$)"
@@ -187,7 +187,7 @@ class Walk:
 
 Judge = Callable[[Walk, re.Match[str], ListedChain], bool | None]
 _STATEMENTS: tuple[tuple[re.Pattern[str], Judge], ...] = (
-    (_NEUTRAL, Walk._passes),
+    (NEUTRAL, Walk._passes),
     (_DEVICE, Walk._meets_device),
     (_STATE, Walk._meets_state),
     (_VERSION, Walk._meets_version),

@@ -75,6 +75,7 @@ class NftablesFirewall:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.mark, self.forwards = check_mark(mark), forwards
+        self.table = f"inet {table}"
         self._table = OwnTable(table)
         self._devices: tuple[str, ...] = ()
         self._diagnosed = False
@@ -193,10 +194,9 @@ class NftablesFirewall:
         Runs nft once; raises FirewallError.
         """
         forwards = self.forwards or any(look.kind.chain is Chain.FORWARD for look in self._lookups)
-        table = f"inet {self._table.name}"
         # A second time, and somebody wants to know it again and again.
         apart, self._diagnosed = not self._diagnosed, True
-        return diagnosed(self.mark, self._devices, forwards, table, apart=apart)
+        return diagnosed(self.mark, self._devices, forwards, self.table, apart=apart)
 
     # Rules
 

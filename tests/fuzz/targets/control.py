@@ -98,6 +98,7 @@ def request_seeds() -> list[bytes]:
         ),
         encode_request("watch", {"seconds": 5}),
         encode_request("watched", {}),
+        encode_request("exposed", {"ports": "tcp/22,udp/53", "anew": True}),
     ]
     return [b"\x07" + line for line in asked] + [b"\x40" + b"".join(asked)]
 

@@ -9,7 +9,11 @@ from functools import cache
 from fwknopd.firewall.iptables_reading import doors_of, expiry_of, parse_rule
 from fwknopd.firewall.iptables_rules import DoorRule, IptablesSettings, Role, print_rule, rules_of
 from fwknopd.firewall.iptables_saved import flush_batch, parse_saved, repair
+from fwknopd.firewall.nft_first_packet import FirstPacket
 from fwknopd.firewall.nft_judging import Ways, judge
+from fwknopd.firewall.nft_listing import Ruleset
+from fwknopd.firewall.nft_rule_names import How, named
+from fwknopd.firewall.nft_strangers import Judge, Reach
 from fwknopd.grants import Door
 from tests.fuzz.doors import DOORS
 from tests.fuzz.mutators import parts
@@ -85,15 +89,21 @@ def saved_seeds() -> list[bytes]:
 # nft
 
 WAYS = Ways(0x40000000, ("eth1", "br-lan"))
+PACKETS = (FirstPacket("eth1", 4, "tcp", 22), FirstPacket("br-lan", 6, "udp", 53))
 
 
 def check_listing(data: bytes) -> None:
-    """A diagnosis, whatever rules there are; for any device and mark."""
+    """A diagnosis, whatever rules there are; for any device and mark. And what strangers find."""
     text = data.decode("utf-8", "replace")
     for ways in (WAYS, replace(WAYS, mark=1, devices=("any",), forwards=False)):
         found = judge(text, ways)
         assert found.detail
         assert found.ready in (True, False)
+    strangers = Judge(Ruleset(text), WAYS.mark, WAYS.table, lambda address: address.is_private)
+    for packet in PACKETS:
+        fate = strangers.fate(packet)
+        assert fate.reach in Reach
+        assert named(fate)[0] in How
 
 
 def listing_seeds() -> list[bytes]:
@@ -122,6 +132,13 @@ NFT_WORDS = (
     *(b"table inet fw4 {", b"\tchain input {", b"\t}", b"}", b"jump input", b"goto x", b"accept"),
     *(b"type filter hook input priority filter; policy drop;", b"meta mark set ", b"ct mark "),
     *(b"meta mark & 0x40000000 != 0x00000000 accept", b"vmap { ", b'iifname "eth1"', b"drop"),
+    *(
+        b"tcp dport 22",
+        b"ip saddr ",
+        b"dnat ip to 192.168.1.5:22",
+        b"redirect to :",
+        b"limit rate ",
+    ),
     *(b"priority mangle + 99999999999;", b"0x", b"| ", b"^ ", b'comment "!fw4: x"', b"return"),
 )
 

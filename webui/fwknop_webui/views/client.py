@@ -7,7 +7,7 @@ from dataclasses import replace
 from flask import abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from fwknop_webui import client_form, old_keys
+from fwknop_webui import client_form, old_keys, ports
 from fwknop_webui.client_form import ClientForm, TypedClient
 from fwknop_webui.client_rows import find_row
 from fwknop_webui.editing import (
@@ -18,6 +18,7 @@ from fwknop_webui.editing import (
     stage,
     stage_and_go,
 )
+from fwknop_webui.exposed import ExposedPort
 from fwknop_webui.i18n import _
 from fwknop_webui.notices import Level, Notice
 from fwknop_webui.pages import notify, render
@@ -27,6 +28,7 @@ from fwknop_webui.services import current_draft, services
 from fwknop_webui.settings_form import default_times
 from fwknop_webui.staging import Draft
 from fwknopd.config.uci_format import UciSection
+from fwknopd.control.client import ControlError
 
 ACCESS = "access"
 
@@ -73,7 +75,7 @@ def _find(draft: Draft, section_id: str) -> UciSection:
 
 
 def _page(form: ClientForm, draft: Draft, warnings: tuple[Notice, ...] = ()) -> str:
-    known = not form.is_new
+    known, exposed = not form.is_new, _exposed(form)
     return render(
         "client.html",
         "clients",
@@ -81,11 +83,25 @@ def _page(form: ClientForm, draft: Draft, warnings: tuple[Notice, ...] = ()) -> 
         base=base_seal(draft),
         cloned="" if known else request.values.get("from", ""),
         warnings=(*warnings, *_problem_notice(form)),
+        exposed={port.port for port in exposed},
+        open_anyway=[port for port in exposed if port.port in ports.split(form.typed_ports)],
         action=url_for("save_client", section=form.section_id)
         if known
         else url_for("save_new_client"),
         reset=url_for("edit_client", section=form.section_id) if known else url_for("add_client"),
     )
+
+
+def _exposed(form: ClientForm) -> tuple[ExposedPort, ...]:
+    """How anybody gets in already to what this client's door would lead to."""
+    asked = ports.askable([*ports.split(form.typed_ports), *(port for _, port in ports.COMMON)])
+    try:
+        found = services().live.exposed(",".join(asked)).ports
+    except ControlError:
+        return ()
+    # Led to an inside host by force, it is shown another machine than strangers.
+    name = form.values["name"] if form.values["FORCE_NAT"] else ""
+    return tuple(port for port in found if port.is_open and (not name or name in port.clients))
 
 
 def _problem_notice(form: ClientForm) -> tuple[Notice, ...]:

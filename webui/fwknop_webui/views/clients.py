@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from fwknop_webui.check import Checked, check
 from fwknop_webui.client_rows import ACCESS, ROWS_PER_PAGE, STATES, client_rows, shown_rows
 from fwknop_webui.editing import ListChanged, base_seal, problem_notices, stage, stage_and_go
+from fwknop_webui.exposed import Exposed
 from fwknop_webui.i18n import _, ngettext
 from fwknop_webui.live import ClientLife
 from fwknop_webui.notices import Level
@@ -65,6 +66,7 @@ def _list() -> str:
         base=base_seal(draft),
         warnings=problem_notices(draft, checked),
         present=_present(),
+        exposed=_exposed(),
         imported=len(imported_rows(rows, require_session().imported)),
     )
 
@@ -119,6 +121,14 @@ def _present() -> set[str]:
     except ControlError:
         return set()
     return {door.client for door in (*doors.doors, *doors.past)}
+
+
+def _exposed() -> Exposed:
+    """Ports at which anybody gets in, as far as the daemon can tell."""
+    try:
+        return services().live.exposed()
+    except ControlError:
+        return Exposed()
 
 
 def _lives() -> dict[str, ClientLife]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from flask import jsonify, redirect, render_template, request, url_for
@@ -11,7 +12,14 @@ from flask.typing import ResponseReturnValue
 
 from fwknop_webui.auth import Right
 from fwknop_webui.check import check
-from fwknop_webui.checks import Check, Outcome, daemon_checks, file_checks, key_checks
+from fwknop_webui.checks import (
+    Check,
+    Outcome,
+    daemon_checks,
+    exposure_checks,
+    file_checks,
+    key_checks,
+)
 from fwknop_webui.client_rows import ACCESS
 from fwknop_webui.daemon_words import in_words
 from fwknop_webui.forms import Field, Widget
@@ -181,10 +189,17 @@ def _checks(package: UciPackage, stored: Iterable[Check]) -> Iterator[Check]:
     else:
         pid = status.pid
         yield from daemon_checks(replace(status, problems=named(status.problems, package)))
+        yield from _exposure_checks()
     yield from stored
     config = services().config
     yield from machine_checks(pid, config.proc)
     yield from file_checks((config.uci, config.password_file))
+
+
+def _exposure_checks() -> Iterator[Check]:
+    """Nothing if the daemon ends meanwhile: the next look tells that."""
+    with suppress(ControlError):
+        yield from exposure_checks(services().live.exposed(anew=True))
 
 
 def _stored() -> tuple[UciPackage, list[Check]]:
