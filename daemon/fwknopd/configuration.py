@@ -10,11 +10,14 @@ from fwknopd.accounts import SystemAccounts
 from fwknopd.classic_files import FileReader, access_texts, config_error, read_texts
 from fwknopd.config.access_conf import build_stanzas, read_access_conf
 from fwknopd.config.directive import Directive, Findings
-from fwknopd.config.fwknopd_conf import read_settings
+from fwknopd.config.fwknopd_conf import DEFAULT_INTERFACE, read_settings
 from fwknopd.config.problems import Problem
 from fwknopd.config.settings import Configuration
 from fwknopd.config.stanza_commands import without_commands
 from fwknopd.regular_file import FileError
+
+OPENWRT = Path("/etc/openwrt_release")
+"""What every router with OpenWrt has, and no other system."""
 
 LOCK_SECONDS = 1.0
 """How long a UCI file may be locked: the daemon's loop waits for as long. Committing takes
@@ -78,21 +81,27 @@ def load_files(
     access_folder: Path | None = None,
     from_pcap_file: bool = False,
     udp_server: bool = False,
+    of_service: bool = False,
 ) -> Configuration:
     """The configuration in fwknopd.conf and access.conf.
 
     ``access_path`` and ``access_folder`` win over ACCESS_FILE and ACCESS_FOLDER; a folder wins
     over a file. ``from_pcap_file`` and ``udp_server``: the command line says so, which changes
-    defaults as PCAP_FILE and ENABLE_UDP_SERVER do. Raises ConfigError with all problems.
+    defaults as PCAP_FILE and ENABLE_UDP_SERVER do. ``of_service``: OpenWrt's service runs from
+    them, if this is OpenWrt. In its fwknopd.conf, as it comes, PCAP_INTF is a comment, and the
+    stock init script captures on the device of wan then; eth0 is often that of the LAN. Raises
+    ConfigError with all problems.
     """
     findings = Findings()
+    default = "" if of_service and OPENWRT.exists() else DEFAULT_INTERFACE
     reader = FileReader()
     texts = read_texts(reader, (config_path, *overrides))
     if from_pcap_file:
         texts = [*texts, ("PCAP_FILE -;\n", "the command line")]
     if udp_server:
         texts = [*texts, ("ENABLE_UDP_SERVER Y;\n", "the command line")]
-    settings = read_settings(texts, findings)
+    settings = read_settings(texts, findings, default)
+    names_none = not (default or settings.pcap_intf or settings.enable_udp_server)
     access = access_texts(reader, settings, access_path, access_folder)
     raw = read_access_conf(access, reader, findings)
     stanzas = build_stanzas(raw, settings, findings, SystemAccounts())
@@ -101,7 +110,12 @@ def load_files(
         findings.error(place, "there is no stanza", "Add one that begins with SOURCE ANY.")
     left_out = len(raw) - len(stanzas)
     configuration = Configuration(
-        settings, stanzas, None, "files", findings.result(), unusable=left_out
+        settings,
+        stanzas,
+        "wan" if names_none else None,
+        "files",
+        findings.result(),
+        unusable=left_out,
     )
     if reader.exposed:
         configuration = without_commands(configuration, reader.exposed)

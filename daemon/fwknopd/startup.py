@@ -197,6 +197,7 @@ def _load_files(options: Options) -> Configuration:
         access_folder=None if options.access_folder is None else Path(options.access_folder),
         from_pcap_file=options.pcap_file is not None,
         udp_server=options.udp_server,
+        of_service=options.uci is not None,
     )
 
 

@@ -116,6 +116,31 @@ def told(capsys: Capsys) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("conf", "openwrt", "device", "networks"),
+    [
+        ("#PCAP_INTF eth0;\n", True, "", ("wan",)),
+        ("#PCAP_INTF eth0;\n", False, "eth0", ()),
+        ("PCAP_INTF eth1;\n", True, "eth1", ()),
+    ],
+)
+def test_files_that_name_no_device_go_where_openwrts_service_captures(
+    files: Files,
+    monkeypatch: pytest.MonkeyPatch,
+    conf: str,
+    openwrt: bool,
+    device: str,
+    networks: tuple[str, ...],
+) -> None:
+    release = files.folder / "openwrt_release"
+    if openwrt:
+        release.touch()
+    monkeypatch.setattr("fwknopd.ctl.import_.OPENWRT", release)
+    files.write(conf, "SOURCE ANY\nKEY myt3stk3y!\n")
+    assert files.import_("--apply") == 0
+    assert (files.imported.settings.pcap_intf, files.imported.networks) == (device, networks)
+
+
 @pytest.mark.parametrize("guide", GUIDES)
 def test_a_guides_files_go_to_uci_and_back(files: Files, capsys: Capsys, guide: str) -> None:
     files.write(*GUIDES[guide])

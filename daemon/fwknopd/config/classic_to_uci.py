@@ -19,7 +19,7 @@ from fwknopd.config.convert import (
     settings_differences,
 )
 from fwknopd.config.directive import Directive, Findings
-from fwknopd.config.fwknopd_conf import read_directives
+from fwknopd.config.fwknopd_conf import DEFAULT_INTERFACE, read_directives
 from fwknopd.config.includes import IncludeReader
 from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.server_settings import build_settings
@@ -79,14 +79,17 @@ def _additions(section: UciSection, section_id: str) -> list[UciChange]:
     return [AddSection(section_id, section.type), *options]
 
 
-def uci_from_classic(server: Texts, access: Texts, reader: IncludeReader) -> Imported:
+def uci_from_classic(
+    server: Texts, access: Texts, reader: IncludeReader, device: str = DEFAULT_INTERFACE
+) -> Imported:
     """The files, as (text, file) pairs in the order they are read, in UCI form.
 
+    ``device``: what they capture on if they name none; "" where that is the network wan.
     Raises ConfigError with all problems when the daemon could not use them.
     """
     findings, losses = Findings(), Findings()
     recorder = RecordingReader(reader)
-    directives = read_directives(server, findings)
+    directives = read_directives(server, findings, device)
     settings = build_settings(directives, findings)
     raw = read_access_conf(list(access), recorder, findings)
     stanzas = build_stanzas(raw, settings, findings)

@@ -29,12 +29,19 @@ def settings_from_fwknopd_conf(
     return settings, findings.result()
 
 
-def read_settings(files: Sequence[tuple[str, str]], findings: Findings) -> ServerSettings:
-    """The settings of (text, file) pairs, of which later ones win. Problems go to findings."""
-    return build_settings(read_directives(files, findings), findings)
+def read_settings(
+    files: Sequence[tuple[str, str]], findings: Findings, device: str = DEFAULT_INTERFACE
+) -> ServerSettings:
+    """The settings of (text, file) pairs, of which later ones win. Problems go to findings.
+
+    ``device``: what to capture on if they don't say it; "" for none.
+    """
+    return build_settings(read_directives(files, findings, device), findings)
 
 
-def read_directives(files: Sequence[tuple[str, str]], findings: Findings) -> list[Directive]:
+def read_directives(
+    files: Sequence[tuple[str, str]], findings: Findings, device: str = DEFAULT_INTERFACE
+) -> list[Directive]:
     """The lines of (text, file) pairs as directives, with the device fwknopd takes by default.
 
     A UDP server hears every device, so it has no such default: doors would open for eth0 only.
@@ -43,8 +50,12 @@ def read_directives(files: Sequence[tuple[str, str]], findings: Findings) -> lis
     directives = [
         directive for text, file in files for directive in _directives(text, file, values, findings)
     ]
-    if "PCAP_INTF" not in values and values.get("ENABLE_UDP_SERVER", "")[:1] not in ("Y", "y"):
-        directives.insert(0, Directive("PCAP_INTF", DEFAULT_INTERFACE, files[0][1]))
+    if (
+        device
+        and "PCAP_INTF" not in values
+        and values.get("ENABLE_UDP_SERVER", "")[:1] not in ("Y", "y")
+    ):
+        directives.insert(0, Directive("PCAP_INTF", device, files[0][1]))
     return directives
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from fwknopd.classic_files import FileReader, classic_texts
 from fwknopd.config.classic_to_uci import SECTION_TYPES, Imported, uci_from_classic
 from fwknopd.config.convert import masked_uci, uci_secrets
+from fwknopd.config.fwknopd_conf import DEFAULT_INTERFACE
 from fwknopd.config.problems import ConfigError
 from fwknopd.config.uci_changes import apply
 from fwknopd.config.uci_model import UciPackage
+from fwknopd.configuration import OPENWRT
 from fwknopd.ctl.conversion import difference, show
 from fwknopd.ctl.errors import CtlError, UsageError
 from fwknopd.ctl.netjson import import_document
@@ -96,7 +98,9 @@ def _imported(options: Namespace) -> Imported:
         overrides=[Path(file) for file in options.override_config],
         access_folder=Path(options.access_folder) if options.access_folder else None,
     )
-    return uci_from_classic(server, access, reader)
+    # There the service captures on wan unless they say otherwise, and so does UCI.
+    device = "" if OPENWRT.exists() else DEFAULT_INTERFACE
+    return uci_from_classic(server, access, reader, device)
 
 
 def _write(store: UciStore, loaded: Loaded | None, imported: Imported, *, force: bool) -> None:

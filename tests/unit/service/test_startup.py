@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fwknopd import configuration
 from fwknopd.capture.plan import PcapPlan
 from fwknopd.config.problems import ConfigError
+from fwknopd.options import Options
+from fwknopd.startup import capture_request, load_configuration
 from tests.unit.service.configs import PHONE, stanza, uci_client, uci_network
 from tests.unit.service.rig import Rig
 from tests.unit.service.ubus import Ubus
@@ -146,3 +150,42 @@ def test_files_that_are_missing_are_named(rig: Rig) -> None:
     Path(rig.options.config_file).unlink()
     with pytest.raises(ConfigError, match=r"fwknopd\.conf"):
         rig.start()
+
+
+@pytest.mark.parametrize(
+    ("conf", "openwrt", "networks", "devices"),
+    [
+        # As OpenWrt's package brings it: PCAP_INTF is a comment.
+        ("#PCAP_INTF eth0;\n", True, ("wan",), ()),
+        ("#PCAP_INTF eth0;\n", False, (), ("eth0",)),
+        ("PCAP_INTF eth1;\n", True, (), ("eth1",)),
+        ("ENABLE_UDP_SERVER Y;\n", True, (), ("any",)),
+    ],
+)
+def test_where_classic_files_of_openwrts_service_that_name_no_device_capture(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    conf: str,
+    openwrt: bool,
+    networks: tuple[str, ...],
+    devices: tuple[str, ...],
+) -> None:
+    release = tmp_path / "openwrt_release"
+    if openwrt:
+        release.touch()
+    monkeypatch.setattr(configuration, "OPENWRT", release)
+    (tmp_path / "uci").write_text("config network\n\toption network 'lan'\n")
+    (tmp_path / "fwknopd.conf").write_text(conf)
+    (tmp_path / "access.conf").write_text(stanza())
+    options = Options(
+        uci=str(tmp_path / "uci"),
+        config_file=str(tmp_path / "fwknopd.conf"),
+        access_file=str(tmp_path / "access.conf"),
+    )
+    request = capture_request(options, load_configuration(options))
+    assert (request.networks, request.devices) == (networks, devices)
+    named = replace(options, interface="eth7")
+    request = capture_request(named, load_configuration(named))
+    assert (request.networks, request.devices) == ((), ("eth7",))
+    by_hand = replace(options, uci=None)
+    assert capture_request(by_hand, load_configuration(by_hand)).networks == ()
