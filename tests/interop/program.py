@@ -20,6 +20,7 @@ from fwknopd.replay_format import format_file
 from fwknopd.spa.message import MessageType
 from fwknopd.spa.packet import SpaKeys, encode
 from tests.interop.example_keys import HMAC_KEY, HMAC_KEY_BASE64, KEY, KEY_BASE64
+from tests.ports import free_port
 
 TIME_LIMIT = 20.0
 ACCESS = f"""\
@@ -81,7 +82,7 @@ class Fwknopd:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = free_port(socket.SOCK_DGRAM)
         self.run_dir = folder / "run"
         self.config, self.access = folder / "fwknopd.conf", folder / "access.conf"
         self.firewall = "log-only"
@@ -192,11 +193,3 @@ def environment() -> dict[str, str]:
     """Ours, with the sources found from any folder."""
     root = Path(__file__).parents[2]
     return {**os.environ, "PYTHONPATH": str(root / "daemon")}
-
-
-def free_port() -> int:
-    """A UDP port that nobody uses at the moment."""
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
-        probe.bind(("", 0))
-        port: int = probe.getsockname()[1]
-        return port

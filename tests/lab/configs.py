@@ -11,8 +11,10 @@ from tempfile import TemporaryDirectory
 from tests.lab.commands import run_checked
 from tests.lab.process import installed_program
 from tests.lab.ruleset import PROJECT
+from tests.ports import free_port, is_free
 
 SPA_PORT = 62201
+UDP = socket.SOCK_DGRAM
 PACKAGED = PROJECT / "package/fwknop-wrt/files/etc/config/fwknopd"
 
 _SWITCHED_ON = """\
@@ -77,22 +79,15 @@ def client_section(name: str, open_ports: str, seconds: int) -> str:
     )
 
 
-def loopback_config() -> str:
-    """For a machine without namespaces: knocks arrive at a UDP port of this machine."""
-    port = _free_udp_port()
+def loopback_config(*, usual_port: bool = True) -> str:
+    """For a machine without namespaces: knocks arrive at a UDP port of this machine.
+
+    That is the usual one, if nothing has it; several labs at the same time want others.
+    """
+    port = SPA_PORT if usual_port and is_free(SPA_PORT, UDP) else free_port(UDP)
     udp = f"\toption ENABLE_UDP_SERVER 'Y'\n\toption UDPSERV_PORT '{port}'\n"
     client = client_section("phone", "tcp/22,tcp/8080", 30)
     return "config global\n\toption uci_enabled '1'\n" + client + _SETTINGS + udp
-
-
-def _free_udp_port() -> int:
-    """The usual port, or if something has it, any other."""
-    with socket.socket(type=socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("", SPA_PORT))
-        except OSError:
-            probe.bind(("", 0))
-        return int(probe.getsockname()[1])
 
 
 def write_private(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from fwknopd.control.client import ControlClient, ControlError
 from tests.lab.errors import LabError
 
-VERDICT_SECONDS = 2.0
+VERDICT_SECONDS = 4.0
 EVENT_LIMIT = 1000
 
 
@@ -27,7 +27,7 @@ def ask_daemon(control: Path, verb: str, **arguments: object) -> dict[str, Any]:
 def wait_for_verdict(control: Path, source: str, *, after: int) -> dict[str, Any] | None:
     """The first verdict on a packet from ``source`` since event ``after``.
 
-    None when there is none for two seconds: the daemon lists no packet whose sender it
+    None when there is none for four seconds: the daemon lists no packet whose sender it
     can't tell.
     """
     found: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()

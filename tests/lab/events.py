@@ -58,7 +58,7 @@ class EventStream:
             return self._events[mark:]
 
     def wait_for(
-        self, wanted: Callable[[Event], bool], *, since: int = 0, timeout: float = 5.0
+        self, wanted: Callable[[Event], bool], *, since: int = 0, timeout: float = 20.0
     ) -> Event:
         """The first event behind ``since`` that is ``wanted``.
 

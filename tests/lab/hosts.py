@@ -15,6 +15,7 @@ from tests.lab.errors import LabError
 from tests.netns.namespaces import Machine
 
 GREETING_BYTES = 200
+GREETING_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +82,22 @@ class Host:
             return socket.socket(socket.AF_INET6 if version6 else socket.AF_INET, kind)
 
     def open_session(self, address: str, port: int, timeout: float = 1.0) -> Session:
-        """Connect and read the greeting. Raises OSError if that takes over ``timeout`` seconds."""
+        """Connect and read the greeting. Raises OSError if nobody takes the connection.
+
+        The kernel does that within ``timeout`` seconds or not at all; the service's words may
+        take longer on a busy machine.
+        """
         sock = self.socket(address, socket.SOCK_STREAM)
         try:
             sock.settimeout(timeout)
             sock.connect((address, port))
-            return Session(sock)
+            sock.settimeout(GREETING_SECONDS)
+            session = Session(sock)
+            sock.settimeout(timeout)
         except OSError:
             sock.close()
             raise
+        return session
 
     def connect(self, address: str, port: int, timeout: float = 1.0) -> Attempt:
         """Try to reach a service, and say how it went. Never raises for a closed door."""

@@ -18,7 +18,7 @@ from tests.lab.events import Event, EventStream
 from tests.lab.folder import Record, claimed, write_record
 from tests.lab.hosts import THIS_MACHINE, Host
 from tests.lab.network import Network, network
-from tests.lab.page import Page, free_port
+from tests.lab.page import Page, usable_port
 from tests.lab.paths import LabPaths
 from tests.lab.process import SYSTEM_PATH
 from tests.lab.ubus import install_ubus
@@ -147,7 +147,7 @@ class Lab:
         self._cleanup.close()
 
     def _start(self, cleanup: ExitStack) -> None:
-        port = free_port(self.options.port)
+        port = usable_port(self.options.port)
         self.paths.check()
         cleanup.enter_context(claimed(self.paths.folder))
         # First of all, so that whoever finds this folder knows that it is a lab's.
@@ -171,7 +171,11 @@ class Lab:
             folder.mkdir(mode=0o700)
         config = self.options.config
         if config is None:
-            config = ready_config() if self.options.network else loopback_config()
+            config = (
+                ready_config()
+                if self.options.network
+                else loopback_config(usual_port=bool(self.options.port))
+            )
         write_private(self.paths.uci, config)
         install_ubus(self.paths.folder)
 

@@ -12,13 +12,16 @@ from tests.lab.errors import LabError
 from tests.lab.hosts import LOOPBACK
 from tests.lab.paths import LabPaths
 from tests.lab.process import Process, installed_program
+from tests.ports import free_port
 
 USER = "root"
 READY_SECONDS = 15.0
 
 
-def free_port(port: int) -> int:
+def usable_port(port: int) -> int:
     """``port`` if it is free on the loopback address, or any free one for 0. Raises LabError."""
+    if not port:
+        return free_port()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -29,7 +32,7 @@ def free_port(port: int) -> int:
                 f"the web page can't have port {port} of {LOOPBACK}: {reason}",
                 'End what uses it, or choose another port: make run ARGS="--port 8081".',
             ) from error
-        return int(probe.getsockname()[1])
+    return port
 
 
 class Page:

@@ -20,6 +20,7 @@ import pytest
 
 from fwknop_webui.auth import PasswordFile
 from fwknop_webui.cli import main
+from tests.ports import free_port
 from tests.web.classic import classic_files
 from tests.web.conftest import PASSWORD
 from tests.web.daemon import StubDaemon, verdict
@@ -30,12 +31,6 @@ PROGRAM = [sys.executable, "-c", "import sys; from fwknop_webui.cli import main;
 
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": ":".join(path for path in sys.path if path)}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

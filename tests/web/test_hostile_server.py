@@ -29,8 +29,9 @@ from fwknop_webui.lockout import FAILURES_OF_ALL, FAILURES_PER_ADDRESS
 from fwknop_webui.login_memory import memory_file
 from fwknop_webui.security import COOKIE, LOGIN_COOKIE
 from fwknop_webui.views import ROUTES
+from tests.ports import free_port
 from tests.web.conftest import PASSWORD, STOCK
-from tests.web.test_cli import free_port, running
+from tests.web.test_cli import running
 
 PATIENCE = 10.0
 LAST = b"Connection: close\r\n"

@@ -18,11 +18,12 @@ from fwknop_webui.app import create_app
 from fwknop_webui.clock import Clock
 from fwknop_webui.services import EXTENSION, WebConfig
 from fwknopd.control.protocol import VerbError
+from tests.ports import free_port
 from tests.web.clock import HandClock
 from tests.web.conftest import PASSWORD
 from tests.web.daemon import StubDaemon
 from tests.web.test_changes import OVERWRITING, apply, refused
-from tests.web.test_cli import Surfer, free_port, running
+from tests.web.test_cli import Surfer, running
 from tests.web.test_clients import add, sections
 from tests.web.visitor import Page, Visitor
 

@@ -19,8 +19,9 @@ from tests.bench.accounting import Group
 from tests.bench.bench import Bench
 from tests.bench.contestants import Contestant
 from tests.lab.configs import ready_config
-from tests.lab.page import Page, free_port
+from tests.lab.page import Page
 from tests.lab.paths import LabPaths
+from tests.ports import free_port
 from tests.web.daemon import StubDaemon, door, verdict
 
 WEB_PAGE = "web page"
@@ -95,7 +96,7 @@ def _served(folder: Path) -> Iterator[tuple[Group, _Surfer]]:
     paths.uci.write_text(ready_config())
     # A router's musl has one heap for all threads; glibc would make one for each.
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
-    page, group = Page(paths, free_port(0), environment), Group(contained=False)
+    page, group = Page(paths, free_port(), environment), Group(contained=False)
     with StubDaemon(paths.control) as daemon:
         daemon.doors = [door(id=f"g{number}") for number in range(10)]
         daemon.events = [verdict(id=number) for number in range(1, 200)]

@@ -15,6 +15,7 @@ import pytest
 from fwknopd.capture import CaptureError, CaptureFault, CaptureStats
 from fwknopd.capture.tcp_server import LIFETIME, MAX_CONNECTIONS, QUIET, TcpServerCapture
 from fwknopd.policy.packet import Packet
+from tests.ports import free_port
 from tests.unit.capture.descriptors import open_descriptors
 
 KNOCK = b"Abc9+/xyz=" * 20
@@ -41,12 +42,6 @@ def server(clock: Clock) -> Iterator[TcpServerCapture]:
     opened = TcpServerCapture(free_port(), monotonic=clock)
     yield opened
     opened.close()
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-        probe.bind(("::", 0))
-        return int(probe.getsockname()[1])
 
 
 def port_of(server: TcpServerCapture) -> int:

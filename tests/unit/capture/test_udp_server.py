@@ -12,20 +12,15 @@ import pytest
 from fwknopd.capture import CaptureError, CaptureFault
 from fwknopd.capture.udp_server import UdpServerCapture
 from fwknopd.policy.packet import Packet
+from tests.ports import free_port
 from tests.unit.capture.descriptors import open_descriptors
 
 KNOCK = b"A" * 200
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-        probe.bind(("::", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def server() -> Iterator[UdpServerCapture]:
-    opened = UdpServerCapture(free_port())
+    opened = UdpServerCapture(free_port(socket.SOCK_DGRAM))
     yield opened
     opened.close()
 
@@ -100,21 +95,21 @@ def test_port_in_use_says_which_and_how_to_find_out_who(server: UdpServerCapture
 
 def test_an_address_of_somebody_else_is_named() -> None:
     with pytest.raises(CaptureError, match=r"192\.0\.2\.1"):
-        UdpServerCapture(free_port(), [IPv4Address("192.0.2.1")])
+        UdpServerCapture(free_port(socket.SOCK_DGRAM), [IPv4Address("192.0.2.1")])
 
 
 def test_missing_ipv6_address_alone_is_an_error_but_not_beside_another() -> None:
     foreign = IPv6Address("2001:db8::1")
     with pytest.raises(CaptureError):
-        UdpServerCapture(free_port(), [foreign])
-    server = UdpServerCapture(free_port(), [IPv4Address("127.0.0.1"), foreign])
+        UdpServerCapture(free_port(socket.SOCK_DGRAM), [foreign])
+    server = UdpServerCapture(free_port(socket.SOCK_DGRAM), [IPv4Address("127.0.0.1"), foreign])
     assert server.detail() == "127.0.0.1"
     server.close()
 
 
 def test_no_descriptor_is_left_open() -> None:
     before = open_descriptors()
-    server = UdpServerCapture(free_port())
+    server = UdpServerCapture(free_port(socket.SOCK_DGRAM))
     with pytest.raises(CaptureError):
         UdpServerCapture(port_of(server))
     server.close()

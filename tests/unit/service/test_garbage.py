@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.ports import free_port
+
 DAEMON = Path(__file__).parents[3] / "daemon"
 PROGRAM = """
 import gc, sys
@@ -19,9 +21,7 @@ sys.exit(main())
 
 
 def test_garbage_is_collected_once_the_daemon_has_started(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port(socket.SOCK_DGRAM)
     config, access = tmp_path / "fwknopd.conf", tmp_path / "access.conf"
     config.write_text(
         f"ENABLE_UDP_SERVER Y;\nUDPSERV_PORT {port};\nFWKNOP_RUN_DIR {tmp_path}/run;\n"
