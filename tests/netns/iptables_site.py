@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+import pytest
+
 from fwknopd.firewall import Diagnosis, TimedDoor
 from fwknopd.firewall.iptables import IptablesFirewall
 from fwknopd.firewall.iptables_rules import IptablesSettings
@@ -37,6 +39,9 @@ def _works(variant: str) -> bool:
     probe = ["unshare", "--net", f"iptables{variant}", "-S"]
     return os.geteuid() != 0 or not subprocess.run(probe, capture_output=True).returncode
 
+
+PATIENT_SECONDS = 12
+"""To wait for that lock; a program that takes 15 seconds is stopped."""
 
 # A kernel may be built without the old interface; iptables-nft must work everywhere.
 VARIANTS = ["-nft", *(["-legacy"] if _works("-legacy") else [])]
@@ -81,8 +86,15 @@ class IptablesSite(Site):
 
 @contextmanager
 def iptables_site(variant: str) -> Iterator[IptablesSite]:
-    """The site while the block runs."""
+    """The site while the block runs.
+
+    The lock of the old iptables is the whole machine's: tests beside this one hold it as well,
+    some for seconds, and that must not look like a firewall that refuses.
+    """
     with Machines() as machines, ExitStack() as servers:
+        patched = servers.enter_context(pytest.MonkeyPatch.context())
+        for limit in ("LOCK_SECONDS", "CLOSING_LOCK_SECONDS"):
+            patched.setattr(f"fwknopd.firewall.iptables_family.{limit}", PATIENT_SECONDS)
         outside, guest, router, host = map(machines.add, ("outside", "guest", "router", "host"))
         site = IptablesSite(outside, guest, router, host, variant)
         lay_cables(machines, site)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from ipaddress import ip_address
+from math import inf
 
 from tests.netns.namespaces import Machine
 
@@ -126,16 +127,19 @@ def arrives(machine: Machine, source: str, server: socket.socket, address: str, 
     return False
 
 
-def closing_time(machine: Machine, source: str, address: str, port: int) -> tuple[float, float]:
-    """When the door was last seen open and first seen shut, in monotonic seconds.
+def closing_time(
+    machine: Machine, source: str, address: str, port: int, pause: float = 0.002
+) -> tuple[float, float]:
+    """When the door was last seen open (-inf: never) and first seen shut, in monotonic seconds.
 
     The door shut in between. The first is the time before an attempt, the second the
-    time after one, so a slow machine widens the gap but never falsifies it.
+    time after one, so a slow machine widens the gap but never falsifies it. The same goes for
+    the opening: compare the first with a time after it, and the second with one before it.
     """
-    last_open = time.monotonic()
+    last_open = -inf
     while True:
         before = time.monotonic()
         if try_tcp(machine, source, address, port) is not Outcome.CONNECTED:
             return last_open, time.monotonic()
         last_open = before
-        time.sleep(0.002)  # A pause between attempts: thousands of them fill the tables.
+        time.sleep(pause)  # Thousands of attempts would fill the tables.

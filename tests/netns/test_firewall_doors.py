@@ -108,22 +108,23 @@ def test_a_door_that_makes_no_sense_keeps_the_others_shut(
 
 
 def test_the_kernel_shuts_a_door_on_time(site: Site, firewall: NftablesFirewall) -> None:
-    opened = time.monotonic()
+    before = time.monotonic()
     firewall.open([TimedDoor(SSH, 1.2)])
+    opened = time.monotonic()
     last_open, first_shut = closing_time(site.outside, CLIENT, ROUTER, 22)
     assert last_open - opened < 1.2 + TOLERANCE
-    assert first_shut - opened > 1.2 - TOLERANCE
+    assert first_shut - before > 1.2 - TOLERANCE
 
 
 def test_knocking_again_extends_and_does_not_stack(site: Site, firewall: NftablesFirewall) -> None:
     firewall.open([TimedDoor(SSH, 1.0)])
-    while firewall.read()[0].seconds > 0.5:
-        assert site.tcp(22) is Outcome.CONNECTED
-    again = time.monotonic()
-    firewall.open([TimedDoor(SSH, 1.0)])
+    assert site.tcp(22) is Outcome.CONNECTED
+    before = time.monotonic()
+    firewall.open([TimedDoor(SSH, 1.5)])
+    opened = time.monotonic()
     last_open, first_shut = closing_time(site.outside, CLIENT, ROUTER, 22)
-    assert last_open - again < 1.0 + TOLERANCE
-    assert first_shut - again > 1.0 - TOLERANCE
+    assert last_open - opened < 1.5 + TOLERANCE
+    assert first_shut - before > 1.5 - TOLERANCE
 
 
 def test_a_door_is_never_shut_while_its_time_changes(

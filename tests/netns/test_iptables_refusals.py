@@ -119,11 +119,12 @@ def test_a_lock_that_is_held_is_told(
 def test_a_lock_that_stays_held_changes_nothing(
     site: IptablesSite, firewall: RouterFirewall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fwknopd.firewall.iptables_family.LOCK_SECONDS", 1)
+    for limit in ("LOCK_SECONDS", "CLOSING_LOCK_SECONDS"):
+        monkeypatch.setattr(f"fwknopd.firewall.iptables_family.{limit}", 1)
     web, six = door(CLIENT, "tcp/8080"), door(CLIENT6, "tcp/22")
     firewall.open_for(SSH, six)
     before = site.saved()
-    # Everybody's lock: nobody on this machine runs the old iptables meanwhile.
+    # Everybody's lock: nobody on this machine changes rules of the old iptables meanwhile.
     with Path("/run/xtables.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if site.variant == "-nft":

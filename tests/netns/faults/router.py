@@ -20,7 +20,7 @@ from tests.netns.matrix.walk_doors import WALKED
 __all__ = ["NAT", "TCP", "Attempt", "Knock", "Router"]
 
 TCP, NAT = (next(kind for kind in WALKED if kind.name == name) for name in ("tcp", "nat"))
-AGREE_SECONDS = 5.0
+AGREE_SECONDS = 20.0
 _SOURCE = re.compile(r"-s ([\d.]+)/32 ")
 
 

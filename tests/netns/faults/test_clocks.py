@@ -34,8 +34,9 @@ JUMPS = (HOUR, DAY, -HOUR, 0.0) if COMPLETE else (DAY, -HOUR)
 """Where the clock is set, one after the other, against the true time."""
 
 SHORT, LONG = 1, 60
-LATE_SECONDS = 1.0
-"""A door may shut so much later than asked, on a busy machine and with the tests' looks."""
+EARLY_SECONDS, LATE_SECONDS = 1.0, 10.0
+"""A door may shut so much earlier or later than asked: it is looked for on a busy machine, and a
+jump of the clock would make hours of it."""
 
 
 @pytest.fixture
@@ -79,14 +80,19 @@ def test_a_clock_that_jumps_moves_no_door_and_makes_no_packet_fresh(
         clock.set_ahead(ahead)
         assert says_of_its_clock(router) == (True, "")
         assert_ends(router, short, opened + SHORT)
-        assert left_of(router, clock, long) == pytest.approx(LONG - SHORT, abs=3)
+        assert left_of(router, clock, long) == pytest.approx(left_after(opened), abs=3)
         assert_spent(router, used, clock)
         assert router.guarded.ask("reload")["reloaded"]
-        assert left_of(router, clock, long) == pytest.approx(LONG - SHORT, abs=5)
+        assert left_of(router, clock, long) == pytest.approx(left_after(opened), abs=3)
         router.close_all()
     # Back where it was, only the list keeps these from opening.
     clock.set_ahead(0.0)
     assert assert_spent(router, used[:2], clock) == {"replay"}
+
+
+def left_after(opened: float) -> float:
+    """Seconds that a long door has left which was opened at that monotonic second."""
+    return opened + LONG - time.monotonic()
 
 
 def assert_spent(router: Router, used: Sequence[Knock], clock: WallClock) -> set[str]:
@@ -110,10 +116,10 @@ def counts(router: Router) -> Counter[str]:
 
 def assert_ends(router: Router, knock: Knock, end: float) -> None:
     """A door that is open now shuts at that monotonic second."""
-    assert knock.home.phone in router.held()
+    assert knock.home.phone in router.held() or time.monotonic() > end
     while knock.home.phone in router.held():
         assert time.monotonic() < end + LATE_SECONDS
-    assert time.monotonic() > end - LATE_SECONDS
+    assert time.monotonic() > end - EARLY_SECONDS
 
 
 def left_of(router: Router, clock: WallClock, knock: Knock) -> float:
