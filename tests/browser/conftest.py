@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import waitress
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from fwknop_webui.app import create_app
 from fwknop_webui.auth import set_password
@@ -22,6 +22,10 @@ from tests.web.daemon import EXPLANATION, NOW, StubDaemon, door, verdict
 PASSWORD = "correct horse battery"
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
+
+PATIENCE_MS = 30_000
+"""Until a test gives up what it waits for, on a machine busy with other tests."""
+expect.set_options(timeout=PATIENCE_MS)
 
 CONFIGURATION = f"""
 config global
@@ -178,7 +182,7 @@ def open_browser(browser: Browser) -> Iterator[Callable[[Look], BrowserContext]]
             color_scheme="dark" if look.scheme == "dark" else "light",
             java_script_enabled=look.scripts,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         opened.append(context)
         return context
 
@@ -194,6 +198,12 @@ def log_in(page: Page, site: Site) -> Page:
     page.keyboard.press("Enter")
     page.wait_for_url(site.url + "/")
     return page
+
+
+def press(page: Page, button: Locator) -> None:
+    """Press what leads to another page, and wait until that is there and its scripts have run."""
+    with page.expect_navigation():
+        button.click()
 
 
 @pytest.fixture

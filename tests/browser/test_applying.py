@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import LOOKS, Look, Site, log_in
+from tests.browser.conftest import LOOKS, Look, Site, log_in, press
 from tests.browser.watching import barriers
 
 pytestmark = pytest.mark.browser
@@ -105,7 +105,7 @@ def test_both_values_stand_side_by_side(page: Page, site: Site) -> None:
     with page.context.new_page() as other:
         other.goto(site.url + "/settings")
         other.get_by_label("Network").fill("guest")
-        other.get_by_role("button", name="Save", exact=True).click()
+        press(other, other.get_by_role("button", name="Save", exact=True))
     page.get_by_role("button", name="Save", exact=True).click()
     field = page.get_by_label("Network")
     expect(field).to_have_value("lan")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Site, log_in
+from tests.browser.conftest import Site, log_in, press
 from tests.web.daemon import NOW
 
 pytestmark = pytest.mark.browser
@@ -107,7 +107,7 @@ def test_times_are_the_browser_s_and_nothing_moves_for_who_wants_that(
     page.goto(site.url + "/logs")
     there = datetime.fromtimestamp(NOW - 4, ZoneInfo("Asia/Tokyo"))
     expect(page.locator("time").first).to_have_text(f"{there:%d/%m/%Y, %H:%M:%S}")
-    page.get_by_role("button", name="Log out").click()
+    press(page, page.get_by_role("button", name="Log out"))
     log_in(page, site)
     expect(page.get_by_text("Last login:")).to_contain_text(f"{there:%d/%m/%Y}")
     page.locator(".btn").first.evaluate("button => button.classList.add('busy')")

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect
 
 from fwknop_webui.views import ROUTES
-from tests.browser.conftest import DESKTOP_LIGHT, PASSWORD, Look, Site, log_in
+from tests.browser.conftest import DESKTOP_LIGHT, PASSWORD, PATIENCE_MS, Look, Site, log_in, press
 from tests.web.classic import HMAC, KEY
 from tests.web.test_escaping import hostile_daemon, uci_of
 
@@ -100,7 +100,7 @@ def test_keys_stay_neither_in_history_nor_on_the_disk(
     with browser.browser_type.launch_persistent_context(
         profile, executable_path=chromium, args=["--no-sandbox"]
     ) as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = log_in(context.new_page(), site)
         show_keys(page, site)
         page.goto(f"{site.url}/logs")
@@ -131,6 +131,6 @@ def arrived(page: Page) -> str:
 
 def show_keys(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/clients")
-    page.get_by_role("button", name="QR Anna's phone").click()
+    press(page, page.get_by_role("button", name="QR Anna's phone"))
     page.wait_for_selector("svg path")
     assert KEY in page.content()

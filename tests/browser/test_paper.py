@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, PdfMargins
 
 from fwknopd.config.old_key_sections import MAX_NAME
-from tests.browser.conftest import DESKTOP, PHONE, Look, Site, log_in
+from tests.browser.conftest import DESKTOP, PHONE, Look, Site, log_in, press
 
 pytestmark = pytest.mark.browser
 
@@ -67,8 +67,8 @@ def show(page: Page, site: Site, ticked: list[str]) -> None:
     page.goto(site.url + "/clients")
     for section in ticked:
         page.locator(f"input[name=client][value={section}]").check()
-    page.get_by_role("button", name="QR codes to print").click()
-    page.get_by_role("button", name="Show QR codes").click()
+    press(page, page.get_by_role("button", name="QR codes to print"))
+    press(page, page.get_by_role("button", name="Show QR codes"))
     page.get_by_role("link", name="Choose others").wait_for()
 
 

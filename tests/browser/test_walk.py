@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-from tests.browser.conftest import LOOKS, PHONE, Look, Site, log_in
+from tests.browser.conftest import LOOKS, PHONE, Look, Site, log_in, press
 from tests.browser.watching import (
     barriers,
     chatter,
@@ -130,6 +130,7 @@ def test_all_pages(
     assert not walker.wrong
 
 
+@pytest.mark.timeout(300)
 def test_german_fits_a_phone(browser: Browser, site: Site, artifacts: Path) -> None:
     width, height = PHONE
     context = browser.new_context(viewport={"width": width, "height": height}, locale="de-DE")
@@ -155,15 +156,15 @@ def test_german_fits_a_phone(browser: Browser, site: Site, artifacts: Path) -> N
 def add_and_show(page: Page, site: Site, walker: Walker) -> None:
     page.goto(site.url + "/clients/add")
     page.fill("#f-name", "Carla's tablet")
-    page.get_by_role("button", name="Save", exact=True).click()
+    press(page, page.get_by_role("button", name="Save", exact=True))
     walker.look_at("saved")
-    page.get_by_role("link", name="Unsaved Changes").click()
+    press(page, page.get_by_role("link", name="Unsaved Changes"))
     walker.look_at("changes-staged")
     page.goto(site.url + "/clients")
-    page.get_by_role("button", name="QR Carla").click()
+    press(page, page.get_by_role("button", name="QR Carla"))
     walker.look_at("qr")
     page.get_by_label("Address of this router").fill("home.example.org")
-    page.get_by_role("button", name="Use", exact=True).click()
+    press(page, page.get_by_role("button", name="Use", exact=True))
     page.get_by_text("Other clients").click()
     walker.look_at("qr-rc")
     page.goto(site.url + "/changes")
@@ -172,7 +173,7 @@ def add_and_show(page: Page, site: Site, walker: Walker) -> None:
         page.wait_for_url(site.url + "/")
     else:
         walker.look_at("applied-waiting")
-        page.get_by_role("button", name="Keep", exact=True).click()
+        press(page, page.get_by_role("button", name="Keep", exact=True))
     walker.look_at("applied")
 
 
@@ -181,7 +182,7 @@ def make_mistakes(page: Page, site: Site, walker: Walker) -> None:
     if walker.look.scripts:
         page.get_by_role("tab", name="Network").click()
     page.fill("#f-SOURCE", "nonsense")
-    page.get_by_role("button", name="Save", exact=True).click()
+    press(page, page.get_by_role("button", name="Save", exact=True))
     walker.look_at("mistake")
     page.goto(site.url + f"/clients/{ANNA}")
     if walker.look.scripts:
@@ -191,25 +192,25 @@ def make_mistakes(page: Page, site: Site, walker: Walker) -> None:
 
 def import_files(page: Page, site: Site, walker: Walker) -> None:
     page.goto(site.url + "/import")
-    page.get_by_role("button", name="Read the files").click()
+    press(page, page.get_by_role("button", name="Read the files"))
     walker.look_at("import-preview")
     page.goto(site.url + "/import")
     page.fill("#f-table_text", TABLE)
-    page.get_by_role("button", name="Look at the table").click()
+    press(page, page.get_by_role("button", name="Look at the table"))
     walker.look_at("import-table")
-    page.get_by_role("button", name="Cancel").click()
+    press(page, page.get_by_role("button", name="Cancel"))
     page.goto(site.url + "/import")
-    page.get_by_role("button", name="Show access.conf QR codes").click()
+    press(page, page.get_by_role("button", name="Show access.conf QR codes"))
     walker.look_at("import-qr")
 
 
 def try_a_knock(page: Page, site: Site, walker: Walker) -> None:
     page.goto(site.url + "/diagnostics")
     page.fill("#f-access", "tcp/25")
-    page.get_by_role("button", name="Test", exact=True).click()
+    press(page, page.get_by_role("button", name="Test", exact=True))
     walker.look_at("test-knock")
     page.fill("#f-access", "")
-    page.get_by_role("button", name="Test", exact=True).click()
+    press(page, page.get_by_role("button", name="Test", exact=True))
     walker.look_at("test-knock-mistake")
 
 
@@ -221,12 +222,12 @@ def restore(page: Page, site: Site, walker: Walker) -> None:
         page.get_by_role("button", name="Download encrypted").click()
     sealed = download.value.path()
     page.set_input_files("#f-backup", sealed)
-    page.get_by_role("button", name="Look at it").click()
+    press(page, page.get_by_role("button", name="Look at it"))
     walker.look_at("restore-wrong")
     page.set_input_files("#f-backup", {"name": "b", "mimeType": "x/y", "buffer": RESTORED})
-    page.get_by_role("button", name="Look at it").click()
+    press(page, page.get_by_role("button", name="Look at it"))
     walker.look_at("restore-preview")
-    page.get_by_role("button", name="Cancel").click()
+    press(page, page.get_by_role("button", name="Cancel"))
 
 
 def disagree(page: Page, site: Site, walker: Walker) -> None:
@@ -235,21 +236,21 @@ def disagree(page: Page, site: Site, walker: Walker) -> None:
     page.goto(site.url + "/backup")
     mine = text.replace(NOTE, "Pixel 8").encode()
     page.set_input_files("#f-backup", {"name": "b", "mimeType": "x/y", "buffer": mine})
-    page.get_by_role("button", name="Look at it").click()
+    press(page, page.get_by_role("button", name="Look at it"))
     text = text.replace(NOTE, "Pixel, lost 2025")
     site.uci.write_text(text)
-    page.get_by_role("button", name="Restore").click()
+    press(page, page.get_by_role("button", name="Restore"))
     walker.look_at("restore-contested")
     page.goto(site.url + "/import")
     page.fill("#f-access_text", "# Dora\nSOURCE ANY\nOPEN_PORTS tcp/22\nKEY DorasKey\n")
-    page.get_by_role("button", name="Look at it").click()
+    press(page, page.get_by_role("button", name="Look at it"))
     text += DORA
     site.uci.write_text(text)
-    page.get_by_role("button", name="Import what is ticked").click()
+    press(page, page.get_by_role("button", name="Import what is ticked"))
     walker.look_at("import-contested")
     page.goto(site.url + "/backup/reset")
     site.uci.write_text(text + DORA.replace("Dora", "Emil"))
-    page.get_by_role("button", name="Factory reset").click()
+    press(page, page.get_by_role("button", name="Factory reset"))
     walker.look_at("factory-reset-contested")
     site.uci.write_text(text + "".join(DORA.replace("Dora", f"Dora {n}") for n in range(120)))
     page.goto(site.url + "/clients")
@@ -262,12 +263,12 @@ def disagree(page: Page, site: Site, walker: Walker) -> None:
 def begin_anew(page: Page, site: Site, walker: Walker) -> None:
     page.goto(site.url + "/settings")
     page.fill("#f-MAX_SPA_PACKET_AGE", "77")
-    page.get_by_role("button", name="Save", exact=True).click()
+    press(page, page.get_by_role("button", name="Save", exact=True))
     site.uci.write_text("config global\n\nconfig network\n\toption network 'lan'\n")
     page.goto(site.url + "/clients")
     walker.look_at("outdated")
     page.goto(site.url + "/changes")
-    page.get_by_role("button", name="Revert").click()
+    press(page, page.get_by_role("button", name="Revert"))
     page.goto(site.url + "/")
     walker.look_at("first-steps")
 

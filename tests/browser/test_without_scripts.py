@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Response
 
 from fwknop_webui.views import ROUTES
-from tests.browser.conftest import Look, Site, log_in
+from tests.browser.conftest import Look, Site, log_in, press
 
 pytestmark = pytest.mark.browser
 
@@ -40,8 +40,12 @@ class Walk:
             self.page.goto(self.site.url + path)
         for name, value in typed.items():
             self.page.locator(f"main [name={name}]").first.fill(value)
-        self.page.locator("main").get_by_role("button", name=button, exact=True).click()
-        self.page.wait_for_load_state()
+        press(self.page, self.page.locator("main").get_by_role("button", name=button, exact=True))
+
+    def download(self, button: str) -> None:
+        """Press a button that leads to no page but to a file."""
+        with self.page.expect_download():
+            self.page.locator("main").get_by_role("button", name=button, exact=True).click()
 
 
 def test_every_form_works_without_scripts(
@@ -55,7 +59,7 @@ def test_every_form_works_without_scripts(
     files(walk)
     live(walk)
     changes(walk)
-    page.get_by_role("button", name="Log out").click()
+    press(page, page.get_by_role("button", name="Log out"))
     assert not walk.failed
     # LuCI's form, not one of ours, leads to the foreign one; only scripts ask below /api.
     forms = [route for route in ROUTES if not route.foreign and not route.rule.startswith("/api/")]
@@ -70,12 +74,12 @@ def clients(walk: Walk) -> None:
     walk.press(f"/clients/{ANNA}", "Save", note="a note")
     walk.press(f"/clients/{ANNA}/advanced", "Save", new_name="MY_NOTE", new_value="x")
     walk.page.goto(walk.site.url + "/clients")
-    walk.page.get_by_role("button", name="Move down Anna's phone").click()
+    press(walk.page, walk.page.get_by_role("button", name="Move down Anna's phone"))
     # The keys of who is disabled would not go on beside new ones.
     for button in ("Disable", "Enable"):
         walk.page.locator("summary").filter(has_text="Anna's phone").click()
         walk.press("", button)
-    walk.page.get_by_role("button", name="QR Anna's phone").click()
+    press(walk.page, walk.page.get_by_role("button", name="QR Anna's phone"))
     walk.press(f"/clients/{ANNA}/rotate", "Make new keys")
     walk.press(f"/clients/{ANNA}/rotate", "End the old keys now")
     walk.press(f"/clients/{LAPTOP}/delete", "Delete")
@@ -102,8 +106,7 @@ def files(walk: Walk) -> None:
     walk.press("", "Import what is ticked")
     walk.press("/import", "Show access.conf QR codes")
     walk.page.goto(walk.site.url + "/backup")
-    with walk.page.expect_download():
-        walk.press("", "Download without encryption")
+    walk.download("Download without encryption")
     for button in ("Cancel", "Restore"):
         walk.page.goto(walk.site.url + "/backup")
         walk.page.set_input_files(
@@ -139,7 +142,6 @@ def changes(walk: Walk) -> None:
     assert "option uci_enabled '1'" in uci.read_text()
     uci.write_text("config global\n\toption 'unfinished\n")
     walk.page.goto(walk.site.url + "/backup/reset")
-    with walk.page.expect_download():
-        walk.press("", "Download the file as it is")
+    walk.download("Download the file as it is")
     walk.press("", "Replace the file")
     assert "unfinished" not in uci.read_text()
