@@ -24,9 +24,6 @@ from tests.interop.example_keys import HMAC_KEY, HMAC_KEY_BASE64, KEY, KEY_BASE6
 from tests.interop.program import ACCESS, TIME_LIMIT, Fwknopd, Running
 from tests.interop.spa_vectors import SpaVector, rijndael_vectors
 
-QUICK = 1.5
-"""Seconds in which a door must be open, on a machine busy with other tests."""
-
 
 @pytest.fixture
 def fwknopd(tmp_path: Path) -> Fwknopd:
@@ -104,38 +101,37 @@ def test_a_slow_command_delays_nobody_and_is_killed(fwknopd: Fwknopd) -> None:
         ask(fwknopd, "sleep 20")
         daemon.wait_for("Running command 'sleep 20'")
         for port in ("tcp/22", "tcp/22"):
-            said, began = len(daemon.lines), time.monotonic()
+            said = len(daemon.lines)
             fwknopd.knock(port)
-            daemon.wait_for("Added access rule to", after=said)
-            assert time.monotonic() - began < QUICK
+            opened = daemon.wait_for("Added access rule to", after=said)
         event = next(ends(fwknopd))
     assert (event["late"], event["status"], event["signal"]) == (True, None, 9)
     assert 2.5 < event["seconds"] < 10
+    killed = daemon.wait_for("pid_status: 137")
+    assert daemon.lines.index(opened, said) < daemon.lines.index(killed), "they waited for it"
     daemon.wait_for("pid_status: 137. It took more than 3 s and was killed (CMD_EXEC_TIMEOUT)")
 
 
 def test_a_flood_of_commands_is_bounded_and_doors_open_all_the_same(fwknopd: Fwknopd) -> None:
-    limit(fwknopd, 2)
+    # None of them ends before the others are there, and the door is waited for.
+    limit(fwknopd, 2 * int(TIME_LIMIT))
     with fwknopd.foreground() as daemon:
         for number in range(40):
             ask_bytes(fwknopd, b"sleep 1%02d" % number)
         daemon.wait_for("SPA packet refused (too-many-commands): 8 commands of this client are")
-        began = time.monotonic()
         fwknopd.knock()
         daemon.wait_for("Added access rule to")
-        assert time.monotonic() - began < QUICK
         counters = fwknopd.ask("status")["counters"]
     assert counters == {"accepted": 9, "too-many-commands": 32}
 
 
 def test_reload_and_stop_do_not_wait_for_a_command(fwknopd: Fwknopd) -> None:
     with fwknopd.foreground() as daemon:
-        ask_bytes(fwknopd, b"sleep 5")
-        daemon.wait_for("Running command 'sleep 5'")
-        began = time.monotonic()
+        ask_bytes(fwknopd, b"sleep 60")
+        daemon.wait_for("Running command 'sleep 60'")
+        # Neither is waited for that long.
         assert fwknopd.ask("reload")["reloaded"]
         assert daemon.end() == 0
-        assert time.monotonic() - began < 4
 
 
 HOSTILE = (

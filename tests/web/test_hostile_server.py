@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import os
 import re
 import resource
 import select
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from urllib.parse import urlencode
@@ -30,10 +32,11 @@ from fwknop_webui.login_memory import memory_file
 from fwknop_webui.security import COOKIE, LOGIN_COOKIE
 from fwknop_webui.views import ROUTES
 from tests.ports import free_port
+from tests.timing import quickest
 from tests.web.conftest import PASSWORD, STOCK
 from tests.web.test_cli import running
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 LAST = b"Connection: close\r\n"
 SECOND = b"GET /login HTTP/1.1\r\nHost: localhost\r\n" + LAST + b"\r\n"
 FORM = b"POST /login HTTP/1.1\r\nHost: localhost\r\n"
@@ -273,11 +276,17 @@ FIELD = b'Content-Disposition: form-data; name="csrf"\r\n\r\nx'
     ],
 )
 def test_forms_made_to_be_expensive_are_refused_at_once(server: Server, request_: bytes) -> None:
-    started = time.monotonic()
+    before = processor_seconds(server.process.pid)
     (status,) = server.raw(request_)
     assert status in ("400", "403", "413")
     # Werkzeug has been brought to a standstill by such bodies.
-    assert time.monotonic() - started < 4
+    assert processor_seconds(server.process.pid) - before < 4
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has taken so far, which other work on the machine does not change."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_whoever_holds_connections_open_keeps_nobody_out(server: Server) -> None:
@@ -293,14 +302,19 @@ def test_whoever_holds_connections_open_keeps_nobody_out(server: Server) -> None
             address = ("127.0.0.1", server.port)
             slow.append(held.enter_context(socket.create_connection(address, PATIENCE)))
             slow[-1].sendall(beginnings[number % len(beginnings)])
-        started = time.monotonic()
-        for _ in range(5):
-            assert server.ask("GET", "/login")[0].status == 200
         # Far below what it takes on a busy machine until the first of them are given up.
-        assert time.monotonic() - started < 8
+        assert quickest(8, partial(five_pages, server)) < 8
         # The newest of them is still served, once it has said all.
         slow[-2].sendall(b"x" * 59_999)
         assert slow[-2].recv(12) == b"HTTP/1.1 403"
+
+
+def five_pages(server: Server) -> float:
+    """Seconds that somebody waits for them."""
+    started = time.monotonic()
+    for _ in range(5):
+        assert server.ask("GET", "/login")[0].status == 200
+    return time.monotonic() - started
 
 
 def test_whoever_reads_no_answer_keeps_nobody_out(server: Server) -> None:
@@ -313,10 +327,7 @@ def test_whoever_reads_no_answer_keeps_nobody_out(server: Server) -> None:
             slow.settimeout(PATIENCE)
             slow.connect(("127.0.0.1", server.port))
             slow.sendall(said)
-        started = time.monotonic()
-        for _ in range(5):
-            assert server.ask("GET", "/login")[0].status == 200
-        assert time.monotonic() - started < 8
+        assert quickest(8, partial(five_pages, server)) < 8
 
 
 def test_many_at_once_and_hanging_up_leaves_no_word_in_the_log(server: Server) -> None:

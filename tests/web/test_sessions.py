@@ -15,6 +15,7 @@ from fwknop_webui.sessions import (
     MAX_SESSIONS,
     SessionStore,
 )
+from tests.timing import quickest
 from tests.web.clock import HandClock
 from tests.web.daemon import StubDaemon
 from tests.web.test_clients import add, sections
@@ -106,12 +107,12 @@ def test_apply_that_hangs_does_not_make_every_click_hang(
 
     def hang() -> None:
         held.set()
-        assert finish.wait(10)
+        assert finish.wait(60)
 
     daemon.on_reload = hang
     hanging = threading.Thread(target=add, args=(visitor,), kwargs={"name": "Anna"})
     hanging.start()
-    assert held.wait(10)
+    assert held.wait(60)
     page = visitor.press(form, "Save", name="Bert")
     finish.set()
     hanging.join()
@@ -126,17 +127,22 @@ def test_daemon_that_hangs_is_not_called_stopped(visitor: Visitor, daemon: StubD
 
     def hang() -> None:
         held.set()
-        assert finish.wait(10)
+        assert finish.wait(60)
+
+    def look() -> float:
+        started = time.monotonic()
+        text = visitor.get("/settings").text
+        took = time.monotonic() - started
+        assert "Daemon doesn't answer" in text
+        assert "Daemon not running" not in text
+        return took
 
     daemon.on_reload = hang
     hanging = threading.Thread(target=add, args=(visitor,), kwargs={"name": "Anna"})
     hanging.start()
-    assert held.wait(10)
-    started = time.monotonic()
-    text = visitor.get("/settings").text
-    took = time.monotonic() - started
-    finish.set()
-    hanging.join()
-    assert "Daemon doesn't answer" in text
-    assert "Daemon not running" not in text
-    assert took < 3
+    assert held.wait(60)
+    try:
+        assert quickest(3, look) < 3
+    finally:
+        finish.set()
+        hanging.join()

@@ -261,9 +261,9 @@ def test_a_chain_that_jumps_in_circles_is_survived() -> None:
 def test_a_huge_ruleset_is_judged_in_time() -> None:
     """Whoever asks for the status waits for it, and the daemon with him."""
     listing = chain(*(f"ip saddr 10.0.{n >> 8}.{n & 255} tcp dport 22 drop" for n in range(10000)))
-    started = time.monotonic()
+    started = time.process_time()
     assert not judge(listing, WAYS).ready
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 WORDS = (

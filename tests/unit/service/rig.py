@@ -36,7 +36,7 @@ from tests.unit.service.doubles import CountingLoop, Devices, Notices, SteppedCl
 
 Json = dict[str, Any]
 
-PATIENCE = 10.0
+PATIENCE = 40.0
 """Real seconds to wait for a real program."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import pytest
@@ -295,13 +294,11 @@ def test_a_network_that_redials_keeps_its_device(uci_rig: Rig, ubus: Ubus) -> No
 def test_a_network_daemon_that_hangs_holds_up_nothing(uci_rig: Rig, ubus: Ubus) -> None:
     ubus.does("exec sleep 60")
     on_networks(uci_rig, "wan")
-    begun = time.monotonic()
     uci_rig.start()
-    assert time.monotonic() - begun < 3
-    begun = time.monotonic()
     uci_rig.settle()
-    assert time.monotonic() - begun < 0.5
+    # Whoever had waited for it would have its answer, or none.
     assert uci_rig.capture("network wan")["detail"] == "the network daemon is being asked"
+    uci_rig.until(lambda: ubus.asked)
     uci_rig.pass_time(TIME_LIMIT)
     assert "no answer within 5 seconds" in uci_rig.capture("network wan")["detail"]
     uci_rig.until(partial(asked_and_answered, uci_rig, ubus, 1))

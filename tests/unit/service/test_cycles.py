@@ -102,12 +102,13 @@ def test_a_reload_without_its_client_closes_it(rig: Rig, opened: Path) -> None:
     rig.until(lambda: not opened.exists())
 
 
-def test_the_end_closes_it(rig: Rig, opened: Path) -> None:
+def test_the_end_closes_it(rig: Rig, opened: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fwknopd.knock_commands.STOP_SECONDS", 60.0)
     knock(rig, opened)
     began = time.monotonic()
     rig.service.stop()
     assert not opened.exists()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 40, "no longer than the command takes"
 
 
 def test_the_end_waits_for_a_closing_command_only_so_long(
@@ -125,7 +126,8 @@ def test_the_end_waits_for_a_closing_command_only_so_long(
     rig.until(lambda: rig.events("command"))
     began = time.monotonic()
     rig.service.stop()
-    assert time.monotonic() - began < 5
+    # By itself it would end after a minute, killed.
+    assert time.monotonic() - began < 40
     assert [cycle.closing.text for cycle in journal.load().cycles] == [f"cat {fifo}"]
     fifo.write_text("")
 
