@@ -308,6 +308,29 @@ def test_list_is_chips_with_a_row_to_add(page: Page, site: Site) -> None:
     assert "SOURCE '192.0.2.7, 198.51.100.0/24'" in text
 
 
+def test_fields_come_and_go_with_the_one_they_need(page: Page, site: Site) -> None:
+    page.goto(site.url + "/settings")
+    port, served = page.locator("#f-TCPSERV_PORT"), page.get_by_label("Listen on a TCP port")
+    expect(port).to_be_hidden()
+    served.check()
+    port.fill("4711")
+    served.uncheck()
+    # What stands there is shown, whatever it is good for.
+    port.fill("")
+    served.check()
+    served.uncheck()
+    expect(port).to_be_hidden()
+    served.check()
+    port.fill("70000")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_label("Listen on a TCP port").uncheck()
+    expect(port).to_be_visible()
+    page.goto(f"{site.url}/clients/{ANNA}#tab-commands")
+    expect(page.get_by_label("Time between the two")).to_be_hidden()
+    page.get_by_label("Run instead of opening").fill("/bin/true")
+    expect(page.get_by_label("Time between the two")).to_be_visible()
+
+
 def test_list_that_is_as_it_was_is_no_change(page: Page, site: Site) -> None:
     site.uci.write_text(site.uci.read_text().replace("'192.0.2.0/24'", "'192.0.2.0/24,10.0.0.1'"))
     page.goto(f"{site.url}/clients/cfg04ea17#tab-network")

@@ -57,6 +57,8 @@ class Field:
     unit: str = ""
     parted_by: str = ""
     """Characters between the items of a list, where others do than the daemon takes."""
+    needs: str = ""
+    """Another option of the form without which this one says nothing."""
 
     @property
     def separators(self) -> str:

@@ -76,10 +76,26 @@ _LISTENING = (
 )
 _OTHER_WAYS = (
     server_field("ENABLE_TCP_SERVER", N_("Listen on a TCP port"), Widget.FLAG),
-    server_field("TCPSERV_PORT", N_("TCP port"), Widget.NUMBER, placeholder="62201"),
+    server_field(
+        "TCPSERV_PORT",
+        N_("TCP port"),
+        Widget.NUMBER,
+        placeholder="62201",
+        needs="ENABLE_TCP_SERVER",
+    ),
     server_field("ENABLE_SPA_OVER_HTTP", N_("Accept web knocks"), Widget.FLAG),
-    server_field("ALLOW_ANY_USER_AGENT", N_("From any web client"), Widget.FLAG),
-    server_field("ENABLE_X_FORWARDED_FOR", N_("Believe a reverse proxy"), Widget.FLAG),
+    server_field(
+        "ALLOW_ANY_USER_AGENT",
+        N_("From any web client"),
+        Widget.FLAG,
+        needs="ENABLE_SPA_OVER_HTTP",
+    ),
+    server_field(
+        "ENABLE_X_FORWARDED_FOR",
+        N_("Believe a reverse proxy"),
+        Widget.FLAG,
+        needs="ENABLE_SPA_OVER_HTTP",
+    ),
 )
 _CHECKS = (
     server_field("MAX_SPA_PACKET_AGE", N_("Oldest knock accepted"), Widget.NUMBER),

@@ -555,6 +555,20 @@
 		});
 	};
 
+	// Fields that say nothing while another is off or empty, unless something stands in them.
+	const startNeeds = () => {
+		const says = (input) => Boolean(input.type === "checkbox" ? input.checked : input.value);
+		for (const row of all("[data-needs]")) {
+			const needed = document.getElementById(row.dataset.needs);
+			if (!needed) continue;
+			const look = () => {
+				row.hidden = !says(needed) && !row.querySelector(".cbi-error, li") && !all("input, select", row).some(says);
+			};
+			needed.addEventListener("input", look);
+			look();
+		}
+	};
+
 	const startDismissing = () => {
 		for (const button of all("[data-dismiss]")) {
 			button.hidden = false;
@@ -613,6 +627,7 @@
 	startSearch();
 	startWays();
 	startMenus();
+	startNeeds();
 	startDismissing();
 	startTicking();
 	startServerName();
