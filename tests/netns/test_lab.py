@@ -83,7 +83,8 @@ def test_only_who_knocks_gets_in_and_only_for_a_time(tmp_path: Path) -> None:
         assert lab.phone.connect(wan, 22, 0.3).outcome == "no answer"
         lab.knock()
         lab.events.wait_for(event_is("grant", source=lab.phone.address))
-        assert lab.phone.connect(wan, 22).milliseconds < 1000
+        # Within the second after which a lost SYN would be sent again.
+        assert lab.phone.connect(wan, 22, 1.0)
         with lab.phone.open_session(wan, 22) as session:
             lab.events.wait_for(event_is("expire"))
             assert lab.phone.connect(wan, 22, 0.3).outcome == "no answer"
