@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from fwknop_webui.sessions import FRESH_SECONDS
+from fwknop_webui.sessions import FRESH_SECONDS, IDLE_SECONDS
 from tests.browser.conftest import LOOKS, PASSWORD, Look, Site, log_in, press
 from tests.browser.watching import barriers
 from tests.web.classic import HMAC, KEY
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.browser
 
 PAYLOAD = f"KEY_BASE64:{KEY} HMAC_KEY_BASE64:{HMAC}"
 ANNA = "cfg03ea17"
+SECONDS_OF_TRUST = 61
+"""After which a form asks whether its session lives before it is sent."""
 
 
 def show_qr(page: Page, site: Site) -> None:
@@ -79,6 +81,26 @@ def test_a_form_somebody_fills_in_keeps_the_page_from_ending(
     assert answer.value.status == 200
     page.get_by_role("button", name="Log out").click()
     expect(page.locator("body[data-awake]")).to_have_count(0)
+
+
+def test_what_was_typed_outlives_the_session(
+    open_browser: Callable[[Look], BrowserContext], site: Site
+) -> None:
+    page = open_browser(LOOKS[0]).new_page()
+    page.clock.install()
+    log_in(page, site)
+    page.goto(f"{site.url}/clients/{ANNA}")
+    page.locator("#f-note").fill("typed for an hour")
+    site.hands.forward(IDLE_SECONDS)
+    page.clock.fast_forward(SECONDS_OF_TRUST * 1000)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#logged-out")).to_be_focused()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Log in again").click()
+    log_in(opened.value, site)
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url(site.url + "/clients")
+    expect(page.get_by_text("typed for an hour")).to_be_visible()
 
 
 def test_keys_vanish_when_the_tab_is_left(page: Page, site: Site) -> None:

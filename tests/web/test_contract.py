@@ -78,7 +78,7 @@ SCHEMAS: dict[str, Check] = {
     "/api/overview": REGIONS,
     "/api/logs": REGIONS,
     "/api/watch": REGIONS,
-    "/api/awake": object_of(now=number),
+    "/api/awake": object_of(now=number, csrf=text),
     "/logs.json": object_of(exported=number, events=list_of(map_of(plain)), incomplete=truth),
 }
 LOGIN = object_of(login=text)

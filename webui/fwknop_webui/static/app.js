@@ -298,29 +298,58 @@
 	// ---- a form somebody is filling in: the page ends when nobody asks it for a quarter of an hour ----
 
 	const AWAKE_MS = 300000;
+	const SURE_MS = 60000;
 
 	const startKeepingAwake = () => {
 		const url = document.body.dataset.awake;
 		if (!url) return;
 		let asked = Date.now();
 		let watch = 0;
+		let sure = false;
+		// Whether the session lives. After a new login, in another tab, forms have its token.
 		const ask = async () => {
-			if (document.hidden || Date.now() - asked < AWAKE_MS) return;
 			asked = Date.now();
+			const answer = await fetch(url, { cache: "no-store", redirect: "error" });
+			if (answer.ok) {
+				const { csrf } = await answer.json();
+				for (const field of all("[name=csrf]")) field.value = csrf;
+			}
+			show("logged-out", answer.status === 403);
+			return answer.status !== 403;
+		};
+		const keep = async () => {
+			if (document.hidden || Date.now() - asked < AWAKE_MS) return;
 			try {
-				const answer = await fetch(url, { cache: "no-store", redirect: "error" });
-				// The session has ended: nothing is left to be kept.
-				if (answer.status === 403) clearInterval(watch);
+				if (!await ask()) clearInterval(watch);
 			} catch {
 				// It is tried again.
 			}
 		};
 		const touched = (event) => {
 			if (watch || event.target.form?.method !== "post") return;
-			watch = setInterval(ask, AWAKE_MS / 10);
-			document.addEventListener("visibilitychange", ask);
+			watch = setInterval(keep, AWAKE_MS / 10);
+			document.addEventListener("visibilitychange", keep);
+		};
+		// What was typed would be lost with a form that leads to the login.
+		const send = async (event) => {
+			const form = event.target;
+			if (sure || form.method !== "post" || !form.closest("main") || Date.now() - asked < SURE_MS) return;
+			event.preventDefault();
+			event.stopImmediatePropagation();
+			const lives = await ask().catch(() => true);
+			if (lives) {
+				sure = true;
+				form.requestSubmit(event.submitter);
+				sure = false;
+				return;
+			}
+			const note = document.getElementById("logged-out");
+			form.prepend(note);
+			note.focus();
+			asked = 0;
 		};
 		document.addEventListener("input", touched);
+		document.addEventListener("submit", send, true);
 	};
 
 	// ---- lists: a chip for each item, and a row to add one; what is sent is the field they stand for ----
