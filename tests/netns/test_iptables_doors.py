@@ -114,7 +114,9 @@ def test_the_rule_has_the_shape_that_guides_show(
     assert "-A INPUT -j FWKNOP_INPUT" in site.iptables("-S")
     (rule,) = site.rules("FWKNOP_INPUT")
     expected = f"-A FWKNOP_INPUT -s {CLIENT}/32 -p tcp -m tcp --dport 22 -m comment --comment "
-    assert rule in [f"{expected}_exp_{second} -j ACCEPT" for second in range(before + 30, after + 32)]
+    assert rule in [
+        f"{expected}_exp_{second} -j ACCEPT" for second in range(before + 30, after + 32)
+    ]
 
 
 def test_our_jump_comes_before_what_admins_put_second(
