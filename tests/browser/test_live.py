@@ -142,7 +142,7 @@ def test_polling_can_be_paused_and_stops_in_a_hidden_tab(page: Page, site: Site)
 
 def test_ended_session_says_so_and_leads_to_the_login(page: Page, site: Site) -> None:
     site.hands.forward(IDLE_SECONDS)
-    expect(page.get_by_text("Session expired")).to_be_visible()
+    expect(page.locator("#session-ended")).to_be_visible()
     page.get_by_role("link", name="Log in again").click()
     expect(page.get_by_label("Password")).to_be_focused()
 
