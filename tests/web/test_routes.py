@@ -20,7 +20,7 @@ from tests.web.visitor import Visitor
 CLIENT = "cfg03ea17"
 UNSAFE = [route for route in ROUTES if route.method != "GET"]
 PRIVATE = [route for route in ROUTES if not route.public]
-READING = {"status", "grants", "events", "clients", "watched"}
+READING = {"status", "grants", "events", "clients", "watched", "exposed"}
 
 
 def path_of(route: Route) -> str:
