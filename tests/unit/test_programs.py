@@ -14,7 +14,7 @@ STARTERS = {
     # nft, iptables and ubus for the daemon itself.
     "fwknopd/spawning.py": {"posix_spawn"},
     # A child that has nothing of the daemon's: jobs, and what becomes a command.
-    "fwknopd/workers.py": {"fork"},
+    "fwknopd/children.py": {"fork"},
     "fwknopd/commands.py": {"execve"},
     # `fwknopd --fw-list-all`, which becomes nft.
     "fwknopd/firewall_actions.py": {"execv"},
