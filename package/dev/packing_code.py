@@ -1,6 +1,6 @@
 """A module's byte code without what no program looks at.
 
-That is documentation, annotations (but those of classes, which dataclasses read), places in the
+That is documentation, annotations (of what classes have all but that there is one), places in the
 source, and what local variables and the functions of classes are called in full. A traceback
 names functions and their first lines.
 """
@@ -8,6 +8,7 @@ names functions and their first lines.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from inspect import CO_VARARGS, CO_VARKEYWORDS
@@ -19,6 +20,9 @@ PACKAGES = ("fwknopd", "fwknop_webui")
 
 _Function = TypeVar("_Function", ast.FunctionDef, ast.AsyncFunctionDef)
 _Node = TypeVar("_Node", ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_SPECIAL = {"ClassVar", "InitVar", "KW_ONLY"}
+"""Of what has such an annotation dataclasses make no field, or another one."""
+
 _LONGEST = 8
 """So many instructions fit one entry of a code object's table of lines."""
 _LOCAL = "."
@@ -94,7 +98,7 @@ class _Stripped(ast.NodeTransformer):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
         if self._in_class:
-            return node
+            return node if _SPECIAL & _names(node.annotation) else _of_any_type(node)
         if node.value is None:
             return ast.Pass()
         return ast.Assign([node.target], node.value)
@@ -106,6 +110,17 @@ class _Stripped(ast.NodeTransformer):
         self.generic_visit(node)
         for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         return node.orelse if for_types else node
+
+
+def _names(annotation: ast.expr) -> set[str]:
+    """What is named in an annotation, be it a text."""
+    return set(re.findall(r"\w+", ast.unparse(annotation)))
+
+
+def _of_any_type(node: ast.AnnAssign) -> ast.AnnAssign:
+    """Dataclasses and named tuples ask whether there is an annotation, not which."""
+    node.annotation = ast.Name("object", ast.Load())
+    return node
 
 
 def _reduced(code: CodeType, lines: bytes) -> CodeType:

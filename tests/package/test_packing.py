@@ -18,8 +18,8 @@ MODULES = {
     "cli": '''\
 """What is read at once."""
 from __future__ import annotations
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import InitVar, dataclass, field
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from fwknop_webui.part import deep
 if TYPE_CHECKING:
     from nowhere import Nothing
@@ -35,6 +35,14 @@ class Point:
     """Has a documentation."""
     x: int
     y: list[int] = field(default_factory=list)
+
+@dataclass
+class Special:
+    of_all: ClassVar[int] = 7
+    x: int
+    given: InitVar[int]
+    def __post_init__(self, given):
+        self.x += given + self.of_all
 
 class Bare:
     """Nothing but this."""
@@ -63,6 +71,7 @@ from fwknop_webui import NAME, cli, part
 print(NAME, cli.total(cli.Point(4)), cli.Pair(1, 2), cli.Point(1) == cli.Point(1), part.__path__)
 print(cli.__doc__, cli.total.__doc__, cli.Point.__doc__, cli.Bare.__doc__, end=" ")
 print(cli.total.__annotations__)
+print(cli.Special(1, 2))
 print(*cli.deep.WHERE)
 print("fwknop_webui.alone" in sys.modules)
 try:
@@ -106,9 +115,10 @@ def run(site: Path, *arguments: str) -> list[str]:
 
 
 def test_a_packed_package_does_what_its_sources_do(site: Path) -> None:
-    results, documented, where, early, *failure, missing = run(site, "-c", _USE)
+    results, documented, special, where, early, *failure, missing = run(site, "-c", _USE)
     assert results == "fwknop_webui 7 Pair(left=1, right=2) True []"
     assert documented == "None None . None {}"
+    assert special == "Special(x=10)"
     file = site / "fwknop_webui/part/deep.pyc"
     assert where == f"fwknop_webui.part.deep fwknop_webui.part {file}"
     assert early == "False"
