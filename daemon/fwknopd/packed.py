@@ -61,8 +61,14 @@ class Pack:
 
     def pieces(self) -> Iterator[Piece]:
         """Its pieces. Raises ImportError."""
-        head = zlib.decompress(self.parts()[0])
-        self._marks, self._lengths, listed = marshal.loads(head)  # noqa: S302
+        try:
+            head = zlib.decompress(self.parts()[0])
+            self._marks, self._lengths, listed = marshal.loads(head)  # noqa: S302
+        except (ValueError, TypeError, EOFError, zlib.error) as error:
+            raise ImportError(
+                f"{self.path} is damaged, or of another version than the program: "
+                "install fwknop-wrt and fwknop-wrt-webui of one version"
+            ) from error
         starts = [0] * len(self._marks)
         for lengths, names in listed:
             ends = list(map(add, starts, lengths))

@@ -75,6 +75,11 @@ class _Writer:
             self._out += b"i" + struct.pack("<i", value)
         elif isinstance(value, CodeType):
             self._code(value)
+        elif type(value) is slice:
+            # A constant since Python 3.14.
+            self._out += b":"
+            for part in (value.start, value.stop, value.step):
+                self.value(part)
         elif value == ():
             self._out += b")\0"
         elif isinstance(value, str | bytes | tuple | frozenset):
@@ -158,6 +163,9 @@ def _key(value: object) -> object:
     """The same for what may be written once: 1, 1.0 and True are not, nor are 0.0 and -0.0."""
     if isinstance(value, tuple | frozenset):
         return type(value), type(value)(map(_key, value))
+    if isinstance(value, slice):
+        # Older Pythons can't hash one, and slice(1) is slice(True) to every Python.
+        return slice, tuple(map(_key, (value.start, value.stop, value.step)))
     if isinstance(value, CodeType):
         return CodeType, id(value)
     return type(value), repr(value) if isinstance(value, float | complex) else value

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import marshal
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 
 from fwknop_webui.data import data_of
+from fwknopd.packed import Pack
 from package.dev import packing
 
 DAEMON = Path(__file__).parents[2] / "daemon"
@@ -159,6 +162,15 @@ def test_a_program_goes_on_with_the_packs_it_began_with_or_says_why_not(
     pack = tmp_path / "fwknop_webui/others.pack"
     told = f"{pack} is another one since this program began: restart it"
     assert said == ["fwknop_webui.alone" if how == "replaced" else told]
+
+
+@pytest.mark.parametrize("head", [marshal.dumps((1, 2)), marshal.dumps(3), b"?", b""])
+def test_a_pack_of_another_version_is_told(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "daemon.pack"
+    listed = zlib.compress(head)
+    path.write_bytes(len(listed).to_bytes(4, "little") + listed)
+    with pytest.raises(ImportError, match=r"daemon\.pack is damaged, or of another version"):
+        list(Pack(str(path)).pieces())
 
 
 def test_a_packed_module_is_run_by_its_name(site: Path) -> None:

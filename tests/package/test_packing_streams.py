@@ -98,6 +98,15 @@ def test_any_constants_come_back(constants: list[object]) -> None:
     assert repr(found.co_consts) == repr(code.co_consts)
 
 
+def test_a_slice_is_written_as_python_reads_it_since_3_14() -> None:
+    """Before, it makes none that is a constant, and reads none."""
+    code = code_of("").replace(co_consts=(slice(None, 3), slice(True, 1, None), slice(1)))
+    marks = free_marks([[code]])
+    written = joined(parted([code], marks), marks)
+    one, three = b"i\1\0\0\0", b"i\3\0\0\0"
+    assert b":N" + three + b"N" + b":T" + one + b"N" + b":N" + one + b"N" in written
+
+
 def test_marks_are_none_of_what_is_in_the_code() -> None:
     many = bytes(byte for last in range(240) for byte in (255, last))
     codes = [code_of("").replace(co_consts=(many, b"\xff", "\xff"))]
