@@ -1,4 +1,4 @@
-"""Pack a Python package for a router: byte code in few files that take a quarter of the room.
+"""Pack a Python package for a router: byte code in few files that take a fifth of the room.
 
 Usage: python -m package.dev.packing PACKAGE TARGET
 

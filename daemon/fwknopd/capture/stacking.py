@@ -12,6 +12,7 @@ import struct
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from fwknopd.capture.device import ANY_DEVICE
 from fwknopd.config.device_names import is_device_name
 
 TIME_LIMIT = 1.0
@@ -50,7 +51,10 @@ def devices_on_top(names: Collection[str]) -> tuple[str, ...]:
 
 
 def on_top_of(names: Collection[str], links: Sequence[Link]) -> tuple[str, ...]:
-    """Their bridges and VLANs, and those of these, in a fixed order. Pure."""
+    """Their bridges and VLANs, and those of these, in a fixed order. Pure.
+
+    One that is called ``any`` is left out: to the rules that word is every device.
+    """
     by_index = {link.index: link for link in links}
     found = {link.index for link in links if link.name in names}
     todo = list(found)
@@ -61,7 +65,7 @@ def on_top_of(names: Collection[str], links: Sequence[Link]) -> tuple[str, ...]:
         new = (above & by_index.keys()) - found
         found |= new
         todo += new
-    over = {by_index[index].name for index in found} - set(names)
+    over = {by_index[index].name for index in found} - {*names, ANY_DEVICE}
     return tuple(sorted(filter(is_device_name, over)))
 
 

@@ -29,7 +29,7 @@ from fwknopd.keys import encode_key_base64
 from fwknopd.policy.stanza import Stanza
 
 ENDED = 1
-"""ACCESS_EXPIRE_EPOCH of a client that is switched off: the first second of 1970."""
+"""ACCESS_EXPIRE_EPOCH of a client that is switched off. It must not be 0, which is never."""
 
 _ONE_WAY = "The comment is for you: an import does not read it."
 _COLUMN = 27

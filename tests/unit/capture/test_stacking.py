@@ -49,7 +49,7 @@ def test_what_is_left_of_a_list_has_an_end() -> None:
 
 
 def test_a_name_that_no_rule_can_hold_is_left_out() -> None:
-    links = (Link(2, "eth0", 3), Link(3, 'br"0', 4), Link(4, "br1"))
+    links = (Link(2, "eth0", 3), Link(3, 'br"0', 4), Link(4, "br1"), Link(5, "any", 0, 2))
     assert on_top_of(["eth0"], links) == ("br1",)
 
 
