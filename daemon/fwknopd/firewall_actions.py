@@ -20,7 +20,7 @@ from fwknopd.firewall.nft_process import find_nft, run_nft
 from fwknopd.firewall.nft_ruleset import DEFAULT_TABLE
 from fwknopd.firewall.process import find_program, run_program
 from fwknopd.options import Options
-from fwknopd.startup import iptables_settings
+from fwknopd.part_settings import iptables_settings
 
 TABLE = ("table", "inet", DEFAULT_TABLE)
 _ABSENT = "No such file or directory"

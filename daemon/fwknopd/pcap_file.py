@@ -14,7 +14,7 @@ from fwknopd.config.problems import ConfigError, Problem, Severity
 from fwknopd.config.settings import Configuration
 from fwknopd.engine import Engine, EngineSettings
 from fwknopd.options import Options
-from fwknopd.startup import policy_settings
+from fwknopd.part_settings import policy_settings
 
 BATCH = 1000
 

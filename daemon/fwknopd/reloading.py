@@ -20,15 +20,9 @@ from fwknopd.firewall.unused import UnusedFirewall
 from fwknopd.grants import Grant
 from fwknopd.intake import Intake
 from fwknopd.options import Options
+from fwknopd.part_settings import capture_request, engine_settings, needs_firewall
 from fwknopd.policy.stanza import clients_in
-from fwknopd.startup import (
-    capture_request,
-    engine_settings,
-    errors_of,
-    idle_problem,
-    load_configuration,
-    needs_firewall,
-)
+from fwknopd.startup import errors_of, idle_problem, load_configuration
 from fwknopd.uci_freshness import Freshness
 
 GONE = "its client was deleted, disabled or given new keys"

@@ -33,6 +33,7 @@ from fwknopd.loop import Loop
 from fwknopd.name_lookup import look_up
 from fwknopd.options import Options, absolute
 from fwknopd.owner_journal import OwnerJournal
+from fwknopd.part_settings import iptables_settings, needs_firewall, policy_settings
 from fwknopd.pid_file import AlreadyRunning, PidFile, PidFileError
 from fwknopd.replay import VolatileMemory
 from fwknopd.replay_journal import JournalError, ReplayJournal
@@ -41,12 +42,7 @@ from fwknopd.run_paths import RunPaths, run_paths, used_paths
 from fwknopd.sandbox import SandboxError, give_up_all_but, needed
 from fwknopd.service import Service
 from fwknopd.signals import SignalPipe
-from fwknopd.startup import (
-    iptables_settings,
-    load_configuration,
-    needs_firewall,
-    policy_settings,
-)
+from fwknopd.startup import load_configuration
 from fwknopd.workers import Workers
 
 START_FAULTS = (

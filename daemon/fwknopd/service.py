@@ -44,10 +44,10 @@ from fwknopd.loop import Loop
 from fwknopd.old_keys import OldKeys
 from fwknopd.options import Options
 from fwknopd.pacing import Pacing
+from fwknopd.part_settings import capture_request, engine_settings
 from fwknopd.policy.verdict import Refusal
 from fwknopd.reloading import Reloading
 from fwknopd.signals import SignalPipe
-from fwknopd.startup import capture_request, engine_settings
 from fwknopd.workers import Workers
 
 STOPPED = "Shutting down fwknopd; its firewall rules are removed"

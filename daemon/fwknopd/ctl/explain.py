@@ -99,8 +99,8 @@ def _offline(options: Namespace) -> Judge:
     # Loaded here: asking the daemon must not cost the crypto library.
     from fwknopd.clock import SystemClock
     from fwknopd.gpg_explaining import explained_now
+    from fwknopd.part_settings import policy_settings
     from fwknopd.policy.explanation import explain
-    from fwknopd.startup import policy_settings
 
     try:
         configuration = _configuration(options)

@@ -11,7 +11,7 @@ from fwknopd.config.invalid import InvalidValue
 from fwknopd.config.ipt_chain import IptChain, parse_ipt_chain
 from fwknopd.config.problems import ConfigError
 from fwknopd.firewall.iptables_rules import IptablesSettings, Role
-from fwknopd.startup import iptables_settings
+from fwknopd.part_settings import iptables_settings
 
 CONF = "/etc/fwknop/fwknopd.conf"
 

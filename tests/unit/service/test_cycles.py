@@ -16,8 +16,9 @@ from fwknopd.firewall import FirewallError
 from fwknopd.firewall.unused import UnusedFirewall
 from fwknopd.grants import Door
 from fwknopd.options import Options
+from fwknopd.part_settings import needs_firewall
 from fwknopd.runner import _firewall
-from fwknopd.startup import load_configuration, needs_firewall
+from fwknopd.startup import load_configuration
 from tests.unit.service.configs import LAPTOP, PHONE, stanza
 from tests.unit.service.doubles import NOW
 from tests.unit.service.rig import Rig

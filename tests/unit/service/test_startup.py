@@ -11,7 +11,8 @@ from fwknopd import configuration
 from fwknopd.capture.plan import PcapPlan
 from fwknopd.config.problems import ConfigError
 from fwknopd.options import Options
-from fwknopd.startup import capture_request, load_configuration
+from fwknopd.part_settings import capture_request
+from fwknopd.startup import load_configuration
 from tests.unit.service.configs import PHONE, stanza, uci_client, uci_network
 from tests.unit.service.rig import Rig
 from tests.unit.service.ubus import Ubus
