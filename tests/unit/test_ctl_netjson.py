@@ -218,8 +218,16 @@ def test_a_configuration_is_not_replaced_by_mistake(files: Files, capsys: Capsys
     assert files.import_("--apply") == 1
     assert "--force" in capsys.readouterr().err
     assert files.other.read_text() == ROUTER
+    # One template is not all of a router.
+    assert files.import_() == 0
+    told = capsys.readouterr().err
+    assert "clients that are not in the document go: Anna, bob\n" in told
+    assert "does not switch uci_enabled on" in told
     assert files.import_("--apply", "--force") == 0
+    assert "go: Anna, bob" in capsys.readouterr().err
     assert "config access 'access_1'" in files.other.read_text()
+    assert files.import_("--apply", "--force") == 0
+    assert " go: " not in capsys.readouterr().err
 
 
 def test_all_variables_that_are_missing_are_told_and_where_to_put_them(

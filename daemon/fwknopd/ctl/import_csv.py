@@ -17,13 +17,10 @@ from fwknopd.config.wanted_table import Beside, wanted_of
 from fwknopd.ctl.apply import load, make
 from fwknopd.ctl.client import RELOAD
 from fwknopd.ctl.errors import CtlError
-from fwknopd.ctl.output import print_note
+from fwknopd.ctl.output import listed, print_note
 from fwknopd.ctl.problems import config_error
 from fwknopd.ctl.verb import DEFAULT_UCI
 from fwknopd.uci_store import MAX_FILE_SIZE
-
-FEW = 5
-"""Names that are told when many are meant."""
 
 
 def import_table(options: Namespace) -> int:
@@ -62,9 +59,8 @@ def _text(file: str) -> str:
 def _refuse_known(names: list[str]) -> None:
     """Raises CtlError when there are any."""
     if names:
-        more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
         raise CtlError(
-            f"there are clients of these names already: {', '.join(names[:FEW])}{more}",
+            f"there are clients of these names already: {listed(names)}",
             "Take them out of the table; or, to change what its columns say of them, add --force",
             "exists",
         )

@@ -12,13 +12,14 @@ from pathlib import Path
 from fwknopd.config.convert import masked_uci, uci_secrets
 from fwknopd.config.netjson_reading import uci_from_netjson, variables_from_json
 from fwknopd.config.netjson_writing import SPARE_BYTES, ExportedNetjson, netjson_from_uci
-from fwknopd.config.uci_config import configuration_from_uci
+from fwknopd.config.old_key_sections import name_of
+from fwknopd.config.uci_config import configuration_from_uci, uci_enabled
 from fwknopd.config.uci_differences import differences
 from fwknopd.config.uci_format import decode_text
 from fwknopd.config.uci_model import UciPackage
 from fwknopd.ctl.conversion import difference, problem_json, show
 from fwknopd.ctl.errors import CtlError
-from fwknopd.ctl.output import print_json, print_note
+from fwknopd.ctl.output import listed, print_json, print_note
 from fwknopd.ctl.private_file import write_private
 from fwknopd.regular_file import open_regular, read_limited
 from fwknopd.uci_store import MAX_FILE_SIZE, UciStore
@@ -85,6 +86,7 @@ def import_document(options: Namespace) -> int:
     problems = configuration_from_uci(package, file).problems
     store = UciStore(Path(options.uci))
     old = store.load().package if store.path.exists() else UciPackage()
+    _note_gone(old, package)
     changes = difference(
         masked_uci(old), masked_uci(package, uci_secrets(old.sections)), str(store.path)
     )
@@ -94,6 +96,21 @@ def import_document(options: Namespace) -> int:
         summary = f"{store.path} is written. To use it now: fwknopctl reload"
     show(changes, (), problems, summary, written=options.apply, as_json=options.json)
     return 0
+
+
+def _note_gone(old: UciPackage, new: UciPackage) -> None:
+    """The document is all there is afterwards, and a template is only a part of it."""
+    before, after = (
+        [name_of(section) or section.id for section in package.of_type("access")]
+        for package in (old, new)
+    )
+    if gone := [name for name in before if name not in after]:
+        print_note(f"clients that are not in the document go: {listed(gone)}")
+    if uci_enabled(old) and not uci_enabled(new):
+        print_note(
+            "the document does not switch uci_enabled on, which it is now: the daemon would go by "
+            "the classic files, or stay idle without them"
+        )
 
 
 def _variables(file: str | None) -> Mapping[str, str]:

@@ -15,6 +15,9 @@ from contextlib import contextmanager
 
 from fwknopd.ctl.errors import CtlError
 
+FEW = 5
+"""Names that are told when many are meant."""
+
 GREEN, RED, YELLOW = "32", "31", "33"
 _GAP = "  "
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -105,6 +108,12 @@ def print_error(error: CtlError, *, as_json: bool) -> None:
 def print_note(text: str) -> None:
     """Something to know that is no error; on stderr, so that output stays usable."""
     print(f"fwknopctl: note: {clean(text)}", file=sys.stderr)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(names[:FEW]) + more
 
 
 def no_more_output() -> None:
