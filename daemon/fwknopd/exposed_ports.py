@@ -22,6 +22,12 @@ Json = dict[str, Any]
 BELIEVED = 30.0
 """Seconds for which an answer is believed: it takes a run of nft, and pages ask all the time."""
 
+SLOW = 0.5
+"""Knocks wait during a look. After one of so many seconds nobody looks again for a while,"""
+
+REST = 20
+"""which is so many times as long as the look was, whoever asks."""
+
 
 class ExposedPorts:
     """Asks about ports, and remembers the answer for a while."""
@@ -31,25 +37,25 @@ class ExposedPorts:
         self._asked: tuple[object, ...] = ()
         self._found: Found | None = None
         self._problem = ""
-        self._until = -inf
+        self._until = self._resting_until = -inf
 
     def told(self, arguments: Json) -> Json:
         """What the verb answers. Raises VerbError for ports that are none."""
         asked, owners = _asked(arguments.get("ports", "")), self._owners()
         ports = sorted(asked or owners)
-        looked_at = ports[:MOST_PORTS]
         if ports:
-            self._look(frozenset(looked_at), anew=bool(arguments.get("anew")))
+            self._look(frozenset(ports[:MOST_PORTS]), anew=bool(arguments.get("anew")))
         found = self._found if ports else None
         exposures = found.exposures if found else ()
+        judged = found.ports if found else frozenset()
         items = [self._item(each, owners.get(each.port, ())) for each in exposures]
         not_closed = {each.port for each in exposures}
         return {
             "ports": _merged(item for item in items if asked or item["clients"]),
-            "closed": [str(p) for p in looked_at if p not in not_closed] if found else [],
+            "closed": [str(p) for p in sorted(judged - not_closed)],
             "devices": list(found.devices) if found else [],
             "detail": self._problem if ports else "",
-            "more": len(ports) - len(looked_at),
+            "more": len(ports) - len(judged) if found else max(0, len(ports) - MOST_PORTS),
         }
 
     def _owners(self) -> dict[PortSpec, list[Stanza]]:
@@ -62,15 +68,27 @@ class ExposedPorts:
 
     def _look(self, ports: frozenset[PortSpec], *, anew: bool) -> None:
         service = self._service
-        asked, now = (ports, service.guard.devices), service.clock.monotonic()
-        if asked == self._asked and now < self._until and not anew:
+        asked, began = (ports, service.guard.devices), service.clock.monotonic()
+        is_same, is_resting = asked == self._asked, began < self._resting_until
+        if is_same and (is_resting or (began < self._until and not anew)):
             return
-        self._asked, self._found, self._problem = asked, None, ""
+        self._asked, self._found = (), None
+        if is_resting:
+            left = self._resting_until - began
+            self._problem = (
+                "looking at these rules takes this router long, and knocks wait meanwhile: "
+                f"ask again in {left:.0f} seconds"
+            )
+            return
+        self._problem = ""
         try:
             self._found = _exposed(service, ports)
         except FirewallError as error:
             self._problem = str(error)
-        self._until = service.clock.monotonic() + BELIEVED
+        ended = service.clock.monotonic()
+        self._asked, self._until = asked, ended + BELIEVED
+        if ended - began > SLOW:
+            self._resting_until = ended + REST * (ended - began)
 
     def _item(self, found: Exposure, owners: Iterable[Stanza]) -> Json:
         settings, port = self._service.engine.settings.policy, found.port

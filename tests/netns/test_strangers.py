@@ -12,7 +12,7 @@ from socket import if_indextoname
 
 import pytest
 
-from fwknopd.firewall import FirewallError, exposure
+from fwknopd.firewall import FirewallError, exposure, nft_process
 from fwknopd.firewall.default_routes import default_devices
 from fwknopd.firewall.exposure import Exposure, Found, exposed
 from fwknopd.firewall.nft_first_packet import FirstPacket
@@ -207,8 +207,9 @@ def test_strangers_come_by_devices_with_a_default_route(site: Site) -> None:
         finally:
             site.router.ip("route", "del", "default")
     by = ("open", "rule", "Allow-SSH-WAN", "inet fw4 input_wan")
-    assert found == Found(("eth1",), (Exposure(ssh, "eth1", 4, *by),))
-    assert everywhere == found
+    exposures = (Exposure(ssh, "eth1", 4, *by),)
+    assert found == Found(("eth1",), frozenset((ssh, web)), exposures)
+    assert everywhere == Found(("eth1",), frozenset((ssh,)), exposures)
 
 
 def test_several_ways_out_are_all_seen(site: Site) -> None:
@@ -235,6 +236,16 @@ def test_what_iptables_legacy_may_refuse_is_left_alone(
         exposed([PortSpec(Protocol.TCP, 22)], MARK, ["eth1"], "inet fwknopd")
 
 
+def test_of_rules_that_were_not_read_to_their_end_nothing_is_said(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last table may be the one that refuses everything."""
+    site.reset("wan-ssh-rule")
+    monkeypatch.setattr(nft_process, "LISTING_LIMIT", 4096)
+    with site.router.entered(), pytest.raises(FirewallError, match="more than fwknopd reads"):
+        nft_process.list_rules()
+
+
 def test_a_daemon_tells_which_port_is_open_anyway(tmp_path: Path) -> None:
     rules = router_ruleset("wan-ssh-rule").replace('"eth1"', '"eth0"')
     access = f"{ACCESS}OPEN_PORTS tcp/22, tcp/443\n"
@@ -250,6 +261,54 @@ def test_a_daemon_tells_which_port_is_open_anyway(tmp_path: Path) -> None:
     assert (port["port"], port["how"], port["name"]) == ("tcp/22", "rule", "Allow-SSH-WAN")
     assert (port["device"], port["versions"], answer["closed"]) == ("eth0", [4], ["tcp/443"])
     assert "tcp/443: shut to strangers on eth0" in text
+
+
+KNOWN = "ct state established,related accept\nmeta l4proto ipv6-icmp accept"
+
+
+def base(hook: str, rules: str, policy: str = "accept", more: str = "") -> str:
+    priority = more or ("dstnat" if hook == "prerouting" else "filter")
+    kind = "nat" if priority == "dstnat" else "filter"
+    head = f"type {kind} hook {hook} priority {priority}; policy {policy};"
+    first = KNOWN if kind == "filter" and hook != "output" else ""
+    return f"chain {hook}_{policy} {{\n{head}\n{first}\n{rules}\n}}\n"
+
+
+DNATTED = base("input", "ct status dnat accept\nreject")
+TRICKS = {
+    "a condition turned round": base("input", "ct state ! established,related reject"),
+    "bits of a state": base("input", "ct state & (established|related) == 0 reject"),
+    "everything else of a map": base(
+        "input", "ct state vmap { established : accept, * : drop }\nreject"
+    ),
+    "everything else of a set": base("input", "meta l4proto { udp, * } reject"),
+    "a chain without a name": base("input", "udp dport 53 jump {\nreject\n}"),
+    "accepted in a chain without a name": base("input", "tcp dport 9 jump {\naccept\n}\nreject"),
+    "a dormant table": f"flags dormant\n{base('input', 'reject')}",
+    "a large part of the world": base("input", "ip saddr 192.0.0.0/5 accept\nreject"),
+    "a large part of the world by IPv6": base("input", "ip6 saddr 2001::/16 accept\nreject"),
+    "answers stopped on their way out": base("output", "tcp sport 22 drop"),
+    "answers stopped at last": base("postrouting", "tcp sport 22 drop", more="300"),
+    "states before there are any": base("prerouting", "ct state invalid drop", more="raw"),
+    "led to where it goes anyway": DNATTED + base("prerouting", "tcp dport 22 redirect to :22"),
+    "led by a map that has nothing": DNATTED
+    + base("prerouting", f"dnat ip to tcp dport map {{ 8080 : {HOST} }}"),
+    "a chain for NAT that drops": base("prerouting", "tcp dport 22 drop"),
+    "a socket that is not transparent": base("input", "socket transparent 0 reject"),
+    "none at a time": base("input", "ct count over 0 reject"),
+    "one a day": base("input", "limit rate over 1/day burst 1 packets reject"),
+}
+
+
+def test_nobody_is_sure_and_wrong_of_what_is_easily_misread(site: Site) -> None:
+    ports = count(30000)
+    for trick, rules in TRICKS.items():
+        site.router.nft(f"flush ruleset\ntable inet filter {{\n{rules}}}\n")
+        judge = judge_of(listed(site))
+        for version in (4, 6):
+            reach = judge.fate(FirstPacket("eth1", version, "tcp", 22)).reach
+            gets_in = tried(site, version, 22, next(ports))
+            assert reach not in SURE or gets_in is (reach is Reach.OPEN), (trick, version, reach)
 
 
 def test_what_is_said_of_random_rules_is_what_happens(site: Site) -> None:

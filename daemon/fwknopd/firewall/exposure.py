@@ -24,8 +24,11 @@ from fwknopd.spa.request import PortSpec, Protocol
 MOST_PORTS = 100
 """Ports looked at; each is some ms of a slow router's."""
 
-_MOST = 150
-"""Findings told, so that they fit what a child may answer."""
+_MOST_BYTES = 60_000
+"""Of findings, so that they fit what a child may answer."""
+
+_SECONDS = 2.0
+"""For judging: knocks wait meanwhile, and some hundred rules take milliseconds."""
 
 _NET = Path("/proc/thread-self/net")
 _LEGACY = ("ip_tables_names", "ip6_tables_names")
@@ -54,16 +57,21 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``devices``: by which strangers come. Ports that are no ``exposures`` are closed there."""
+    """``devices``: by which strangers come. Of ``ports``, which were looked at, those that are
+    no ``exposures`` are closed there."""
 
     devices: tuple[str, ...]
+    ports: frozenset[PortSpec]
     exposures: tuple[Exposure, ...]
 
 
 def exposed(
     ports: Collection[PortSpec], mark: int, devices: Sequence[str], own_table: str
 ) -> Found:
-    """How strangers fare by all rules but our own. Raises FirewallError if nobody can tell."""
+    """How strangers fare by all rules but our own, as many ports as can be told.
+
+    Raises FirewallError if nobody can tell.
+    """
     _check_legacy()
     places = _places(devices)
     if not places:
@@ -76,9 +84,14 @@ def exposed(
     def told() -> Sequence[str]:
         return _told(listing, ports, places, mark, own_table)
 
-    # What is empty is one empty text.
-    found = tuple(map(_read, filter(None, asked_apart(told))))
-    return Found(tuple(dict.fromkeys(device for device, _ in places)), found)
+    # First how many ports it is.
+    counted, *found = asked_apart(told, _SECONDS)
+    try:
+        looked_at = frozenset(sorted(ports)[: int(counted)])
+        exposures = tuple(map(_read, found))
+    except ValueError:
+        raise FirewallError("the process that judges rules was cut short") from None
+    return Found(tuple(dict.fromkeys(device for device, _ in places)), looked_at, exposures)
 
 
 def _check_legacy() -> None:
@@ -125,8 +138,16 @@ def _told(
 ) -> list[str]:
     import json
 
-    found = _exposures(listing, ports, places, mark, own_table)
-    return [json.dumps(asdict(item), default=str) for item in found][:_MOST]
+    lines: list[str] = []
+    size = counted = 0
+    for told in _exposures(listing, ports, places, mark, own_table):
+        new = [json.dumps(asdict(item), default=str, ensure_ascii=False) for item in told]
+        size += sum(len(line.encode("utf-8", "replace")) + 1 for line in new)
+        if size > _MOST_BYTES:
+            break
+        lines += new
+        counted += 1
+    return [str(counted), *lines]
 
 
 def _exposures(
@@ -135,7 +156,8 @@ def _exposures(
     places: Sequence[tuple[str, int]],
     mark: int,
     own_table: str,
-) -> Iterator[Exposure]:
+) -> Iterator[list[Exposure]]:
+    """Of each port how strangers get in, none for one that is closed."""
     from fwknopd.firewall.nft_first_packet import FirstPacket
     from fwknopd.firewall.nft_listing import Ruleset
     from fwknopd.firewall.nft_rule_names import named
@@ -145,13 +167,17 @@ def _exposures(
     own = OwnAddresses()
     judge = Judge(Ruleset(listing), mark, own_table, own.has)
     for port in sorted(ports)[:MOST_PORTS]:
+        found = []
         for device, version in places:
             fate = judge.fate(FirstPacket(device, version, port.protocol.value, port.port))
             if fate.reach is not Reach.CLOSED:
                 to = fate.target
                 how, name = named(fate)
                 led = (True, to.here, to.address, to.port) if to else ()
-                yield Exposure(port, device, version, fate.reach, how, name, fate.chain, *led)
+                found.append(
+                    Exposure(port, device, version, fate.reach, how, name, fate.chain, *led)
+                )
+        yield found
 
 
 def _read(text: str) -> Exposure:

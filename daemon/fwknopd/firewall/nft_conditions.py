@@ -22,13 +22,22 @@ from fwknopd.firewall.nft_marks import SETS, TEST, Effect, effect_on_mark
 from fwknopd.firewall.nft_stranger_addresses import is_among, is_at, unreachable
 from fwknopd.firewall.nft_walk import NEUTRAL
 
-_VALUE = r'(?P<value>\{[^}]*\}|@\S+|"[^"]*"(?:-"[^"]*")?|[^\s{}"]+)'
+# Neither `! x` nor `& x == y` is a value.
+_VALUE = r'(?P<value>\{[^}]*\}|@\S+|"[^"]*"(?:-"[^"]*")?|[^\s{}"!&(][^\s{}"]*)'
 _OP = r"(?:(?P<op>!=|==|<=|>=|<|>) )?"
 _KEY = (
     r"(?:(?:meta|ether|vlan|ip6?|tcp|udp|th|rt) \w+|[io]if\w*"
-    r"|socket \w+(?: \w+)?|ct (?:(?:original|reply) (?:ip6? )?[\w-]+|\w+))"
+    r"|socket (?:transparent|wildcard|mark|cgroupv2 level \d+)"
+    r"|ct (?:(?:original|reply) (?:ip6? )?[\w-]+|\w+))"
 )
 _FLAGS = r"\(?\w+(?:(?: \| |,)\w+)*\)?"
+
+_COUNT = re.compile(r"ct count over (?P<number>\d{1,9})(?!\d)")
+_RATE = re.compile(
+    r"limit rate over \d+(?: ?[a-z]+)?/(?:second|minute)(?: burst (?P<burst>\d{1,9}) \w+)?"
+)
+_WIDE = 5
+"""The burst of a limit that tells none."""
 
 Judge = Callable[[re.Match[str], Seen], Met]
 
@@ -38,8 +47,15 @@ def met_by(rest: str, seen: Seen) -> tuple[str, Met] | None:
     for pattern, judge in _STATEMENTS:
         match = pattern.match(rest)
         if match:
-            return rest[match.end() :].lstrip(), judge(match, seen)
+            met = Met.MAYBE if _is_of_any(match) else judge(match, seen)
+            return rest[match.end() :].lstrip(), met
     return None
+
+
+def _is_of_any(match: re.Match[str]) -> bool:
+    """Whether a set is asked for that has ``*``, which is anything."""
+    value = match.groupdict().get("value") or ""
+    return "*" in values_of(value)
 
 
 def entry_of(key: str, entries: Iterable[str], seen: Seen) -> str | None:
@@ -70,7 +86,7 @@ def _may(_match: re.Match[str], _seen: Seen) -> Met:
 
 
 def _limit(match: re.Match[str], _seen: Seen) -> Met:
-    return Met.NO if match["over"] else Met.AT_FIRST
+    return Met.AT_FIRST if not match["over"] else Met.NO if _is_wide(match[0]) else Met.MAYBE
 
 
 def _counted(match: re.Match[str], _seen: Seen) -> Met:
@@ -78,7 +94,17 @@ def _counted(match: re.Match[str], _seen: Seen) -> Met:
 
     With a limit, those beyond it may be what the rule is about.
     """
-    return Met.NO if " over " in match["body"] else Met.MAYBE
+    body = match["body"]
+    return Met.NO if " over " in body and _is_wide(body) else Met.MAYBE
+
+
+def _is_wide(limit: str) -> bool:
+    """Whether a stranger's first packet is surely not beyond it."""
+    count = _COUNT.search(limit)
+    if count is not None:
+        return int(count["number"]) >= _WIDE
+    rate = _RATE.search(limit)
+    return rate is not None and int(rate["burst"] or _WIDE) >= _WIDE
 
 
 def _device(match: re.Match[str], seen: Seen) -> Met:
@@ -97,17 +123,21 @@ def _fits(name: str, device: str) -> bool:
     return device.startswith(name[:-1]) if name.endswith("*") else name == device
 
 
-def _state(match: re.Match[str], _seen: Seen) -> Met:
+def _state(match: re.Match[str], seen: Seen) -> Met:
+    if not seen.tracked:
+        return Met.MAYBE
     return compared("new" in values_of(match["value"]), match["op"])
 
 
 def _status(match: re.Match[str], seen: Seen) -> Met:
-    if match["value"] != "dnat":
+    if match["value"] != "dnat" or not seen.tracked:
         return Met.MAYBE
     return compared(seen.packet.translated, match["op"])
 
 
-def _direction(match: re.Match[str], _seen: Seen) -> Met:
+def _direction(match: re.Match[str], seen: Seen) -> Met:
+    if not seen.tracked:
+        return Met.MAYBE
     return compared(match["value"] == "original", match["op"])
 
 
@@ -134,14 +164,9 @@ def _address(match: re.Match[str], seen: Seen) -> Met:
 
 
 def _kind_of_place(match: re.Match[str], seen: Seen) -> Met:
-    if seen.packet.translated:
+    if seen.packet.translated is not False:
         return Met.MAYBE
     return compared("local" in values_of(match["value"]), match["op"])
-
-
-def _way_back(match: re.Match[str], _seen: Seen) -> Met:
-    known = {"missing": False, "exists": True}.get(match["value"])
-    return compared(known, match["op"])
 
 
 def _mark(match: re.Match[str], seen: Seen) -> Met:
@@ -215,7 +240,8 @@ _STATEMENTS: tuple[tuple[re.Pattern[str], Judge], ...] = (
     (_pattern(rf"(?P<family>ip6?) (?P<end>[sd]addr) {_OP}{_VALUE}"), _address),
     (re.compile(r"(?:icmpv6|icmp|igmp|esp|ah|comp|arp|sctp|dccp|udplite) "), _is_not),
     (_pattern(rf"fib daddr(?: \. iif)? type {_OP}{_VALUE}"), _kind_of_place),
-    (_pattern(rf"fib saddr(?: \. (?:mark|iif))* (?:oif|check) {_OP}{_VALUE}"), _way_back),
+    # The way back may be in a table that only answers with a mark are led by.
+    (_pattern(rf"fib saddr(?: \. (?:mark|iif))* (?:oif|check) {_OP}{_VALUE}"), _may),
     (TEST, _mark),
     (_pattern(rf"{_KEY} (?:& \S+ )?{_OP}{_VALUE}"), _may),
 )

@@ -50,10 +50,10 @@ def guards_input(mark: int) -> bool:
     return _READY in asked_apart(told)
 
 
-def asked_apart(told: Callable[[], Sequence[str]]) -> list[str]:
-    """The texts that ``told`` returns in a child. Raises FirewallError."""
+def asked_apart(told: Callable[[], Sequence[str]], seconds: float = TIME_LIMIT) -> list[str]:
+    """The texts that ``told`` returns in a child, in so many seconds. Raises FirewallError."""
     try:
-        outcome = run_apart(lambda: _END.join(told()).encode("utf-8", "replace"), TIME_LIMIT)
+        outcome = run_apart(lambda: _END.join(told()).encode("utf-8", "replace"), seconds)
     except OSError as error:
         raise FirewallError(f"no process can be started to judge rules: {error}") from error
     if outcome.fault:

@@ -32,8 +32,9 @@ class Met(Enum):
 class FirstPacket:
     """The first packet of a stranger's connection, on its way through the rules.
 
-    ``port`` None is one that can't be told. Once ``translated`` it goes to ``address``, or to
-    one that can't be told; before that to the router's own.
+    ``port`` None is one that can't be told. Once a rule has led it elsewhere it goes to
+    ``address``, or to one that can't be told; before that to the router's own. ``translated``
+    None: whether that makes it another connection to the kernel can't be told.
     """
 
     device: str
@@ -41,7 +42,7 @@ class FirstPacket:
     protocol: str
     port: int | None
     address: Address | None = None
-    translated: bool = False
+    translated: bool | None = False
 
 
 @dataclass(slots=True)
@@ -54,11 +55,12 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a statement is judged by."""
+    """What a statement is judged by. ``tracked``: the kernel knows its connection by then."""
 
     packet: FirstPacket
     marks: Marks
     by_iptables: bool
+    tracked: bool = True
 
 
 def values_of(text: str) -> list[str]:

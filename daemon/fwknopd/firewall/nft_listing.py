@@ -11,6 +11,9 @@ from dataclasses import dataclass
 _TABLE = re.compile(
     r"^table (?P<name>\S+ \S+) \{[^\n]*\n(?P<body>(?:\t[^\n]*\n|\n)*)\}", re.MULTILINE
 )
+_DORMANT = re.compile(r"^\tflags [^\n]*\bdormant\b", re.MULTILINE)
+# A chain without a name, in the rule that leads to it.
+_OPENS = re.compile(r"\b(?:jump|goto) \{$")
 _CHAIN = re.compile(
     r"^\tchain (?P<name>\S+) \{[^\n]*\n(?P<body>(?:\t\t[^\n]*\n|\n)*)\t\}", re.MULTILINE
 )
@@ -64,11 +67,13 @@ class ListedChain:
 
 
 class Ruleset:
-    """All chains of a listing."""
+    """All chains of a listing, but for those of tables that are dormant: they do nothing."""
 
     def __init__(self, listing: str) -> None:
         self._tables: dict[str, dict[str, ListedChain]] = {}
         for table in _TABLE.finditer(listing):
+            if _DORMANT.search(table["body"]):
+                continue
             chains = (_chain(table["name"], found) for found in _CHAIN.finditer(table["body"]))
             self._tables[table["name"]] = {chain.name: chain for chain in chains}
 
@@ -102,7 +107,7 @@ class Ruleset:
 
 
 def _chain(table: str, found: re.Match[str]) -> ListedChain:
-    lines = [line.strip() for line in found["body"].splitlines()]
+    lines = list(_lines(found["body"]))
     base = next((match for line in lines if (match := _BASE.match(line))), None)
     rules = tuple(line for line in lines if line and not _BASE.match(line))
     if base is None:
@@ -110,6 +115,20 @@ def _chain(table: str, found: re.Match[str]) -> ListedChain:
     policy = base["policy"] or "accept"
     priority = _priority(base["priority"])
     return ListedChain(table, found["name"], base["hook"], priority, policy, rules, base["type"])
+
+
+def _lines(body: str) -> Iterator[str]:
+    """The rules, each in a line; one that leads to a chain without a name has that within it."""
+    lines = iter(body.splitlines())
+    for line in lines:
+        text = line.strip()
+        if _OPENS.search(line):
+            end = line[: len(line) - len(line.lstrip())] + "}"
+            for inner in lines:
+                text += f" {inner.strip()}"
+                if inner.startswith(end):
+                    break
+        yield text
 
 
 def _priority(text: str) -> int:

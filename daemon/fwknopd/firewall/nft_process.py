@@ -60,6 +60,11 @@ def list_rules() -> str:
     """All rules of this network namespace, without what is in sets. Raises FirewallError."""
     answer = run_nft(["-t", "list", "ruleset"], output_limit=LISTING_LIMIT, only_looks=True)
     if answer.status == 0:
+        if len(answer.output.encode("utf-8", "surrogatepass")) >= LISTING_LIMIT:
+            raise FirewallError(
+                f"this machine's rules are more than fwknopd reads ({LISTING_LIMIT >> 20} MiB), "
+                "so nobody can tell what they do"
+            )
         return answer.output
     if is_forbidden(answer):
         raise FirewallError(NOT_ALLOWED)

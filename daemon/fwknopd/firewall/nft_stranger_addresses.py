@@ -10,23 +10,41 @@ from fwknopd.policy.stanza import Address
 _PUBLIC6 = 1 << 125
 """So many addresses are public of IPv6: 2000::/3."""
 
-_FEW = 16
-"""Less than one in so many addresses picks somebody out; it is nobody in particular."""
+_FEW = {4: 1 << 16, 6: 1 << 96}
+"""So many public addresses, or fewer, are somebody in particular: one /16, or one /32."""
+
+_ALL4 = (0, (1 << 32) - 1)
+_INSIDE = tuple(
+    (int(network[0]), int(network[-1]))
+    for network in map(
+        ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.168.0.0/16", "224.0.0.0/3"),
+        ),
+    )
+)
+"""Addresses that no stranger has."""
 
 Range = tuple[int, int, int]
 """IP version, first and last address."""
 
 
 def is_among(values: Sequence[str], version: int) -> bool | None:
-    """Whether anybody has one of these addresses: all have (True), or only a few (False)."""
+    """Whether a stranger has one of these addresses: all have (True), or hardly any (False)."""
     ranges = [_range(value) for value in values]
-    whole = 1 << 32 if version == 4 else _PUBLIC6
     parts = [0 if r is None else _public(r) for r in ranges]
     if None in ranges or any(r and r[0] != version for r in ranges):
         return None
-    if whole in parts:
+    if any(map(_is_everybody, ranges)):
         return True
-    return False if sum(parts) * _FEW <= whole else None
+    return False if sum(parts) <= _FEW[version] else None
+
+
+def _is_everybody(found: Range | None) -> bool:
+    if found is None:
+        return False
+    return found[1:] == _ALL4 if found[0] == 4 else _public(found) == _PUBLIC6
 
 
 def is_at(values: Sequence[str], address: Address) -> bool | None:
@@ -69,5 +87,9 @@ def _public(found: Range) -> int:
     """How many public addresses it holds."""
     version, first, last = found
     if version == 4:
-        return last - first + 1
-    return max(0, min(last, 2 * _PUBLIC6 - 1) - max(first, _PUBLIC6) + 1)
+        return last - first + 1 - sum(_common(first, last, *inside) for inside in _INSIDE)
+    return _common(first, last, _PUBLIC6, 2 * _PUBLIC6 - 1)
+
+
+def _common(first: int, last: int, other_first: int, other_last: int) -> int:
+    return max(0, min(last, other_last) - max(first, other_first) + 1)

@@ -14,12 +14,9 @@ from ipaddress import ip_address
 from fwknopd.firewall.nft_conditions import entry_of, met_by
 from fwknopd.firewall.nft_first_packet import VERSIONS, FirstPacket, Marks, Met, Seen
 from fwknopd.firewall.nft_listing import ListedChain
-from fwknopd.firewall.nft_walk import Place
+from fwknopd.firewall.nft_walk import DEPTH, LONGEST_WAY, Place
 from fwknopd.policy.stanza import Address
 
-# As deep as the kernel lets chains jump, and more rules than any packet should have to pass.
-_DEPTH = 16
-_LONGEST_WAY = 20_000
 _GO = re.compile(r"(?P<how>jump|goto) (?P<chain>[^\s,}]+)")
 _LEADS = re.compile(r"(?P<how>dnat|redirect)(?: (?P<family>ip6?))?(?: to (?P<to>[^\s{]+))?(?= |$)")
 # These are for packets of one kind alone, which is not listed before them.
@@ -27,6 +24,8 @@ _REJECT = re.compile(r"reject with (?P<what>tcp|icmp|icmpv6) ")
 _REJECTED = {"tcp": ("tcp", 4, 6), "icmp": ("", 4), "icmpv6": ("", 6)}
 _VMAP = re.compile(r"(?P<key>[a-z]\w*(?: \w+)?) vmap (?:\{(?P<entries>[^}]*)\}|@\S+)")
 _WORD = re.compile(r"(?:accept|drop|reject|return|continue|masquerade|snat)(?= |$)")
+# Not what a map says.
+_LITERAL = re.compile(r"[0-9a-f.:\[\]-]+")
 _TO = re.compile(r"(?P<v4>\d[\d.]*)?(?:\[(?P<v6>[0-9a-f:]+)\])?(?::(?P<port>\d{1,5}))?")
 
 
@@ -82,9 +81,15 @@ class Chains:
     """The chains of one table, and what may become of a packet in each."""
 
     def __init__(
-        self, chains: Mapping[str, ListedChain], packet: FirstPacket, marks: Marks
+        self,
+        chains: Mapping[str, ListedChain],
+        packet: FirstPacket,
+        marks: Marks,
+        *,
+        tracked: bool = True,
     ) -> None:
         self._chains, self._packet, self._marks = chains, packet, marks
+        self._tracked = tracked
         self._known: dict[tuple[str, bool], Fates] = {}
         self._depth = self._passed = 0
 
@@ -112,9 +117,9 @@ class Chains:
     def _rule(self, rule: str, chain: ListedChain) -> _Effect:
         place = (rule, chain.title)
         self._passed += 1
-        if self._passed > _LONGEST_WAY:
+        if self._passed > LONGEST_WAY:
             return _Effect({UNKNOWN: place})
-        seen = Seen(self._packet, self._marks, chain.is_by_iptables)
+        seen = Seen(self._packet, self._marks, chain.is_by_iptables, self._tracked)
         # Of those of iptables, less is listed than they ask for.
         rest, doubts = rule, {Met.MAYBE} if seen.by_iptables else set()
         while rest:
@@ -147,7 +152,7 @@ class Chains:
 
     def _went(self, match: re.Match[str], place: Place) -> _Effect:
         target = self._chains.get(match["chain"])
-        if target is None or self._depth >= _DEPTH:
+        if target is None or self._depth >= DEPTH:
             return _Effect({UNKNOWN: place}, stays=True, leaves=True)
         ends = self.fates(target)
         comes_back = ends.pop(GOES_ON, None) is not None
@@ -184,7 +189,12 @@ def _led(match: re.Match[str], place: Place, packet: FirstPacket) -> _Effect:
     versions = {VERSIONS[family]} if family else {4, 6}
     if target.address is not None:
         versions &= {target.address.version}
-    return _Effect({(End.LED, target): place}) if packet.version in versions else _STAYS
+    if packet.version not in versions:
+        return _STAYS
+    # A map may have nothing for the packet, which then goes on to the next rule.
+    to = match["to"]
+    is_sure = match["how"] == "redirect" if to is None else _LITERAL.fullmatch(to) is not None
+    return _Effect({(End.LED, target): place}, stays=not is_sure)
 
 
 def _target(match: re.Match[str], packet: FirstPacket) -> Target:

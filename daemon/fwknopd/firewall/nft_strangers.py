@@ -18,15 +18,22 @@ from fwknopd.firewall.nft_stranger_chains import (
     GOES_ON,
     NOWHERE,
     REFUSED,
+    UNKNOWN,
     Chains,
     End,
     Fates,
     Target,
 )
 from fwknopd.firewall.nft_walk import Place
+from fwknopd.firewall.nft_way_out import unsafe_bases
 from fwknopd.policy.stanza import Address
 
 _HOOKS = ("prerouting", "input", "forward")
+_ODD_HOOKS = ("ingress", "egress")
+# Where a connection may fail that was let in there.
+_WAY_OUT = {"input": ("input", "output", "postrouting"), "forward": ("postrouting",)}
+# What comes before this in prerouting sees packets of which conntrack knows nothing yet.
+_CONNTRACK = -200
 
 
 class Reach(StrEnum):
@@ -67,8 +74,12 @@ class Judge:
             chain
             for chain in ruleset
             if not chain.table.startswith("arp ")
-            and (chain.hook == "ingress" or (chain.hook in _HOOKS and not chain.versions))
+            and (chain.hook in _ODD_HOOKS or (chain.hook in _HOOKS and not chain.versions))
         ]
+        self._unsafe = {
+            hook: [base for base in unsafe_bases(ruleset, hook) if base.table != own_table]
+            for hook in ("input", "output", "postrouting")
+        }
         self._bases = {
             hook: [base for base in ruleset.bases(hook) if base.table != own_table]
             for hook in _HOOKS
@@ -76,12 +87,14 @@ class Judge:
 
     def fate(self, packet: FirstPacket) -> Fate:
         """How the packet fares."""
-        way = _Way(self._ruleset, Marks(self._mark))
+        way = _Way(self._ruleset, Marks(self._mark), self._is_own)
         for base in self._odd:
             way.may_end_in(base, packet)
         for led in way.before_routing(_seen(self._bases["prerouting"], packet), packet):
             for hook in self._hooks(led):
                 way.through(_seen(self._bases[hook], packet), led)
+                for out in _WAY_OUT[hook]:
+                    way.may_stop_in(_seen(self._unsafe[out], packet))
         return way.fate()
 
     def _hooks(self, led: _Led) -> tuple[str, ...]:
@@ -110,8 +123,8 @@ class _Led:
 class _Way:
     """All ways that one packet may take through the hooks, and where they end."""
 
-    def __init__(self, ruleset: Ruleset, marks: Marks) -> None:
-        self._ruleset, self._marks = ruleset, marks
+    def __init__(self, ruleset: Ruleset, marks: Marks, is_own: Callable[[Address], bool]) -> None:
+        self._ruleset, self._marks, self._is_own = ruleset, marks, is_own
         self._ends: dict[End, tuple[Place, Target | None]] = {}
 
     def fate(self) -> Fate:
@@ -135,6 +148,11 @@ class _Way:
             if key != ACCEPTED:
                 self._note(End.UNKNOWN, place)
 
+    def may_stop_in(self, unsafe: list[ListedChain]) -> None:
+        """Note that nothing is sure where the answer, or the packet itself, may be stopped."""
+        for base in unsafe if End.ACCEPTED in self._ends else ():
+            self._note(End.UNKNOWN, ("", base.title))
+
     def before_routing(self, bases: list[ListedChain], packet: FirstPacket) -> list[_Led]:
         """The packet as it may look after prerouting."""
         ways = [_Led(packet)]
@@ -151,10 +169,16 @@ class _Way:
             if end is End.ACCEPTED:
                 yield way
             elif target is not None:
-                to = replace(way.packet, address=target.address, port=target.port, translated=True)
-                yield _Led(to, place, target)
+                yield _Led(self._translated(way.packet, target), place, target)
             else:
                 self._note(end, place)
+
+    def _translated(self, packet: FirstPacket, target: Target) -> FirstPacket:
+        """Led to where it goes anyway, it is no translated one to the kernel."""
+        is_other = target.port is not None and target.port != packet.port
+        stays_here = target.here or target.address is None or self._is_own(target.address)
+        translated = True if is_other or not stays_here else None
+        return replace(packet, address=target.address, port=target.port, translated=translated)
 
     def through(self, bases: list[ListedChain], way: _Led) -> None:
         """Note how the packet may fare in the base chains of a hook."""
@@ -173,8 +197,13 @@ class _Way:
         self._ends.setdefault(end, (place, target))
 
     def _fates(self, base: ListedChain, packet: FirstPacket) -> Fates:
-        fates = Chains(self._ruleset.neighbours(base), packet, self._marks).fates(base)
+        tracked = base.hook != "prerouting" or base.priority > _CONNTRACK
+        neighbours = self._ruleset.neighbours(base)
+        fates = Chains(neighbours, packet, self._marks, tracked=tracked).fates(base)
         if fates.pop(GOES_ON, None) is not None:
             end = REFUSED if base.policy == "drop" else ACCEPTED
             fates.setdefault(end, ("", base.title))
+        if base.kind == "nat" and (place := fates.pop(REFUSED, None)) is not None:
+            # Where nothing else asks for conntrack, the kernel may pass these chains by.
+            fates.setdefault(UNKNOWN, place)
         return fates

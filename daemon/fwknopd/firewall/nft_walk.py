@@ -16,8 +16,8 @@ from fwknopd.firewall.nft_listing import ListedChain
 from fwknopd.firewall.nft_marks import SETS, TEST, Effect, effect_on_mark, is_met
 
 # As deep as the kernel lets chains jump, and more rules than any packet should have to pass.
-_DEPTH = 16
-_LONGEST_WAY = 20_000
+DEPTH = 16
+LONGEST_WAY = 20_000
 NEUTRAL = re.compile(
     r'counter packets \d+ bytes \d+|counter(?: name "[^"]*")?(?= |$)|comment "[^"]*"'
     r'|log(?: prefix "[^"]*"| level \w+| flags [\w ,]+?(?= |$)| group \d+| snaplen \d+'
@@ -87,7 +87,7 @@ class Walk:
         """What the rule does to the packet; None sends it back to where the chain was called."""
         self._here = (rule, chain.title)
         self._passed += 1
-        action = self._action(rule, chain) if self._passed <= _LONGEST_WAY else ""
+        action = self._action(rule, chain) if self._passed <= LONGEST_WAY else ""
         if action in ("drop", "reject"):
             self.refused_by = rule
             return Outcome.REFUSED
@@ -97,7 +97,7 @@ class Walk:
             return None
         went = _GO.fullmatch(action)
         target = chains.get(went["chain"]) if went else None
-        if went is None or target is None or self._depth >= _DEPTH:
+        if went is None or target is None or self._depth >= DEPTH:
             return Outcome.GOES_ON
         outcome = self._jump(target, chains)
         return None if went["how"] == "goto" and outcome is Outcome.GOES_ON else outcome

@@ -146,7 +146,6 @@ LET_IN = """
     iifname "br-lan" drop
     meta mark & 0x40000000 != 0 drop
     meta nfproto ipv6 drop
-    fib saddr . iif oif missing drop
     tcp flags & (fin | syn) == fin | syn drop
     reject with icmpv6 port-unreachable
     iif "lo" drop
@@ -181,6 +180,18 @@ MAY_LET_IN = """
     ct count 20 accept
     update @seen { ip saddr } accept
     ether type ip accept
+    ip saddr & 0.0.0.1 == 0.0.0.1 accept
+    fib saddr . iif oif exists accept
+    ip saddr 192.0.0.0/5 accept
+    ip saddr 198.0.0.0/8 accept
+    ct state & (established|related) == 0 accept
+    meta l4proto & 6 == 6 accept
+    meta l4proto { udp, * } accept
+    socket transparent 0 accept
+    socket wildcard 1 accept
+    ct count over 0 accept
+    limit rate over 1/day burst 1 packets accept
+    limit rate over 1/minute burst 2 packets accept
 """
 
 
@@ -188,6 +199,13 @@ MAY_LET_IN = """
 def test_rules_that_may_let_some_in(rule: str) -> None:
     assert reach(rule) is Reach.SOME
     assert reach(rule.replace("accept", "drop"), "accept") is Reach.SOME
+
+
+def test_a_large_part_of_all_addresses_is_somebody() -> None:
+    many = "ip6 saddr { 2001::/16, 2400::/12, 2600::/12, 2a00::/12 } accept"
+    assert reach(many, packet=SSH6) is Reach.SOME
+    assert reach(many.replace("accept", "drop"), "accept", packet=SSH6) is Reach.SOME
+    assert reach("ip6 saddr 2001:db8::/32 accept", packet=SSH6) is Reach.CLOSED
 
 
 KEEP_OUT = """
@@ -219,12 +237,16 @@ def test_rules_that_keep_strangers_out(rule: str) -> None:
 
 
 UNREADABLE = """
+    ct state ! established,related accept
+    tcp flags ! ack accept
+    ct state vmap { established : accept, related : accept, * : drop }
+    meta l4proto vmap { udp : drop, * : accept }
+    jump { accept }
     xt match "recent" accept
     queue to 0
     tcp dport vmap @ports
     jump nowhere
     notrack accept
-    ip saddr & 0.0.0.1 == 0.0.0.1 accept
     meta l4proto . th dport vmap { tcp . 22 : accept }
     synproxy mss 1460
     @th,16,16 22 accept
@@ -320,11 +342,66 @@ def test_translations_are_followed() -> None:
     assert led(to_host, 'oifname "br-lan" accept').reach is Reach.SOME
     assert led("redirect to :2222", here=("tcp dport 2222 accept",)).reach is Reach.OPEN
     assert led("dnat ip to 192.168.1.1:80", here=("tcp dport 80 accept",)).reach is Reach.OPEN
-    assert led("dnat to 192.168.1.9-192.168.1.12", accept, here=(accept,)).reach is Reach.OPEN
+    # It may have the router's own address in it.
+    assert led("dnat to 192.168.1.9-192.168.1.12", accept, here=(accept,)).reach is Reach.SOME
     assert led("ip saddr @some dnat ip to 192.168.1.9", accept).reach is Reach.SOME
     assert (
         led("ip saddr @some dnat ip to 192.168.1.9", accept, here=("accept",)).reach is Reach.OPEN
     )
+
+
+def test_what_is_led_to_where_it_goes_anyway_may_be_no_translation_to_the_kernel() -> None:
+    accept = "ct status dnat accept"
+    for rule in ("redirect to :22", "redirect", "dnat ip to 192.168.1.1:22", "dnat to 192.168.1.1"):
+        assert led(rule, accept, here=(accept,)).reach is Reach.SOME, rule
+    assert led("redirect to :2222", here=(accept,)).reach is Reach.OPEN
+
+
+def test_a_map_may_lead_nobody() -> None:
+    accept = "ct status dnat accept"
+    for to in ("ip to tcp dport map { 8080 : 192.168.1.9 }", "ip to ip saddr map @some"):
+        assert led(f"dnat {to}", accept, here=(accept,)).reach in (Reach.SOME, Reach.UNKNOWN), to
+    found = led("redirect to :tcp dport map { 8080 : 22 }", here=("tcp dport 22 accept",))
+    assert found.reach in (Reach.SOME, Reach.UNKNOWN)
+
+
+def test_a_table_that_is_dormant_does_nothing() -> None:
+    dormant = guarded().replace("table inet admin {", "table inet admin {\n\tflags dormant\n")
+    assert fate(dormant).reach is Reach.OPEN
+
+
+@pytest.mark.parametrize("verdict", ["accept", "drop"])
+def test_a_chain_without_a_name_is_not_its_neighbour(verdict: str) -> None:
+    other = {"accept": "drop", "drop": "accept"}[verdict]
+    inside = f"\t\tudp dport 53 jump {{\n\t\t\t{verdict}\n\t\t}}\n"
+    rules = guarded("tcp dport 23 accept", other).replace("\t\ttcp dport 23 accept\n", inside)
+    assert fate(rules).reach is {"drop": Reach.CLOSED, "accept": Reach.OPEN}[other]
+    assert fate(rules, DNS).reach is Reach.UNKNOWN
+
+
+@pytest.mark.parametrize("hook", ["output", "postrouting"])
+def test_nothing_is_sure_where_answers_may_be_stopped(hook: str) -> None:
+    def out(*rules: str) -> Fate:
+        base = f"filter hook {hook} priority filter; policy accept;"
+        return fate(guarded("accept", early=chain("out", *rules, base=base)))
+
+    assert out('oif "lo" accept', 'counter comment "we drop"').reach is Reach.OPEN
+    assert out("tcp sport 22 drop").reach is Reach.UNKNOWN
+    answers = "ct state vmap { established : accept, related : accept }"
+    known = Reach.OPEN if hook == "output" else Reach.UNKNOWN
+    assert out(answers, "reject").reach is known
+    closed = fate(
+        guarded("drop", early=chain("out", "drop", base=f"filter hook {hook} priority 0;"))
+    )
+    assert closed.reach is Reach.CLOSED
+
+
+def test_before_conntrack_no_state_is_known() -> None:
+    for state, verdict in (("invalid", "drop"), ("new", "drop"), ("new", "accept")):
+        base = "filter hook prerouting priority raw; policy accept;"
+        early = chain("raw", f"ct state {state} {verdict}", base=base)
+        found = fate(guarded("accept", early=early)).reach
+        assert found is (Reach.OPEN if verdict == "accept" else Reach.SOME), state
 
 
 def test_the_first_translation_counts() -> None:

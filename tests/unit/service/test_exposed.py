@@ -10,11 +10,12 @@ import pytest
 
 from fwknopd import exposed_ports
 from fwknopd.control.protocol import VerbError, encode_result
-from fwknopd.exposed_ports import BELIEVED, ExposedPorts
+from fwknopd.exposed_ports import BELIEVED, REST, SLOW, ExposedPorts
 from fwknopd.firewall import FirewallError
 from fwknopd.firewall.exposure import MOST_PORTS, Exposure, Found
 from fwknopd.firewall.nftables import NftablesFirewall
 from fwknopd.spa.request import PortSpec, Protocol
+from tests.unit.service.doubles import SteppedClock
 from tests.unit.service.rig import Rig
 
 Json = dict[str, Any]
@@ -24,7 +25,10 @@ SSH = PortSpec(Protocol.TCP, 22)
 class Looks:
     """In place of nft: what is found, and what was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: SteppedClock) -> None:
+        self.clock = clock
+        self.seconds = 0.0
+        self.most = MOST_PORTS
         self.ports: list[set[str]] = []
         self.found: list[Exposure] = []
         self.fault = ""
@@ -36,14 +40,16 @@ class Looks:
         assert (mark, own_table) == (0x40000000, "inet fwknopd")
         if self.fault:
             raise FirewallError(self.fault)
-        return Found(("eth1",), tuple(e for e in self.found if e.port in ports))
+        self.clock.advance(self.seconds)
+        judged = frozenset(sorted(ports)[: self.most])
+        return Found(("eth1",), judged, tuple(e for e in self.found if e.port in judged))
 
 
 @pytest.fixture
 def looks(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Looks:
     """A daemon whose firewall is nftables, as far as it is asked about strangers."""
     rig.start()
-    looks = Looks()
+    looks = Looks(rig.clock)
     monkeypatch.setattr(exposed_ports, "exposed", looks)
     monkeypatch.setattr(rig.service.engine, "firewall", NftablesFirewall())
     return looks
@@ -127,6 +133,25 @@ def test_of_very_many_ports_the_rest_is_counted(asked: ExposedPorts, looks: Look
     answer = told(asked, ports=",".join(f"tcp/{port}" for port in range(1, MOST_PORTS + 8)))
     assert len(looks.ports[0]) == MOST_PORTS
     assert answer["more"] == 7
+
+
+def test_a_port_is_closed_only_if_it_was_judged(asked: ExposedPorts, looks: Looks) -> None:
+    looks.most = 2
+    answer = told(asked, ports="tcp/1,tcp/2,tcp/3,tcp/4")
+    assert (answer["closed"], answer["more"]) == (["tcp/1", "tcp/2"], 2)
+
+
+def test_a_look_that_takes_long_is_not_repeated_at_once(
+    rig: Rig, asked: ExposedPorts, looks: Looks
+) -> None:
+    """Knocks wait for it."""
+    looks.seconds = 2 * SLOW
+    first = told(asked)
+    assert told(asked, anew=True) == first
+    assert "ask again in" in told(asked, ports="tcp/80", anew=True)["detail"]
+    assert len(looks.ports) == 1
+    rig.clock.advance(REST * looks.seconds)
+    assert told(asked, ports="tcp/80")["closed"] == ["tcp/80"]
 
 
 @pytest.mark.parametrize("ports", ["22", "tcp/0", "tcp/22 udp/53", "tcp/99999", "tcp/22,é"])
