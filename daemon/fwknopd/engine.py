@@ -97,6 +97,7 @@ class Engine:
     @firewall.setter
     def firewall(self, firewall: Firewall) -> None:
         self.doors.firewall = self.reporting.firewall = firewall
+        self.doors.table.late = firewall.closes_late
 
     def configure(self, settings: EngineSettings) -> None:
         """Judge by these settings from now on. Open doors and the replay cache stay.

@@ -168,9 +168,10 @@ class Grant:
 
 
 class GrantTable:
-    """All grants that are open, by door and client."""
+    """All grants that are open, by door and client, and ``late`` seconds longer."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: float = 0.0) -> None:
+        self.late = late
         self._by_door: dict[Door, dict[str, Grant]] = {}
         self._by_claim: dict[object, dict[Door, None]] = {}
         self._count = 0
@@ -245,10 +246,10 @@ class GrantTable:
         return [grant for o in claimed if o != door for grant in self._by_door[o].values()]
 
     def next_expiry(self) -> float | None:
-        """When the next grant ends; None when there is none."""
+        """When to call `expire` for the next grant that ends; None when there is none."""
         while self._ends and not self._is_current(self._ends[0][2]):
             heappop(self._ends)
-        return self._ends[0][0] if self._ends else None
+        return self._ends[0][0] + self.late if self._ends else None
 
     def expire(self, now: float) -> list[Grant]:
         """Drop and return the grants whose time is over, first ended first."""

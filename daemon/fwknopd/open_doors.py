@@ -64,7 +64,7 @@ class OpenDoors:
         owners: OwnerMemory | None = None,
     ) -> None:
         """Without ``owners`` nobody knows after a crash whose the doors are."""
-        self.table = GrantTable()
+        self.table = GrantTable(firewall.closes_late)
         self.firewall = firewall
         self.recover: Callable[[], bool] = lambda: False
         self.endings = Endings(tell)
@@ -157,7 +157,7 @@ class OpenDoors:
         return min([due for due in dues if due is not None], default=None)
 
     def expire(self) -> None:
-        """Close and tell of what ran out. Raises FirewallError: nothing is told then."""
+        """Close and tell of what is over for sure. Raises FirewallError: nothing is told then."""
         self.firewall.expire()
         ended = self.table.expire(self._clock.monotonic())
         self.endings.ended(EventKind.EXPIRE, [g for g in ended if not g.cut_at_expiry])

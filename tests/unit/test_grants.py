@@ -18,6 +18,15 @@ def door(port: int = 22, address: str = "203.0.113.5", nat: NatTarget | None = N
 INSIDE = NatTarget(IPv4Address("10.0.0.5"), 22)
 
 
+def test_a_grant_is_over_when_its_door_is_shut_for_sure() -> None:
+    table = GrantTable(0.05)
+    grant = table.open(door(), "phone", 30, 100.0)
+    assert grant.expires == 130.0
+    assert table.next_expiry() == pytest.approx(130.05)
+    assert table.expire(130.04) == []
+    assert table.expire(130.06) == [grant]
+
+
 def test_a_grant_lasts_its_lifetime() -> None:
     table = GrantTable()
     grant = table.open(door(), "phone", 30, 100.0)

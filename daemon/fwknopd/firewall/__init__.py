@@ -52,6 +52,8 @@ class Firewall(Protocol):
     name: str
     keeps_doors: bool
     """Whether doors stay open when this process has ended, until their time is over."""
+    closes_late: float
+    """Seconds by which a door may be open longer than this process reckons."""
 
     def start(self, devices: Sequence[str]) -> None:
         """Make the rules for packets that come in on ``devices``; keep doors already open.

@@ -35,12 +35,10 @@ TOGETHER_SECONDS = 0.05
 
 
 class IptablesFirewall:
-    """Doors as rules in FWKNOP_INPUT and its like, which the kernel's own chains jump to.
-
-    The rules hold for packets on every device, as the C daemon's do.
-    """
+    """Doors as rules in FWKNOP_INPUT and its like, for packets on every device, as in C."""
 
     name = "iptables"
+    closes_late = 0.0
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ class LogOnlyFirewall:
 
     name = "log-only"
     keeps_doors = False
+    closes_late = 0.0
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

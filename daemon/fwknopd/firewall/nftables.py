@@ -55,8 +55,7 @@ FEW = 32
 SLACK = 2000
 # So much later than asked a door may shut without being set again.
 LATE_SECONDS = 0.5
-# Elements of doors that would shut late, set again at a time: a slow router tells the kernel
-# of so many well within that time, however many doors there are.
+# Elements of those doors, set again at a time: a slow router sets so many well within that time.
 AT_ONCE = 64
 
 
@@ -65,6 +64,7 @@ class NftablesFirewall:
 
     name = "nftables"
     keeps_doors = False
+    closes_late = 0.05  # The kernel counts in ticks, of 10 ms on many, and from when it is told.
 
     def __init__(
         self,

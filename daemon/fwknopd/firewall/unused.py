@@ -13,6 +13,7 @@ class UnusedFirewall:
 
     name = "none"
     keeps_doors = False
+    closes_late = 0.0
 
     def start(self, devices: Sequence[str]) -> None:
         """Nothing to make."""
